@@ -1,0 +1,51 @@
+# `make` lists the targets. PYTHON picks the interpreter, TORCH_INDEX a wheel index for torch.
+PYTHON ?= python3
+TORCH_INDEX ?=
+PRESET ?= quickstart
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-machine check bench compile images clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv; TORCH_INDEX=https://download.pytorch.org/whl/cpu for the small CPU build of torch
+	@echo "Ready: .venv/bin/schwarz. Next: make run, make test, or .venv/bin/schwarz --help"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("schwarz needs Python 3.11 or newer, $(PYTHON) is %d.%d. Name a newer one: make setup PYTHON=python3.12" % v[:2])'
+	@echo "Setting up .venv: some minutes the first time, about 2 GB on disk."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(READY) ## run the whole pipeline on the sample images (PRESET=quickstart)
+	@$(BIN)/schwarz run $(PRESET)
+
+test: $(READY) ## unit, property and pipeline tests
+	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/property tests/pipeline
+
+test-machine: $(READY) ## the tests that need Docker, servers or a browser
+	@$(BIN)/python -m pytest -q tests/machine
+
+check: $(READY) ## style, types, layers, names in docs/papers.md, commands in README.md
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/unit/test_papers.py tests/unit/test_readme.py
+
+bench: $(READY) ## every benchmark; each prints figure, target, ok or short
+	@set -e; for file in benchmarks/*.py; do $(BIN)/python $$file; done
+
+compile: $(READY) ## write the pipeline for a cluster to train.yaml
+	@$(BIN)/schwarz compile $(PRESET) -o train.yaml
+
+images: ## build the container images (BASE=python:3.11-slim, TAG=dev)
+	@docker build --target train --build-arg BASE=$(or $(BASE),python:3.11-slim) -t schwarz-train:$(or $(TAG),dev) -f docker/Dockerfile .
+
+clean: ## remove caches and builds; runs/, data/ and .venv stay
+	@rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist train.yaml
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
