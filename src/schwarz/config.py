@@ -1,0 +1,262 @@
+"""The whole of a run as one frozen, typed object: the science in its sections, where it runs in `place`.
+
+The same object drives the command line (`--local.epochs 3`), the pipeline (one JSON string per section),
+the run folder (`config.toml`) and MLflow's parameters. A field is documented where it is defined.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from schwarz.errors import WrongInput, nearest
+
+Strategy = Literal[
+    "global", "average", "majority", "product", "coarse", "coherent", "transfer", "composed", "composed_tuned"
+]
+STRATEGIES: tuple[Strategy, ...] = Strategy.__args__  # type: ignore[attr-defined]  # typing keeps them there
+Axis = Annotated[int, Field(ge=1)]
+COMMAND_LINE = "the command line"
+_BRANCH = re.compile(r"(constrained-)?(int|float|str)$|(literal|tuple)\[")  # pydantic's mark of a union's branch
+
+
+class Section(BaseModel):
+    """One concern of a run. Immutable; an unknown or mistyped field is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, populate_by_name=True)
+
+    def digest(self) -> str:
+        """Sixteen hex digits that change when any field changes."""
+        return digest(self.model_dump(mode="json"))
+
+
+class Data(Section):
+    """The images."""
+
+    name: str = Field("sample", min_length=1, description="data set: sample, or one added by `schwarz data add`")
+    md5: str | None = Field(None, description="version of the set; unset: what its .dvc file says when the run starts")
+    limit: int | None = Field(None, ge=2, description="use this many training images, class-balanced; unset: all")
+    validation: Annotated[float, Field(gt=0, lt=1)] | Literal["test"] = Field(
+        0.1, description="share of the training images kept for every choice; 'test' repeats the papers' habit"
+    )
+    pad: int = Field(0, ge=0, description="pixels of zeros added on every side, inside the network's graph")
+
+
+class PartitionConfig(Section):
+    """How an image is cut into boxes."""
+
+    grid: tuple[Axis, ...] = Field((2, 2), min_length=1, max_length=3, description="boxes along each axis")
+    overlap: int = Field(0, ge=0, description="pixels by which a box grows past each interior cut")
+    size: tuple[Axis, ...] | None = Field(None, description="one common box size; starts are then spread evenly")
+    crop: tuple[Axis, ...] | None = Field(None, description="centred crop of the image that is cut; unset: all of it")
+
+    @model_validator(mode="after")
+    def _axes_agree(self) -> Self:
+        for name in ("size", "crop"):
+            value = getattr(self, name)
+            if value is not None and len(value) != len(self.grid):
+                raise ValueError(f"{name} {list(value)} has {len(value)} axes, grid {list(self.grid)} {len(self.grid)}")
+        if self.size is not None and self.overlap:
+            raise ValueError(f"overlap {self.overlap} and size {list(self.size)} exclude each other: give one of them")
+        return self
+
+
+class Network(Section):
+    """The global network; every local network is its share by `decompose`."""
+
+    family: Literal["vgg9"] = Field("vgg9", description="architecture of the global and the local networks")
+    width: int = Field(16, ge=1, description="channels of the first stage of the global network")
+    dense: int = Field(128, ge=1, description="neurons of the dense layer of the global network")
+    padding: Literal["same", "valid"] = Field("same", description="padding of the convolutions")
+
+
+class Training(Section):
+    """How one network is trained."""
+
+    epochs: int = Field(6, ge=1, description="passes over the training images")
+    batch: int = Field(64, ge=1, description="images per step")
+    lr: float = Field(2e-3, gt=0, description="peak learning rate of Adam")
+    schedule: Literal["constant", "cosine"] = Field("cosine", description="course of the learning rate to the end")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
+
+
+class Coarse(Training):
+    """The dense net on the concatenated local probabilities."""
+
+    hidden: tuple[Axis, ...] = Field((64, 64, 64, 64), description="neurons of its hidden layers")
+    source: Literal["holdout"] = Field("holdout", description="images it learns from: the validation images")
+    folds: int = Field(5, ge=2, description="cross-fitting folds behind its own validation accuracy")
+
+
+class Transfer(Training):
+    """The coherent model started from the trained local networks."""
+
+    coarse: Literal["random", "trained"] = Field("random", description="start of its coarse net (document 1: random)")
+
+
+class Export(Section):
+    """The ONNX model."""
+
+    strategy: Strategy | Literal["best"] = Field("best", description="strategy to export; best: on validation")
+
+
+class Register(Section):
+    """The entry in the model registry."""
+
+    name: str | None = Field(None, description="registered model name; unset: the preset's")
+
+
+class Place(Section):
+    """Where it runs: no part of any digest or cache key."""
+
+    pods: int | None = Field(None, ge=1, description="pods the local networks are trained on; unset: one per box")
+    threads: int = Field(1, ge=1, description="threads of each process")
+    device: Literal["cpu"] = Field("cpu", description="device the networks are trained on")
+
+
+class Config(Section):
+    """One complete run."""
+
+    preset: str = Field(..., min_length=1, description="name of the run: its folder, experiment and model")
+    seed: int = Field(0, ge=0, lt=2**31, description="decides weights, batch order and the validation images")
+    strategies: tuple[Strategy, ...] = Field(STRATEGIES, min_length=1, description="what is trained and compared")
+    data: Data = Data()
+    partition: PartitionConfig = PartitionConfig()
+    network: Network = Network()
+    local: Training = Training()
+    coarse: Coarse = Coarse()
+    coherent: Training = Training()
+    transfer: Transfer = Transfer()
+    global_: Training = Field(Training(), alias="global")
+    tune: Training = Training()
+    export: Export = Export()
+    register_: Register = Field(Register(), alias="register")
+    place: Place = Place()
+
+    @model_validator(mode="after")
+    def _strategies_hold_together(self) -> Self:
+        if len(set(self.strategies)) < len(self.strategies):
+            raise ValueError(f"strategies {list(self.strategies)} name one twice")
+        wanted = self.export.strategy
+        if wanted != "best" and wanted not in self.strategies:
+            raise ValueError(f"export.strategy {wanted!r} is not among the strategies {list(self.strategies)}")
+        return self
+
+    def science(self) -> str:
+        """Digest of all that decides the weights."""
+        return digest(self.model_dump(mode="json", by_alias=True, exclude={"place", "preset", "register_"}))
+
+
+def digest(value: Any) -> str:
+    """Sixteen hex digits of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def sections() -> dict[str, type[Section]]:
+    """Section name, as written in files and flags -> its class."""
+    return {
+        (info.alias or name): info.annotation
+        for name, info in Config.model_fields.items()
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+    }
+
+
+def fields() -> dict[str, Any]:
+    """Every flag ('seed', 'local.epochs', ...) -> pydantic's FieldInfo."""
+    known = {n: i for n, i in Config.model_fields.items() if (i.alias or n) not in sections()}
+    for name, section in sections().items():
+        known |= {f"{name}.{field}": info for field, info in section.model_fields.items()}
+    return known
+
+
+def build(values: Mapping[str, Any], where: str) -> Config:
+    """A Config from nested values; every fault is one message naming the field, the value, `where` and the remedy."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as fault:
+        raise WrongInput(explain(fault, where)) from None
+
+
+def override(config: Config, changes: Mapping[str, Any], where: str = COMMAND_LINE) -> Config:
+    """`config` with dotted fields replaced, validated as a whole."""
+    values = config.model_dump(mode="json", by_alias=True)
+    for name, value in changes.items():
+        *path, field = name.split(".")
+        target = values
+        for part in path:
+            target = target[part]
+        target[field] = value
+    return build(values, where)
+
+
+def load(path: Path, base: Config | None = None) -> Config:
+    """A Config from a TOML file as `show` prints it; a file that names no `preset` changes fields of `base`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise WrongInput(f"{path}: no such file.{nearest(path.name, beside)}") from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise WrongInput(f"{path}: cannot be read as text: {fault}") from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise WrongInput(f"{path}: not TOML: {fault}. `schwarz show quickstart` prints a valid file.") from None
+    if base is not None:
+        values = _over(base, values, f"{path}:{_line(text, ['preset'])}")
+    try:
+        return Config.model_validate(values)
+    except ValidationError as fault:
+        raise WrongInput(explain(fault, str(path), text)) from None
+
+
+def _over(base: Config, values: dict[str, Any], where: str) -> dict[str, Any]:
+    """A file's values laid over `base`; a file that names its preset is whole, and must be that preset's."""
+    if "preset" in values:
+        if values["preset"] != base.preset:
+            raise WrongInput(f"{where}: preset = {values['preset']!r}, not {base.preset!r}: leave out one of the two.")
+        return values
+    below = base.model_dump(mode="json", by_alias=True)
+    for name, value in values.items():
+        both = isinstance(value, dict) and isinstance(below.get(name), dict)
+        below[name] = below[name] | value if both else value
+    return below
+
+
+def explain(fault: ValidationError, where: str, text: str | None = None) -> str:
+    """The first fault in plain words: where it stands, what is wrong, what would be right."""
+    first = fault.errors(include_url=False)[0]
+    place = [part for part in first["loc"] if isinstance(part, str) and not _BRANCH.match(part)]
+    name = ".".join(place)
+    line = f":{_line(text, place)}" if text is not None and place else ""
+    if first["type"] == "extra_forbidden":
+        *path, _ = place
+        siblings = sections()[path[0]].model_fields if path else {**dict.fromkeys(sections()), **fields()}
+        return f"{where}{line}: unknown field {name!r}.{nearest(place[-1], siblings)}"
+    if first["type"] == "missing":
+        return f"{where}: field {name!r} is missing."
+    if first["type"] == "value_error":
+        return f"{where}{line}: {name + ': ' if name else ''}{first['ctx']['error']}."
+    remedy = ""
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        remedy = nearest(first["input"], [w.strip("'") for w in first["ctx"]["expected"].replace(" or ", ", ").split(", ")])
+    spot = f"--{name}" if where == COMMAND_LINE else f"{where}{line}: {name}"
+    return f"{spot} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}.{remedy}"
+
+
+def _line(text: str, place: list[str]) -> int:
+    """Line of a dotted field in TOML text, for file:line in a message; its table's line if it is not written out."""
+    table, found = "", 0
+    for number, row in enumerate(text.splitlines(), 1):
+        row = row.strip()
+        if row.startswith("["):
+            table = row.strip("[] ")
+            found = number if table == ".".join(place[:-1]) else found
+        elif row.split("=")[0].strip().strip('"') == place[-1] and table == ".".join(place[:-1]):
+            return number
+    return found or 1

@@ -1,0 +1,32 @@
+"""Errors a person can act on, and the exit status each one has.
+
+A message says three things: the value that is wrong, the place where it stands, and the remedy.
+`nearest` supplies the remedy for a misspelt word.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class SchwarzError(Exception):
+    """A failure with a remedy: shown as its message alone, the traceback goes to the log."""
+
+    status = FAILED
+
+
+class WrongInput(SchwarzError, ValueError):
+    """What the person gave cannot be used; nothing was written."""
+
+    status = WRONG_INPUT
+
+
+class StepFailed(SchwarzError, RuntimeError):
+    """A step of the pipeline stopped; what finished before it is kept and can be resumed."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """' Did you mean X?' when a known word is close to `word`, else ''."""
+    close = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""

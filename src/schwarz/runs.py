@@ -1,0 +1,142 @@
+"""The folder of one run: where everything it makes lies, and which run it belongs to."""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from schwarz import config as configuration
+from schwarz.config import Config
+from schwarz.errors import WrongInput, nearest
+from schwarz.files import read_json, replacing, write_atomic, write_json
+
+INDEX = """# {name}
+
+| file | what it is |
+|---|---|
+| `config.toml` | the whole configuration: `schwarz run {preset} --config config.toml` repeats the run |
+| `results.json` | every figure of the run |
+| `report.html` | the report, one page, needs no network |
+| `model/` | the exported ONNX model |
+| `steps/<step>/<part>/` | what each step made: weights (safetensors), how to rebuild the network, histories |
+| `store/boxes/` | the images cut into boxes, one folder per box |
+| `logs/` | one log per step, `pipeline.log`, and the journal behind progress and curves |
+| `run.json` | the run's identity |
+"""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk."""
+
+    path: Path
+    config: Config
+    uid: str
+
+    @property
+    def name(self) -> str:
+        """`quickstart-3`, or the folder's own name outside runs/."""
+        own = self.path.name
+        return f"{self.config.preset}-{own}" if own.isdigit() else own
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def journal(self) -> Path:
+        return self.logs / "journal"
+
+    @property
+    def steps(self) -> Path:
+        return self.path / "steps"
+
+    def results(self) -> dict[str, Any] | None:
+        """The results of a finished run, else None."""
+        file = self.path / "results.json"
+        return read_json(file) if file.exists() else None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run; a second process that wants it is refused. The kernel lets go when the holder dies."""
+        handle = os.open(self.logs / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise WrongInput(f"{self.path}: another process runs it now. Wait for it, or choose another --out.") from None
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+
+def create(config: Config, out: Path | None = None) -> RunFolder:
+    """A new run folder: `out`, or runs/<preset>/<n>. An `out` that holds the same run is opened, another is refused."""
+    path = Path(out).absolute() if out is not None else _next(Path("runs").absolute() / config.preset)
+    if (path / "config.toml").exists():
+        return _same(open_run(path), config)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WrongInput(f"{path}: holds something that is not a run. Choose an empty or new folder for --out.")
+    (path / "logs" / "journal").mkdir(parents=True, exist_ok=True)
+    uid = uuid.uuid4().hex
+    write_json(path / "run.json", {"uid": uid})
+    write_atomic(path / "INDEX.md", INDEX.format(name=f"{config.preset} in {path.name}", preset=config.preset))
+    with replacing(path / "config.toml") as temporary:  # last: a folder with a config.toml is a whole run folder
+        temporary.write_text(to_toml(config), encoding="utf-8")
+    return RunFolder(path, config, uid)
+
+
+def open_run(path: Path) -> RunFolder:
+    """The run in a folder."""
+    path = Path(path).absolute()
+    if not path.is_dir():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise WrongInput(f"{path}: no such run folder.{nearest(path.name, beside)} `schwarz runs` lists the runs here.")
+    if not (path / "config.toml").exists():
+        raise WrongInput(f"{path}: not a run folder: it has no config.toml. `schwarz runs` lists the runs here.")
+    return RunFolder(path, configuration.load(path / "config.toml"), read_json(path / "run.json")["uid"])
+
+
+def to_toml(config: Config) -> str:
+    """The configuration as TOML that `load` reads back; unset fields are left out, for TOML has no null."""
+    return tomlkit.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """The fields in which two configurations differ, as `local.epochs: 3, not 4`; `place` aside."""
+    a, b = _flat(old), _flat(new)
+    return [f"{name}: {a.get(name)!r}, not {b.get(name)!r}" for name in sorted(a | b) if a.get(name) != b.get(name)]
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    values = config.model_dump(mode="json", by_alias=True, exclude={"place"})
+    plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    nested = {f"{s}.{f}": v for s, section in values.items() if isinstance(section, dict) for f, v in section.items()}
+    return plain | nested
+
+
+def _same(run: RunFolder, config: Config) -> RunFolder:
+    if changed := differences(run.config, config):
+        raise WrongInput(
+            f"{run.path}: holds a run of another configuration ({'; '.join(changed[:3])}). Choose another --out."
+        )
+    return run
+
+
+def _next(parent: Path) -> Path:
+    """The next free number; making the folder claims it, so that two runs started at once get one each."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = max((int(p.name) for p in parent.iterdir() if p.name.isdigit()), default=0) + 1
+    while True:
+        try:
+            (parent / str(number)).mkdir()
+            return parent / str(number)
+        except FileExistsError:
+            number += 1
