@@ -1,0 +1,60 @@
+"""The README keeps its word: its quick commands work as they stand there, and no link on any page is dead.
+
+A code block is run when the line `<!-- test: fast -->` stands before it. Of a block, the lines that start with
+`schwarz` or `.venv/bin/schwarz` (after a `$ ` if there is one) are commands, everything else is their output.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+MADE_BY_COMMANDS = {"runs", "train.yaml"}
+BLOCK = re.compile(r"^<!-- test: fast -->\n+```\w*\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(schwarz .*)$", flags=re.MULTILINE)
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "docker/*.md", "k8s/**/*.md", "components/**/*.md", "benchmarks/*.md")
+    for page in ROOT.glob(pattern)
+)
+
+
+def fast_commands() -> list[str]:
+    text = README.read_text(encoding="utf-8") if README.exists() else ""
+    return [command for block in BLOCK.findall(text) for command in COMMAND.findall(block)]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder that looks like the checkout, so that a command finds its data and writes nothing into the real one."""
+    for entry in ROOT.iterdir():
+        if entry.name not in MADE_BY_COMMANDS:
+            (tmp_path / entry.name).symlink_to(entry)
+    return tmp_path
+
+
+def test_the_readme_has_fast_commands() -> None:
+    assert fast_commands(), "README.md has no block of `schwarz` commands after a line `<!-- test: fast -->`"
+
+
+@pytest.mark.parametrize("command", fast_commands())
+def test_fast_command(command: str, checkout: Path) -> None:
+    words = shlex.split(command, comments=True)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        words, cwd=checkout, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
