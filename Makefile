@@ -15,6 +15,7 @@ setup: $(READY) ## make .venv; TORCH_INDEX=https://download.pytorch.org/whl/cpu 
 	@echo "Ready: .venv/bin/schwarz. Next: make run, make test, or .venv/bin/schwarz --help"
 
 $(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) here. Name a Python of 3.11 or newer: make setup PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("schwarz needs Python 3.11 or newer, $(PYTHON) is %d.%d. Name a newer one: make setup PYTHON=python3.12" % v[:2])'
 	@echo "Setting up .venv: some minutes the first time, about 2 GB on disk."
 	@$(PYTHON) -m venv .venv

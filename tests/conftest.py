@@ -1,7 +1,6 @@
 """What holds for every test: one thread a process, and no setting of the person's own environment."""
 
 import os
-from collections.abc import Iterator
 
 # Set before torch is imported: xdist already uses a process per core.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -13,12 +12,11 @@ OURS = ("SCHWARZ_", "MLFLOW_", "AWS_", "KFP_")
 
 
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers, stores and credentials of the person who runs the tests are not the tests' business."""
     for name in list(os.environ):
         if name.startswith(OURS):
             monkeypatch.delenv(name)
-    return
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
