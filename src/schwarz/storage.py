@@ -1,0 +1,142 @@
+"""Versioned storage of the data sets: the only module that speaks to DVC.
+
+DVC moves objects between a remote and the local cache; what lands in a set's folder is copied and checked here, since
+DVC itself delivers a damaged object with exit status 0 and stops at the partial file that a killed pull leaves behind.
+DVC works in a child process (`python -m schwarz.storage`), so that none of its output, locks or threads reach ours.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from schwarz.data.info import DataInfo, describe, dvc_file_of
+from schwarz.data.packed import read_meta
+from schwarz.errors import SchwarzError, WrongInput
+from schwarz.files import tree, write_atomic
+
+
+def fetch(info: DataInfo, into: Path | None = None) -> Path:
+    """Make the set's folder (or a copy of it at `into`) present and whole, and return it.
+
+    Every file is compared with the md5 in the version's listing. Absent and partial files are delivered from the cache,
+    which DVC fills from the default remote. A file that was changed is an error, never overwritten.
+    """
+    folder = into or info.folder
+    if folder.is_dir() and version(folder) == info.md5:
+        return folder
+    cache, note = _fill_cache(info)
+    entries = json.loads(_object(cache, info.md5, f"the listing of {info.dvc_file}", note))
+    listing = {entry["relpath"]: entry["md5"] for entry in entries}
+    for name, md5 in listing.items():
+        _deliver(_object(cache, md5, name, note), folder / name, info)
+    foreign = [file for file in _files(folder) if file.relative_to(folder).as_posix() not in listing]
+    if foreign:
+        raise WrongInput(f"{foreign[0]} is no file of version {info.md5} of {info.name!r}. Move it elsewhere.")
+    return folder
+
+
+def track(root: Path, name: str) -> DataInfo:
+    """Add the packed folder of the set `name` to DVC and write its description into the .dvc file."""
+    dvc_file = dvc_file_of(root, name)
+    folder = dvc_file.with_suffix("")
+    _dvc("add", root, folder)
+    meta = asdict(read_meta(folder))
+    del meta["source"]
+    meta = {key: list(value) if isinstance(value, tuple) else value for key, value in meta.items()}
+    by_dvc, *_ = dvc_file.read_text(encoding="utf-8").partition("meta:\n")
+    ours = yaml.safe_dump({"meta": meta}, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    write_atomic(dvc_file, by_dvc + ours)
+    return describe(root, name)
+
+
+def version(folder: Path) -> str:
+    """The md5 that DVC gives a folder: of the listing of its files' md5s. Hidden files do not count."""
+    md5s = {file.relative_to(folder).as_posix(): _md5(file.read_bytes()) for file in _files(folder)}
+    listing = [{"md5": md5, "relpath": name} for name, md5 in sorted(md5s.items())]
+    return _md5(json.dumps(listing, sort_keys=True).encode()) + ".dir"
+
+
+def _deliver(content: bytes, target: Path, info: DataInfo) -> None:
+    """Write `content` to `target`, unless it is there; only a partial copy of it may be overwritten."""
+    present = target.read_bytes() if target.exists() else b""
+    if present == content:
+        return
+    if not content.startswith(present):
+        message = f"{target}: md5 {_md5(present)}, but version {info.md5} of {info.name!r} says {_md5(content)}"
+        raise WrongInput(f"{message}: it was changed. `dvc checkout --force {info.dvc_file}` restores the version.")
+    write_atomic(target, content)
+
+
+def _object(cache: Path, md5: str, name: str, note: str) -> bytes:
+    """The whole bytes of one object of the cache, checked against their md5; `name` is the file they belong to."""
+    path = cache / md5[:2] / md5[2:]
+    if not path.exists():
+        raise WrongInput(f"{name} (object {md5}) is in no cache here, and DVC did not get it. {note}")
+    content = path.read_bytes()
+    if _md5(content) != md5.removesuffix(".dir"):
+        message = f"{path}: the cached object of {name} is damaged (md5 {_md5(content)}, {len(content)} bytes)"
+        raise WrongInput(f"{message}. Remove that file, then run again: it is fetched anew.")
+    return content
+
+
+def _fill_cache(info: DataInfo) -> tuple[Path, str]:
+    """Ask DVC for all objects of a set; where its cache lies, and what to say of an object that is still missing."""
+    root = next((folder for folder in info.dvc_file.parents if (folder / ".dvc").is_dir()), None)
+    if root is None:
+        raise WrongInput(f"{info.dvc_file} lies in no DVC checkout: there is no .dvc folder above it.")
+    done = _dvc("fetch", root, info.dvc_file)
+    answer = json.loads(done.stdout)
+    cache, remote = Path(answer["cache"]), f"The remote {answer['remote']!r} ({answer['url']})"
+    for line in done.stderr.splitlines():
+        if "failed to connect" in line:
+            return cache, f"{remote} cannot be reached: {line.removeprefix('ERROR: ')}"
+    pull = f"`dvc fetch -r R {info.dvc_file}`"
+    return cache, f"{remote} does not hold it, or holds it damaged. If it was pushed to another remote R: {pull}."
+
+
+def _dvc(task: str, root: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    """Run one task of `_child`."""
+    command = [sys.executable, "-W", "ignore", "-m", "schwarz.storage", task, str(root), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        cause = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        raise SchwarzError(f"`dvc {task} {target}` failed: {cause[0]}")
+    return done
+
+
+def _child(task: str, root: str, target: str) -> None:
+    """What runs in the child: one DVC command on one target. `fetch` prints where cache and default remote lie."""
+    from dvc.exceptions import FileTransferError
+    from dvc.repo import Repo
+    from dvc.repo.fetch import fetch as fetch_objects
+
+    # A checkout without git (a tarball) is fine; only `add` has anything to tell git: what to ignore.
+    settings = {"core": {"no_scm": not (Path(root) / ".git").exists(), "analytics": False, "autostage": False}}
+    with Repo(root, config=settings, _wait_for_lock=True) as repo:
+        if task == "add":
+            repo.add(target)
+            return
+        # What is missing afterwards is found, and named, by the parent.
+        with suppress(FileTransferError):
+            fetch_objects(repo, targets=[target])
+        remote = repo.cloud.get_remote_odb()
+        url = remote.fs.unstrip_protocol(remote.path)
+        print(json.dumps({"cache": repo.cache.local.path, "remote": repo.config["core"]["remote"], "url": url}))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in tree(folder) if not file.name.startswith(".")]
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])
