@@ -2,6 +2,8 @@
 PYTHON ?= python3
 TORCH_INDEX ?=
 PRESET ?= quickstart
+BASE ?= python:3.11-slim
+TAG ?= dev
 BIN := .venv/bin
 READY := .venv/ready
 
@@ -44,8 +46,9 @@ bench: $(READY) ## every benchmark; each prints figure, target, ok or short
 compile: $(READY) ## write the pipeline for a cluster to train.yaml
 	@$(BIN)/schwarz compile $(PRESET) -o train.yaml
 
-images: ## build the container images (BASE=python:3.11-slim, TAG=dev)
-	@docker build --target train --build-arg BASE=$(or $(BASE),python:3.11-slim) -t schwarz-train:$(or $(TAG),dev) -f docker/Dockerfile .
+images: ## build the container image (BASE=python:3.11-slim, TAG=dev, TORCH_INDEX as for setup)
+	@docker build --target train --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) \
+	  --build-arg COMMIT=$$(git rev-parse HEAD) -t schwarz-train:$(TAG) -f docker/Dockerfile .
 
 clean: ## remove caches and builds; runs/, data/ and .venv stay
 	@rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist train.yaml
