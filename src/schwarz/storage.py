@@ -7,18 +7,43 @@ DVC works in a child process (`python -m schwarz.storage`), so that none of its 
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 
+from schwarz.data.adding import build
+from schwarz.data.images import Size
 from schwarz.data.info import DataInfo, describe, dvc_file_of
 from schwarz.data.packed import read_meta
 from schwarz.errors import SchwarzError, WrongInput
 from schwarz.files import tree, write_atomic
+
+
+@dataclass(frozen=True)
+class Added:
+    """A set that was packed and tracked, and what a person should know of how it was read."""
+
+    info: DataInfo
+    notes: tuple[str, ...]
+    skipped: tuple[str, ...]  # images left out, with the reason
+
+
+def add(path: Path, name: str, root: Path, size: Size | None = None, skip_bad: int = 0, seed: int = 0) -> Added:
+    """Pack the images at `path` (see `schwarz.data.adding.build`) and track them: both, or nothing is left behind."""
+    _checkout(dvc_file_of(root, name))
+    packed = build(path, name, root, size=size, skip_bad=skip_bad, seed=seed)
+    try:
+        info = track(root, name)
+    except BaseException:  # Ctrl-C too: without its .dvc file the folder would only be in the way of the next try
+        shutil.rmtree(packed.folder)
+        dvc_file_of(root, name).unlink(missing_ok=True)
+        raise
+    return Added(info, packed.notes, packed.skipped)
 
 
 def fetch(info: DataInfo, into: Path | None = None) -> Path:
@@ -87,17 +112,22 @@ def _object(cache: Path, md5: str, name: str, note: str) -> bytes:
 
 def _fill_cache(info: DataInfo) -> tuple[Path, str]:
     """Ask DVC for all objects of a set; where its cache lies, and what to say of an object that is still missing."""
-    root = next((folder for folder in info.dvc_file.parents if (folder / ".dvc").is_dir()), None)
-    if root is None:
-        raise WrongInput(f"{info.dvc_file} lies in no DVC checkout: there is no .dvc folder above it.")
-    done = _dvc("fetch", root, info.dvc_file)
+    done = _dvc("fetch", _checkout(info.dvc_file), info.dvc_file)
     answer = json.loads(done.stdout)
-    cache, remote = Path(answer["cache"]), f"The remote {answer['remote']!r} ({answer['url']})"
+    remote = f"the remote {answer['remote']!r} ({answer['url']})"
     for line in done.stderr.splitlines():
         if "failed to connect" in line:
-            return cache, f"{remote} cannot be reached: {line.removeprefix('ERROR: ')}"
-    pull = f"`dvc fetch -r R {info.dvc_file}`"
-    return cache, f"{remote} does not hold it, or holds it damaged. If it was pushed to another remote R: {pull}."
+            message = f"{info.name}: {remote} cannot be reached: {line.removeprefix('ERROR: ')}"
+            raise SchwarzError(f"{message}. Check its address, the network and the AWS_ environment, then run again.")
+    other = f"If it was pushed to another remote R: `dvc fetch -r R {info.dvc_file}`."
+    return Path(answer["cache"]), f"T{remote[1:]} does not hold it, or holds it damaged. {other}"
+
+
+def _checkout(dvc_file: Path) -> Path:
+    root = next((folder for folder in dvc_file.absolute().parents if (folder / ".dvc").is_dir()), None)
+    if root is None:
+        raise WrongInput(f"{dvc_file} lies in no DVC checkout: there is no .dvc folder above it. Change to a checkout.")
+    return root
 
 
 def _dvc(task: str, root: Path, target: Path) -> subprocess.CompletedProcess[str]:
@@ -114,13 +144,15 @@ def _child(task: str, root: str, target: str) -> None:
     """What runs in the child: one DVC command on one target. `fetch` prints where cache and default remote lie."""
     from dvc.exceptions import FileTransferError
     from dvc.repo import Repo
+    from dvc.repo.add import add as add_folder
     from dvc.repo.fetch import fetch as fetch_objects
 
-    # A checkout without git (a tarball) is fine; only `add` has anything to tell git: what to ignore.
-    settings = {"core": {"no_scm": not (Path(root) / ".git").exists(), "analytics": False, "autostage": False}}
+    # Only `add` has anything to tell git: what to ignore. A checkout without git (a tarball) is fine.
+    no_scm = task == "fetch" or not (Path(root) / ".git").exists()
+    settings = {"core": {"no_scm": no_scm, "analytics": False, "autostage": False}}
     with Repo(root, config=settings, _wait_for_lock=True) as repo:
         if task == "add":
-            repo.add(target)
+            add_folder(repo, [target])
             return
         # What is missing afterwards is found, and named, by the parent.
         with suppress(FileTransferError):

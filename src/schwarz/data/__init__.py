@@ -11,24 +11,29 @@ from schwarz.data.info import DataInfo, describe, names
 if TYPE_CHECKING:
     from schwarz.data.packed import Meta, Part, pack, read, read_meta, shards, unpack
     from schwarz.data.selection import balanced_limit, channel_statistics, split_validation
+    from schwarz.data.summary import Summary, contact_sheet, show
 
 _HOME = {
     "packed": ("Meta", "Part", "pack", "read", "read_meta", "shards", "unpack"),
     "selection": ("balanced_limit", "channel_statistics", "split_validation"),
+    "summary": ("Summary", "contact_sheet", "show"),
 }
 
 __all__ = [
     "DataInfo",
     "Meta",
     "Part",
+    "Summary",
     "balanced_limit",
     "channel_statistics",
+    "contact_sheet",
     "describe",
     "names",
     "pack",
     "read",
     "read_meta",
     "shards",
+    "show",
     "split_validation",
     "unpack",
 ]

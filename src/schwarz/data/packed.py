@@ -122,10 +122,15 @@ def remedy(folder: Path) -> str:
     return f"`dvc pull --force {folder}.dvc` restores it."
 
 
+def read_array(member: bytes) -> NDArray[Any]:
+    """The array of one .npy member; a ValueError where it holds pickled objects."""
+    return np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
+
+
 def _read_shard(file: Path, meta: Meta) -> tuple[Images, Labels]:
     try:
         with zipfile.ZipFile(file) as zipped:
-            x, y = (_array(zipped.read(f"{name}.npy")) for name in ("x", "y"))
+            x, y = (read_array(zipped.read(f"{name}.npy")) for name in ("x", "y"))
     except UNREADABLE as fault:
         raise WrongInput(f"{file}: truncated or not a shard ({fault}). {remedy(file.parent)}") from None
     if x.dtype != np.uint8 or x.shape[1:] != meta.shape or y.shape != x.shape[:1] or y.dtype.kind not in "iu":
@@ -136,7 +141,3 @@ def _read_shard(file: Path, meta: Meta) -> tuple[Images, Labels]:
         message = f"{file}: labels from {y.min()} to {y.max()}, but there are {len(meta.classes)} classes"
         raise WrongInput(f"{message}. {remedy(file.parent)}")
     return x, y.astype(np.int64)
-
-
-def _array(member: bytes) -> NDArray[Any]:
-    return np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)

@@ -1,0 +1,106 @@
+"""Images that a person brings, as arrays; and the reading of one .npz file."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schwarz.data.packed import UNREADABLE, Images, Labels, Part, read_array
+from schwarz.errors import WrongInput, nearest
+
+MEMBERS = "x_train, y_train, x_test, y_test, or x, y (and, if you like, classes: their names)"
+CHANNELS = (1, 2, 3, 4)  # extents that can only be a channel axis
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What was found at a path, before it is packed. Without "test" a part of "train" has still to be set aside."""
+
+    classes: tuple[str, ...]
+    parts: dict[Part, tuple[Images, Labels]]
+    notes: tuple[str, ...]  # what was decided on the way, to be shown
+    skipped: tuple[str, ...] = ()  # images left out, with the reason
+
+
+def from_npz(file: Path) -> Collected:
+    """The images and labels of an .npz file."""
+    members = _members(file)
+    if {"x_train", "y_train"} <= members.keys():
+        parts: dict[Part, tuple[str, str]] = {"train": ("x_train", "y_train")}
+        if {"x_test", "y_test"} & members.keys():
+            parts["test"] = ("x_test", "y_test")
+    else:
+        parts = {"train": ("x", "y")}
+    for name in (name for pair in parts.values() for name in pair):
+        if name not in members:
+            found = ", ".join(members) or "nothing"
+            raise WrongInput(
+                f"{file}: holds no member {name!r}, but {found}. Wanted: {MEMBERS}.{nearest(name, members)}"
+            )
+    layout = _layout(members[parts["train"][0]], f"{file}: {parts['train'][0]}")
+    arrays: dict[Part, tuple[Images, Labels]] = {
+        part: (_images(members[x], layout, f"{file}: {x}"), _labels(members[y], len(members[x]), f"{file}: {y}"))
+        for part, (x, y) in parts.items()
+    }
+    shapes = {x.shape[1:] for x, _ in arrays.values()}
+    if len(shapes) > 1:
+        raise WrongInput(f"{file}: x_train and x_test hold images of different shapes: {sorted(shapes)}.")
+    shape = list(members[parts["train"][0]].shape[1:])
+    return Collected(_classes(members, arrays, file), arrays, (f"each image {shape} is read as {layout}",))
+
+
+def _members(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with zipfile.ZipFile(file) as zipped:
+            names = [name.removesuffix(".npy") for name in zipped.namelist()]
+            return {name: read_array(zipped.read(f"{name}.npy")) for name in names}
+    except UNREADABLE as fault:
+        hint = " Save plain arrays: pickled objects are never loaded." if "allow_pickle" in str(fault) else ""
+        raise WrongInput(f"{file}: not a whole .npz file of arrays ({fault}).{hint}") from None
+
+
+def _layout(x: NDArray[Any], where: str) -> str:
+    """'HW', 'HWC' or 'CHW': told by which outer axis is short enough to be channels."""
+    if x.ndim == 3:
+        return "HW"
+    if x.ndim != 4:
+        raise WrongInput(f"{where} has shape {list(x.shape)}; wanted: [n, H, W], [n, H, W, C] or [n, C, H, W].")
+    first, last = x.shape[1] in CHANNELS, x.shape[3] in CHANNELS
+    if first == last:
+        which = "both outer axes" if first else "no outer axis"
+        message = f"{where} has shape {list(x.shape)}, where {which} can be the channels (1 to 4)"
+        raise WrongInput(f"{message}. Save images of one to four channels, larger than 4 pixels, as [n, H, W, C].")
+    return "CHW" if first else "HWC"
+
+
+def _images(x: NDArray[Any], layout: str, where: str) -> Images:
+    if x.dtype != np.uint8:
+        span = f", from {x.min()} to {x.max()}" if x.size and x.dtype.kind in "iuf" else ""
+        remedy = "(x * 255).round().astype('uint8')" if x.dtype.kind == "f" else "x.astype('uint8')"
+        raise WrongInput(f"{where} is {x.dtype}{span}; wanted: uint8 from 0 to 255. For example: {remedy}.")
+    if x.ndim != len(layout) + 1:
+        raise WrongInput(f"{where} has shape {list(x.shape)}, but the training images are [n, {', '.join(layout)}].")
+    return np.ascontiguousarray({"HW": x[:, None], "CHW": x, "HWC": np.moveaxis(x, -1, 1)}[layout])
+
+
+def _labels(y: NDArray[Any], count: int, where: str) -> Labels:
+    flat = y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y
+    if flat.shape != (count,) or flat.dtype.kind not in "iu":
+        found = f"{flat.dtype} {list(y.shape)}"
+        raise WrongInput(f"{where} is {found}; wanted: one integer per image, [{count}], counted from 0.")
+    return flat.astype(np.int64)
+
+
+def _classes(members: dict[str, NDArray[Any]], parts: dict[Part, tuple[Images, Labels]], file: Path) -> tuple[str, ...]:
+    """Names of the classes: the member `classes`, or the numbers that occur among the training labels."""
+    labels = parts["train"][1]
+    named = members.get("classes", np.arange(labels.max() + 1 if len(labels) else 0))
+    for part, (_, y) in parts.items():
+        outside = y[(y < 0) | (y >= len(named))]
+        if len(outside):
+            message = f"{file}: the {part} labels hold {outside[0]}, outside the {len(named)} classes"
+            raise WrongInput(f"{message} 0 to {len(named) - 1}. Correct the labels, or name every class in `classes`.")
+    return tuple(str(name) for name in named)
