@@ -39,19 +39,18 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_readme_has_fast_commands() -> None:
-    assert fast_commands(), "README.md has no block of `schwarz` commands after a line `<!-- test: fast -->`"
-
-
-@pytest.mark.parametrize("command", fast_commands())
-def test_fast_command(command: str, checkout: Path) -> None:
-    words = shlex.split(command, comments=True)
+def test_the_fast_commands_work(checkout: Path, subtests: pytest.Subtests) -> None:
+    commands = fast_commands()
+    assert commands, "README.md has no block of `schwarz` commands after a line `<!-- test: fast -->`"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        words, cwd=checkout, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    assert done.stderr == ""
+    for command in commands:
+        with subtests.test(command):
+            done = subprocess.run(
+                shlex.split(command, comments=True), cwd=checkout, env={**os.environ, "PATH": path},
+                capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.stderr == ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
