@@ -38,6 +38,8 @@ class RunFolder:
     path: Path
     config: Config
     uid: str
+    project: Path
+    """The checkout whose data sets it uses."""
 
     @property
     def name(self) -> str:
@@ -86,11 +88,12 @@ def create(config: Config, out: Path | None = None) -> RunFolder:
         raise WrongInput(f"{path}: holds something that is not a run. Choose an empty or new folder for --out.")
     (path / "logs" / "journal").mkdir(parents=True, exist_ok=True)
     uid = uuid.uuid4().hex
-    write_json(path / "run.json", {"uid": uid})
+    project = project_root()
+    write_json(path / "run.json", {"uid": uid, "project": str(project)})
     write_atomic(path / "INDEX.md", INDEX.format(name=f"{config.preset} in {path.name}", preset=config.preset))
     with replacing(path / "config.toml") as temporary:  # last: a folder with a config.toml is a whole run folder
         temporary.write_text(to_toml(config), encoding="utf-8")
-    return RunFolder(path, config, uid)
+    return RunFolder(path, config, uid, project)
 
 
 def open_run(path: Path) -> RunFolder:
@@ -101,7 +104,18 @@ def open_run(path: Path) -> RunFolder:
         raise WrongInput(f"{path}: no such run folder.{nearest(path.name, beside)} `schwarz runs` lists the runs here.")
     if not (path / "config.toml").exists():
         raise WrongInput(f"{path}: not a run folder: it has no config.toml. `schwarz runs` lists the runs here.")
-    return RunFolder(path, configuration.load(path / "config.toml"), read_json(path / "run.json")["uid"])
+    identity = read_json(path / "run.json")
+    return RunFolder(path, configuration.load(path / "config.toml"), identity["uid"], Path(identity["project"]))
+
+
+def project_root() -> Path:
+    """The folder whose data sets are meant: $SCHWARZ_PROJECT, else the nearest one, from here upwards, that has any,
+    else the checkout that this package is installed from."""
+    if "SCHWARZ_PROJECT" in os.environ:
+        return Path(os.environ["SCHWARZ_PROJECT"])
+    here = Path.cwd()
+    checkout = Path(__file__).parents[2]
+    return next((p for p in (here, *here.parents, checkout) if (p / "data.dvc").exists() or (p / "datasets").is_dir()), here)
 
 
 def to_toml(config: Config) -> str:

@@ -42,11 +42,10 @@ class History:
     validation_accuracy: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
 
-    def add(self, **values: float) -> dict[str, float]:
-        """Append one epoch; returns it without its number."""
+    def add(self, **values: float) -> None:
+        """Append one epoch."""
         for name, value in values.items():
             getattr(self, name).append(value)
-        return {name: value for name, value in values.items() if name != "epoch"}
 
     def to_json(self) -> dict[str, list[float]]:
         return asdict(self)
@@ -56,11 +55,10 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 def fit(
-    module: nn.Module, training: Training, train: Labelled, validation: Labelled, seed: int, on_epoch: OnEpoch
+    module: nn.Module, training: Training, train: Labelled, validation: Labelled | None, seed: int, on_epoch: OnEpoch
 ) -> History:
-    """Train `module` (inputs -> scores [batch, K]) in place; it ends in eval mode with its best epoch's weights.
-
-    `on_epoch(epoch, figures)` is called after each epoch, from 1.
+    """Train `module` (inputs -> scores [batch, K]) in place; it ends in eval mode with its best epoch's weights, or
+    its last one's where there is nothing to choose by. `on_epoch(epoch, figures)` is called after each epoch, from 1.
     """
     start = time.process_time()
     channels_last(module)
@@ -76,14 +74,14 @@ def fit(
             loss, correct = loss + batch_loss * len(chosen), correct + batch_correct
         if not math.isfinite(loss):
             raise SchwarzError(f"the loss became {loss} in epoch {epoch} at learning rate {training.lr}: use a lower one")
-        scores = predict(module, validation.x)
-        reached = (accuracy(scores, validation.y), -float(cross_entropy(scores, torch.from_numpy(validation.y))))
-        figures = history.add(
-            epoch=epoch, train_loss=loss / len(train), train_accuracy=correct / len(train),
-            validation_loss=-reached[1], validation_accuracy=reached[0], cpu_s=time.process_time() - start,
-        )  # fmt: skip
+        figures = {"train_loss": loss / len(train), "train_accuracy": correct / len(train)}
+        if validation is not None:
+            figures |= _judged(module, validation)
+        reached = (figures.get("validation_accuracy", epoch), -figures.get("validation_loss", 0.0))
         if reached > best:
             best, kept = reached, {name: value.clone() for name, value in module.state_dict().items()}
+        figures["cpu_s"] = time.process_time() - start
+        history.add(epoch=epoch, **figures)
         on_epoch(epoch, figures)
     module.load_state_dict(kept)
     module.eval()
@@ -123,6 +121,12 @@ def channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=formats[parameter.dim()])
 
 
+def _judged(module: nn.Module, validation: Labelled) -> dict[str, float]:
+    scores = predict(module, validation.x)
+    loss = cross_entropy(scores, torch.from_numpy(validation.y))
+    return {"validation_loss": float(loss), "validation_accuracy": accuracy(scores, validation.y)}
+
+
 def _step(
     module: nn.Module, optimizer: torch.optim.Optimizer, rate: float, train: Labelled, chosen: np.ndarray
 ) -> tuple[float, int]:
@@ -135,7 +139,7 @@ def _step(
     loss = cross_entropy(scores, y)
     loss.backward()
     optimizer.step()
-    return float(loss), int((scores.argmax(-1) == y).sum())
+    return loss.item(), int((scores.argmax(-1) == y).sum())
 
 
 def _tensor(x: np.ndarray) -> Tensor:

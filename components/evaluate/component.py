@@ -1,0 +1,27 @@
+"""Measure every strategy."""
+
+from kfp.dsl import Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
+
+from components import component
+
+
+@component
+def evaluate(
+    strategies: list, images: Input[Dataset], evaluation: Output[Artifact], metrics: Output[Metrics],
+    confusion: Output[ClassificationMetrics], fleet: Input[list[Model]] = None, coarse: Input[Model] = None,
+    coherent: Input[Model] = None, transfer: Input[Model] = None, composed: Input[Model] = None,
+    composed_tuned: Input[Model] = None, global_network: Input[Model] = None,
+):  # fmt: skip
+    from pathlib import Path
+
+    from schwarz.steps.evaluate import confusion_of_best, evaluate
+    from schwarz.steps.frame import folder_of
+
+    networks = {"coarse": coarse, "coherent": coherent, "transfer": transfer, "composed": composed,
+                "composed_tuned": composed_tuned, "global_": global_network}  # fmt: skip
+    given = {name: folder_of(artifact) for name, artifact in networks.items()}
+    given |= {"locals_": [Path(pod.path) for pod in fleet or []], "images": Path(images.path)}
+    measured = evaluate(strategies=strategies, **given, out=Path(evaluation.path))
+    for name, value in measured.items():
+        metrics.log_metric(name, value)
+    confusion.log_confusion_matrix(*confusion_of_best(Path(evaluation.path)))

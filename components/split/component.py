@@ -1,0 +1,14 @@
+"""Cut the images into boxes."""
+
+from kfp.dsl import Dataset, Input, Output
+
+from components import component
+
+
+@component
+def split(seed: int, data: str, partition: str, network: str, images: Input[Dataset], shards: Output[Dataset]):
+    from pathlib import Path
+
+    from schwarz.steps.split import split
+
+    split(seed=seed, data=data, partition=partition, network=network, images=Path(images.path), out=Path(shards.path))

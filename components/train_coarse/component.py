@@ -1,0 +1,19 @@
+"""Train the coarse net."""
+
+from kfp.dsl import Dataset, Input, Metrics, Model, Output
+
+from components import component
+
+
+@component
+def train_coarse(
+    seed: int, coarse: str, images: Input[Dataset], fleet: Input[list[Model]], net: Output[Model], metrics: Output[Metrics]
+):
+    from pathlib import Path
+
+    from schwarz.steps.train_coarse import train_coarse
+
+    locals_ = [Path(pod.path) for pod in fleet]
+    measured = train_coarse(seed=seed, coarse=coarse, images=Path(images.path), locals_=locals_, out=Path(net.path))
+    for name, value in measured.items():
+        metrics.log_metric(name, value)

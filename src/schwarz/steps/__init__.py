@@ -1,0 +1,1 @@
+"""The steps of the pipeline: plain functions from configuration and folders to a folder, one a file."""

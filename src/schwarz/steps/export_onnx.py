@@ -1,0 +1,39 @@
+"""Export the chosen strategy as one ONNX graph on whole raw images, and check it against torch before it counts."""
+
+import json
+from pathlib import Path
+
+from schwarz.coherent import Deployed
+from schwarz.config import Export, Strategy
+from schwarz.export import check, export
+from schwarz.files import read_json, sha256, write_json
+from schwarz.steps.frame import Metrics, step
+from schwarz.steps.prepare_data import load
+from schwarz.steps.train_local import fleet
+from schwarz.strategies import Trained
+
+
+@step("export")
+def export_onnx(
+    preset: str, export_: Export, *, begun: Path, images: Path, evaluation: Path, locals_: list[Path], coarse: Path | None,
+    coherent: Path | None, transfer: Path | None, composed: Path | None, composed_tuned: Path | None,
+    global_: Path | None, out: Path,
+) -> Metrics:  # fmt: skip
+    """Writes <strategy>.onnx and model.json (strategy, file, sha256, largest gap to torch at each batch size)."""
+    trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)
+    best: Strategy = read_json(evaluation / "evaluation.json")["best"]
+    strategy: Strategy = best if export_.strategy == "best" else export_.strategy
+    model, path, blueprint = Deployed(trained.model(strategy)), out / f"{strategy}.onnx", trained.blueprint()
+    about = read_json(images / "data.json")
+    metadata = {
+        "classes": json.dumps(about["classes"]),
+        "boxes": json.dumps([list(box) for box in blueprint.partition]),
+        "strategy": strategy,
+        "preset": preset,
+        "data_md5": about["md5"],
+        "commit": read_json(begun / "lineage.json")["commit"],
+    }
+    export(model, path, image_shape=blueprint.image_shape, metadata=metadata)
+    gaps = check(model, path, load(images, "validation").x)
+    write_json(out / "model.json", {"strategy": strategy, "file": path.name, "sha256": sha256(path), "parity": gaps})
+    return {"largest_gap": max(gaps.values())}

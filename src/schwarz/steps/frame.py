@@ -1,0 +1,184 @@
+"""What every step does around its own work, written once.
+
+A step is a plain function: configuration sections, the folders of the steps before it, the folder `out` to fill; it
+returns its metrics. The frame around it reads sections given as JSON strings (KFP's form), checks that the inputs are
+whole, takes an earlier result of the same key instead of working, tells the journal, and writes `done.json` last:
+a folder without one is no result. Nothing here knows KFP.
+"""
+
+import errno
+import functools
+import inspect
+import os
+import shutil
+import time
+import traceback
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schwarz.config import Section, digest
+from schwarz.errors import FAILED, SchwarzError, StepFailed, WrongInput
+from schwarz.files import read_json, sha256, tree, write_atomic, write_json
+from schwarz.journal import Journal
+
+DONE, ERROR = "done.json", "error.json"
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which step and part of it is done, and where its result goes."""
+
+    step: str
+    part: str
+    out: Path
+
+    @property
+    def label(self) -> str:
+        return f"{self.step}-{self.part}" if self.part else self.step
+
+    @property
+    def kept(self) -> Path:
+        """Where the result stays for this run: in the run folder, or in a pod where it was made."""
+        return place_of(run, self.step, self.part) if (run := run_folder()) else self.out
+
+    @property
+    def logs(self) -> Path:
+        return run / "logs" if (run := run_folder()) else self.out.parent
+
+    @property
+    def journal(self) -> Path:
+        run = run_folder()
+        return run / "logs" / "journal" / f"{self.label}.jsonl" if run else self.out.parent / f"{self.out.name}.jsonl"
+
+
+def step(title: str, name: str = "", part: str = "") -> Callable[[Callable[..., Metrics]], Callable[..., Metrics]]:
+    """Make a function a step. `title` names it in the journal and `part` the part of the step `name` that it does;
+    both may hold {argument}."""
+
+    def decorate(work: Callable[..., Metrics]) -> Callable[..., Metrics]:
+        @functools.wraps(work)
+        def framed(*, out: Path, **given: Any) -> Metrics:
+            arguments = _typed(work, given)
+            place = Place(name or work.__name__, part.format(**arguments), out)
+            journal = Journal(place.journal, place.step, place.part)
+            journal.write("start", title=title.format(**arguments))
+            try:
+                return _run(work, arguments, place, journal)
+            except BaseException as fault:
+                _tell(fault, journal, place)
+                raise
+
+        return framed
+
+    return decorate
+
+
+def whole(folder: Path) -> bool:
+    """Whether a folder holds a finished step's result, every file as it was written."""
+    if not (folder / DONE).exists():
+        return False
+    files: Mapping[str, str] = read_json(folder / DONE)["files"]
+    return all((folder / name).exists() and sha256(folder / name) == value for name, value in files.items())
+
+
+def run_folder() -> Path | None:
+    """The folder of the local run this process works for; None in a pod."""
+    return Path(os.environ["SCHWARZ_RUN"]) if "SCHWARZ_RUN" in os.environ else None
+
+
+def place_of(run: Path, step: str, part: str = "") -> Path:
+    """Where a run keeps the result of a step."""
+    return run / "steps" / step / part
+
+
+def _run(work: Callable[..., Metrics], arguments: dict[str, Any], place: Place, journal: Journal) -> Metrics:
+    out, kept = place.out, place.kept
+    key = digest([place.step, place.part, {name: _identity(name, value) for name, value in arguments.items()}, _code()])
+    if whole(kept) and (done := read_json(kept / DONE))["key"] == key:
+        _publish(kept, out)
+        journal.write("reused", saved_s=done["wall_s"], metrics=done["metrics"])
+        return done["metrics"]
+    for folder in {kept, out}:
+        shutil.rmtree(folder, ignore_errors=True)
+    out.mkdir(parents=True)
+    wall, cpu = time.monotonic(), time.process_time()
+    if "journal" in inspect.signature(work).parameters:
+        arguments = {**arguments, "journal": journal}
+    metrics = work(**arguments, out=out)
+    spent = {"wall_s": round(time.monotonic() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
+    files = {str(path.relative_to(out)): sha256(path) for path in tree(out) if path.suffix != ".jsonl"}
+    write_json(out / DONE, {"step": place.step, "part": place.part, "key": key, "files": files, "metrics": metrics, **spent})
+    _publish(out, kept)
+    journal.write("done", **spent, metrics=metrics)
+    return metrics
+
+
+def _typed(work: Callable[..., Metrics], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, with every section that came as a JSON string made what the step's signature says."""
+    hints = typing.get_type_hints(work)
+    typed = {}
+    for name, value in given.items():
+        hint = hints.get(name)
+        section = isinstance(hint, type) and issubclass(hint, Section)
+        typed[name] = hint.model_validate_json(value) if section and isinstance(value, str) else value
+    return typed
+
+
+def _identity(name: str, value: Any) -> Any:
+    """What an argument means to a result: an input folder counts by its key, wherever it lies."""
+    if isinstance(value, Section):
+        return value.model_dump(mode="json")
+    if isinstance(value, Path):
+        if not whole(value):
+            raise StepFailed(f"input {name!r} ({value}) is not whole: the step before it did not finish. Resume the run.")
+        return read_json(value / DONE)["key"]
+    if isinstance(value, list):
+        return [_identity(name, each) for each in value]
+    return value
+
+
+@functools.cache
+def _code() -> str:
+    """Digest of the library's source: a result made by other code is not reused."""
+    root = Path(__file__).parents[1]
+    return digest({str(path.relative_to(root)): sha256(path) for path in tree(root) if path.suffix == ".py"})
+
+
+def _publish(source: Path, target: Path) -> None:
+    """Make `target` hold what `source` does, `done.json` last; hard links cost neither time nor space."""
+    if source == target:
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    for path in sorted(tree(source), key=lambda path: path.name == DONE):
+        goal = target / path.relative_to(source)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            goal.hardlink_to(path)
+        except OSError:  # another file system
+            shutil.copy2(path, goal)
+
+
+def _tell(fault: BaseException, journal: Journal, place: Place) -> None:
+    """Leave the cause where the command line, or whoever looks at the pod, finds it."""
+    log = place.logs / f"{place.label}.log"
+    told = {"error": _cause(fault), "log": str(log), "status": getattr(fault, "status", FAILED)}
+    journal.write("failed", **told)
+    write_atomic(log, traceback.format_exc())
+    write_json(place.out / ERROR, told)
+
+
+def _cause(fault: BaseException) -> str:
+    if isinstance(fault, (SchwarzError, WrongInput)):
+        return str(fault)
+    if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
+        return f"no space left on the disk of {fault.filename or Path.cwd()}: free some, then resume"
+    return f"{type(fault).__name__}: {fault}"
+
+
+def folder_of(artifact: Any) -> Path | None:
+    """The folder of an artifact that a graph may have left out: anything with a `path`, or None."""
+    return Path(artifact.path) if artifact else None

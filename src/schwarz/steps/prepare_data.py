@@ -1,0 +1,68 @@
+"""Fetch the data set, check every byte, and lay the training and validation images out for reading.
+
+Test images are passed on packed, as they came: only `evaluate` opens them.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from schwarz import data as datasets
+from schwarz import storage
+from schwarz.config import Data
+from schwarz.errors import StepFailed, WrongInput
+from schwarz.files import replacing, write_json
+from schwarz.runs import project_root
+from schwarz.seeds import derive
+from schwarz.steps.frame import Metrics, step
+from schwarz.training import Labelled
+
+
+@step("data")
+def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
+    """Writes train/ and validation/ (x.npy, y.npy), test/ (packed) and data.json (classes, shape, mean, std, counts)."""
+    info = datasets.describe(project_root(), data.name)
+    if data.md5 not in (None, info.md5):
+        raise StepFailed(f"data set {data.name!r} is now version {info.md5}, the run wants {data.md5}: restore it, or start a new run.")
+    storage.fetch(info)
+    x, y = datasets.read(info.folder, "train")
+    if data.limit is not None:
+        kept = datasets.balanced_limit(y, data.limit, derive(seed, "limit"))
+        x, y = x[kept], y[kept]
+    if data.validation == "test":
+        train, validation = Labelled(x, y), Labelled(*datasets.read(info.folder, "test"))
+    else:
+        chosen = datasets.split_validation(y, data.validation, derive(seed, "validation"))
+        train, validation = Labelled(x[~chosen], y[~chosen]), Labelled(x[chosen], y[chosen])
+    for name, part in {"train": train, "validation": validation}.items():
+        _write(out / name, part)
+    _pass_on(info.folder, out / "test")
+    mean, std = datasets.channel_statistics(train.x)
+    counts = {"train": len(train), "validation": len(validation), "test": info.test}
+    write_json(out / "data.json", {
+        "name": data.name, "md5": info.md5, "classes": list(info.classes), "shape": list(info.shape),
+        "mean": [float(m) for m in mean], "std": [float(s) for s in std], **counts,
+    })  # fmt: skip
+    return {f"{name}_images": float(count) for name, count in counts.items()}
+
+
+def load(images: Path, part: str) -> Labelled:
+    """The training or validation images, memory-mapped."""
+    folder = images / part
+    return Labelled(np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy"))
+
+
+def _write(folder: Path, images: Labelled) -> None:
+    for name, array in {"x": images.x, "y": images.y.astype(np.int64)}.items():
+        with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+
+
+def _pass_on(packed: Path, folder: Path) -> None:
+    folder.mkdir()
+    shards = sorted(packed.glob("test-*.npz"))
+    if not shards:
+        raise WrongInput(f"{packed}: has no test-*.npz. `schwarz data add` packs a set anew.")
+    for path in (packed / "meta.json", *shards):
+        shutil.copyfile(path, folder / path.name)

@@ -1,0 +1,54 @@
+"""Train the coarse net on the local probabilities of images that no local network was trained on
+(document 1, section 2.1: the CNN-DNN's DNN)."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from schwarz.blueprint import blueprint_of, load_local, save
+from schwarz.config import Coarse
+from schwarz.files import replacing, write_json
+from schwarz.journal import Journal
+from schwarz.seeds import derive
+from schwarz.steps.follow import Follower
+from schwarz.steps.frame import Metrics, step
+from schwarz.steps.prepare_data import load
+from schwarz.steps.train_local import fleet
+from schwarz.training import Labelled, accuracy, fit, predict
+
+
+@step("coarse net")
+def train_coarse(seed: int, coarse: Coarse, *, images: Path, locals_: list[Path], journal: Journal, out: Path) -> Metrics:
+    """Writes the coarse net, its history, and validation.npy: its cross-fitted scores on the validation images.
+
+    It learns from all of those images, so its own answers on them say nothing; each is instead scored by a net
+    trained without its fold. Strategies are compared on these scores.
+    """
+    boxes = fleet(locals_)
+    blueprint = blueprint_of(boxes[0])
+    holdout = load(images, "validation")
+    model = blueprint.divided([load_local(box) for box in boxes], nn.Identity())
+    logits = Labelled(predict(model, holdout.x).numpy(), holdout.y)
+    net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
+    history = fit(net, coarse, logits, None, derive(seed, "coarse"), Follower(journal, "coarse", coarse))
+    scores = torch.zeros(len(logits), blueprint.classes)
+    for fold, left_out in enumerate(folds(logits.y, coarse.folds, derive(seed, "folds"))):
+        other = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))
+        rest = Labelled(np.delete(logits.x, left_out, 0), np.delete(logits.y, left_out, 0))
+        fit(other, coarse, rest, None, derive(seed, "coarse", fold), lambda epoch, figures: None)
+        scores[torch.from_numpy(left_out)] = predict(other, logits.x[left_out])
+    save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden))
+    write_json(out / "history.json", history.to_json())
+    with replacing(out / "validation.npy") as temporary, temporary.open("wb") as file:
+        np.save(file, scores.numpy(), allow_pickle=False)
+    return {"validation_accuracy": accuracy(scores, logits.y)}
+
+
+def folds(y: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
+    """The indices of y in `count` stratified folds."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    shuffled = generator.permutation(len(y))
+    by_class = shuffled[np.argsort(y[shuffled], kind="stable")]
+    return [np.sort(by_class[fold::count]) for fold in range(count)]

@@ -1,0 +1,63 @@
+"""Every strategy as a model on raw images, from what the steps left; what each took to train."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from schwarz.blueprint import Blueprint, blueprint_of, cheap, load_coarse, load_divided, load_local, load_whole
+from schwarz.coherent import Divided, Whole
+from schwarz.combine import CHEAP
+from schwarz.config import Strategy
+from schwarz.files import read_json
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The folders of what was trained; those that the strategies of a run do not need are absent."""
+
+    locals_: list[Path] = field(default_factory=list)
+    """One folder per local network, in the order of the boxes."""
+    coarse: Path | None = None
+    coherent: Path | None = None
+    transfer: Path | None = None
+    composed: Path | None = None
+    composed_tuned: Path | None = None
+    global_: Path | None = None
+
+    def folder(self, name: str) -> Path:
+        """The folder of a network that was trained or composed as a whole."""
+        folder = getattr(self, "global_" if name == "global" else name)
+        assert folder is not None, f"{name} was not trained, but its strategy was asked for"
+        return folder
+
+    def model(self, strategy: Strategy) -> Whole | Divided:
+        """The strategy on raw images."""
+        if strategy in ("coherent", "transfer"):
+            return load_divided(self.folder(strategy))
+        if strategy in ("composed", "composed_tuned", "global"):
+            return load_whole(self.folder(strategy))
+        locals_: list[nn.Module] = [load_local(folder) for folder in self.locals_]
+        if strategy in CHEAP:
+            return cheap(strategy, self.blueprint(), locals_)
+        return self.blueprint().divided(locals_, load_coarse(self.folder("coarse")))
+
+    def blueprint(self) -> Blueprint:
+        whole = (self.coherent, self.composed, self.global_)
+        return blueprint_of(next(folder for folder in (*self.locals_, *whole) if folder is not None))
+
+    def parts(self, strategy: Strategy) -> list[Path]:
+        """The folders whose training a strategy's cost is made of."""
+        if strategy in ("global", "coherent"):
+            return [self.folder(strategy)]
+        own = [self.folder(strategy)] if strategy in ("coarse", "transfer", "composed_tuned") else []
+        return [*self.locals_, *own]
+
+    def cpu_s(self, strategy: Strategy) -> float:
+        """CPU-seconds of training, all parts together."""
+        return sum(history(folder)["cpu_s"][-1] for folder in self.parts(strategy))
+
+
+def history(folder: Path) -> dict[str, list[float]]:
+    """The history of the network trained in `folder`."""
+    return read_json(folder / "history.json")
