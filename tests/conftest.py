@@ -2,11 +2,11 @@
 
 import os
 
+import pytest
+
 # Set before torch is imported: xdist already uses a process per core.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
-
-import pytest
 
 OURS = ("SCHWARZ_", "MLFLOW_", "AWS_", "KFP_")
 
@@ -19,8 +19,8 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """All of tests/machine needs the machine: the marker is given here, not by hand in each file."""
     for item in items:
-        if "machine" in item.path.parts:
+        if item.path.is_relative_to(config.rootpath / "tests" / "machine"):
             item.add_marker("machine")
