@@ -5,23 +5,27 @@ DVC itself delivers a damaged object with exit status 0 and stops at the partial
 DVC works in a child process (`python -m schwarz.storage`), so that none of its output, locks or threads reach ours.
 """
 
+import fcntl
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from schwarz.data.adding import build
-from schwarz.data.images import Size
 from schwarz.data.info import DataInfo, describe, dvc_file_of
-from schwarz.data.packed import read_meta
 from schwarz.errors import SchwarzError, WrongInput
-from schwarz.files import tree, write_atomic
+from schwarz.files import read_json, tree, write_atomic
+
+IGNORED = (".DS_Store", "Thumbs.db")  # as in .dvcignore
+# The name under which DVC, or `schwarz.files`, writes a file before it takes its place.
+UNFINISHED = re.compile(r"\.[\w-]{22}\.tmp|\..+\.[a-z0-9_]{8}\.(npz|json|txt)")
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,12 @@ class Added:
     skipped: tuple[str, ...]  # images left out, with the reason
 
 
-def add(path: Path, name: str, root: Path, size: Size | None = None, skip_bad: int = 0, seed: int = 0) -> Added:
+def add(
+    path: Path, name: str, root: Path, size: tuple[int, int] | None = None, skip_bad: int = 0, seed: int = 0
+) -> Added:
     """Pack the images at `path` (see `schwarz.data.adding.build`) and track them: both, or nothing is left behind."""
+    from schwarz.data.adding import build  # numpy and Pillow, which fetching does not need
+
     _checkout(dvc_file_of(root, name))
     packed = build(path, name, root, size=size, skip_bad=skip_bad, seed=seed)
     try:
@@ -53,16 +61,9 @@ def fetch(info: DataInfo, into: Path | None = None) -> Path:
     which DVC fills from the default remote. A file that was changed is an error, never overwritten.
     """
     folder = into or info.folder
-    if folder.is_dir() and version(folder) == info.md5:
-        return folder
-    cache, note = _fill_cache(info)
-    entries = json.loads(_object(cache, info.md5, f"the listing of {info.dvc_file}", note))
-    listing = {entry["relpath"]: entry["md5"] for entry in entries}
-    for name, md5 in listing.items():
-        _deliver(_object(cache, md5, name, note), folder / name, info)
-    foreign = [file for file in _files(folder) if file.relative_to(folder).as_posix() not in listing]
-    if foreign:
-        raise WrongInput(f"{foreign[0]} is no file of version {info.md5} of {info.name!r}. Move it elsewhere.")
+    if not _whole(folder, info):
+        with _alone(_checkout(info.dvc_file)):
+            _repair(folder, info)
     return folder
 
 
@@ -71,9 +72,7 @@ def track(root: Path, name: str) -> DataInfo:
     dvc_file = dvc_file_of(root, name)
     folder = dvc_file.with_suffix("")
     _dvc("add", root, folder)
-    meta = asdict(read_meta(folder))
-    del meta["source"]
-    meta = {key: list(value) if isinstance(value, tuple) else value for key, value in meta.items()}
+    meta = {key: value for key, value in read_json(folder / "meta.json").items() if key != "source"}
     by_dvc, *_ = dvc_file.read_text(encoding="utf-8").partition("meta:\n")
     ours = yaml.safe_dump({"meta": meta}, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
     write_atomic(dvc_file, by_dvc + ours)
@@ -81,10 +80,38 @@ def track(root: Path, name: str) -> DataInfo:
 
 
 def version(folder: Path) -> str:
-    """The md5 that DVC gives a folder: of the listing of its files' md5s. Hidden files do not count."""
+    """The md5 that DVC gives a folder: of the listing of its files' md5s."""
     md5s = {file.relative_to(folder).as_posix(): _md5(file.read_bytes()) for file in _files(folder)}
     listing = [{"md5": md5, "relpath": name} for name, md5 in sorted(md5s.items())]
     return _md5(json.dumps(listing, sort_keys=True).encode()) + ".dir"
+
+
+def _whole(folder: Path, info: DataInfo) -> bool:
+    return folder.is_dir() and version(folder) == info.md5
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One process at a time repairs the sets of a checkout."""
+    lock = root / ".dvc/tmp/schwarz.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _repair(folder: Path, info: DataInfo) -> None:
+    """Deliver what is absent or partial, remove what a killed process was writing, and name what else is wrong."""
+    cache, note = _fill_cache(info)
+    entries = json.loads(_object(cache, info.md5, f"the listing of {info.dvc_file}", note))
+    listing = {entry["relpath"]: entry["md5"] for entry in entries}
+    for name, md5 in listing.items():
+        _deliver(_object(cache, md5, name, note), folder / name, info)
+    for file in _files(folder):
+        if UNFINISHED.fullmatch(file.name):
+            file.unlink()
+        elif file.relative_to(folder).as_posix() not in listing:
+            raise WrongInput(f"{file} is no file of version {info.md5} of {info.name!r}. Move it elsewhere.")
 
 
 def _deliver(content: bytes, target: Path, info: DataInfo) -> None:
@@ -115,11 +142,14 @@ def _fill_cache(info: DataInfo) -> tuple[Path, str]:
     done = _dvc("fetch", _checkout(info.dvc_file), info.dvc_file)
     answer = json.loads(done.stdout)
     remote = f"the remote {answer['remote']!r} ({answer['url']})"
-    for line in done.stderr.splitlines():
-        if "failed to connect" in line:
-            message = f"{info.name}: {remote} cannot be reached: {line.removeprefix('ERROR: ')}"
-            raise SchwarzError(f"{message}. Check its address, the network and the AWS_ environment, then run again.")
     other = f"If it was pushed to another remote R: `dvc fetch -r R {info.dvc_file}`."
+    for line in done.stderr.splitlines():
+        cause = line.removeprefix("ERROR: ")
+        if "failed to connect" in line:
+            remedy = "Check its address, the network and the AWS_ environment, then run again."
+            raise SchwarzError(f"{info.name}: {remote} cannot be reached: {cause}. {remedy}")
+        if "failed to transfer" in line:
+            raise WrongInput(f"{info.name}: {remote} does not give all of version {info.md5}: {cause}. {other}")
     return Path(answer["cache"]), f"T{remote[1:]} does not hold it, or holds it damaged. {other}"
 
 
@@ -158,12 +188,13 @@ def _child(task: str, root: str, target: str) -> None:
         with suppress(FileTransferError):
             fetch_objects(repo, targets=[target])
         remote = repo.cloud.get_remote_odb()
-        url = remote.fs.unstrip_protocol(remote.path)
+        url = remote.fs.unstrip_protocol(remote.path).removesuffix("/files/md5")
         print(json.dumps({"cache": repo.cache.local.path, "remote": repo.config["core"]["remote"], "url": url}))
 
 
 def _files(folder: Path) -> list[Path]:
-    return [file for file in tree(folder) if not file.name.startswith(".")]
+    """Every file below a folder that DVC would count too."""
+    return [file for file in tree(folder) if file.name not in IGNORED]
 
 
 def _md5(content: bytes) -> str:

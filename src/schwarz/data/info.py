@@ -36,7 +36,8 @@ def describe(root: Path, name: str) -> DataInfo:
         remedy = nearest(name, names(root)) or f" There are: {', '.join(names(root)) or 'none'}."
         raise WrongInput(f"no data set {name!r}: {dvc_file} does not exist.{remedy}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
-        raise WrongInput(f"{dvc_file}: cannot be read: {fault}. `git checkout {dvc_file}` restores it.") from None
+        cause = " ".join(str(fault).split())  # YAML draws its faults over several lines
+        raise WrongInput(f"{dvc_file}: cannot be read: {cause}. `git checkout {dvc_file}` restores it.") from None
     try:
         return _parse(content, dvc_file)
     except (KeyError, TypeError, ValueError, IndexError) as fault:
