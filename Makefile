@@ -6,6 +6,7 @@ BASE ?= python:3.11-slim
 TAG ?= dev
 BIN := .venv/bin
 READY := .venv/ready
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-machine check bench compile images clean
@@ -21,7 +22,11 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("schwarz needs Python 3.11 or newer, $(PYTHON) is %d.%d. Name a newer one: make setup PYTHON=python3.12" % v[:2])'
 	@echo "Setting up .venv: some minutes the first time, about 2 GB on disk."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[dev]'
+	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e '.[dev]'
+	@touch $@
+
+.venv/machine: $(READY)
+	@$(PIP) -e '.[machine]'
 	@touch $@
 
 run: $(READY) ## run the whole pipeline on the sample images (PRESET=quickstart)
@@ -30,7 +35,7 @@ run: $(READY) ## run the whole pipeline on the sample images (PRESET=quickstart)
 test: $(READY) ## unit, property and pipeline tests
 	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/property tests/pipeline
 
-test-machine: $(READY) ## the tests that need Docker, servers or a browser
+test-machine: .venv/machine ## the tests that need Docker, servers or a browser
 	@$(BIN)/python -m pytest -q tests/machine
 
 check: $(READY) ## style, types, layers, names in docs/papers.md, commands in README.md
