@@ -1,0 +1,79 @@
+"""`data add` and `data show`: a person's own images."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from schwarz.cli.grammar import Command, Existing, Group, Target
+
+if TYPE_CHECKING:
+    from schwarz.data import Summary
+
+
+@click.group(cls=Group, examples=("schwarz data show sample", "schwarz data show sample -o sample.png"))
+def data() -> None:
+    """Add a data set of your own; show one."""
+
+
+@data.command(
+    cls=Command,
+    examples=("schwarz data add photos --name photos --size 32 32", "schwarz data add digits.npz --name digits"),
+)
+@click.argument("path", type=Existing("file or folder"))
+@click.option("--name", required=True, help="what `--data.name` and `data show` call it")
+@click.option("--skip-bad", type=click.IntRange(0), default=0, metavar="N", help="leave out up to N unreadable images")
+@click.option("--size", type=click.IntRange(1), nargs=2, metavar="H W", help="resize every image of a folder")
+def add(path: Path, name: str, skip_bad: int, size: tuple[int, int] | None) -> None:
+    """Pack the images at PATH as datasets/NAME and track them with DVC.
+
+    PATH is a folder CLASS/IMAGE or {train,test}/CLASS/IMAGE, or an .npz file with arrays x and y (or x_train,
+    y_train, x_test, y_test). Without test images a fifth of every class is set aside.
+    """
+    from schwarz.cli.shell import command
+    from schwarz.runs import project_root
+    from schwarz.storage import add as pack_and_track
+
+    added = pack_and_track(path, name, project_root(), size=size, skip_bad=skip_bad)
+    info, shape = added.info, " x ".join(map(str, added.info.shape))
+    lines = [f"left out: {image}" for image in added.skipped] + list(added.notes)
+    lines += [
+        f"{info.folder}: {info.train} training and {info.test} test images, {shape}, {len(info.classes)} classes",
+        f"version {info.md5}. To keep it in git, to look at it, to use it:",
+        f"  git add {info.dvc_file} {info.dvc_file.parent / '.gitignore'}",
+        f"  {command('data', 'show', name, '-o', f'{name}.png')}",
+        f"  {command('run', 'quickstart', '--data.name', name)}",
+    ]
+    print(*lines, sep="\n")
+
+
+@data.command(cls=Command, examples=("schwarz data show sample", "schwarz data show sample --json -o sample.png"))
+@click.argument("name")
+@click.option("-o", "--output", type=Target(), metavar="PNG", help="also write a contact sheet: a row per class")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+def show(name: str, output: Path | None, as_json: bool) -> None:
+    """Print what the data set NAME holds: counts, shape, balance, version."""
+    from schwarz import data
+    from schwarz.runs import project_root
+    from schwarz.storage import fetch
+
+    info = data.describe(project_root(), name)
+    fetch(info)
+    summary = data.show(info)
+    if output is not None:
+        data.contact_sheet(info, output)
+    print(json.dumps(asdict(summary), indent=1) if as_json else "\n".join(_lines(summary, output)))
+
+
+def _lines(summary: "Summary", sheet: Path | None) -> list[str]:
+    width = max(len(name) for name in ("class", *summary.counts)) + 2
+    shape = " x ".join(map(str, summary.shape))
+    return [
+        f"{summary.name}: {summary.train} training and {summary.test} test images, {shape} (channels, height, width)",
+        f"version {summary.md5}, {summary.size_bytes / 1e6:.1f} MB, licence: {summary.licence}",
+        f"{'class':<{width}}{'train':>8}{'test':>8}",
+        *(f"{name:<{width}}{count['train']:>8}{count['test']:>8}" for name, count in summary.counts.items()),
+        *([f"contact sheet {sheet.absolute()}"] if sheet else []),
+    ]

@@ -1,0 +1,64 @@
+"""A config as a TOML document that explains itself and loads back."""
+
+import json
+import textwrap
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from schwarz.config import Config, Section
+
+COMMENT, WIDTH = 36, 120  # columns where a comment begins, and where a line ends
+
+
+def document(config: "Config") -> str:
+    """Every field with its meaning as a comment; a field that is unset is a line commented out."""
+    from schwarz.config import sections
+
+    lines = []
+    for name, info in type(config).model_fields.items():
+        if (info.alias or name) not in sections():
+            lines += _field(name, getattr(config, name), info)
+    for name, info in type(config).model_fields.items():
+        if (info.alias or name) in sections():
+            section: Section = getattr(config, name)
+            lines += ["", f"[{info.alias or name}]  # {info.description}"]
+            for field, about in type(section).model_fields.items():
+                lines += _field(field, getattr(section, field), about)
+    return "\n".join(lines)
+
+
+def _field(name: str, value: Any, info: "FieldInfo") -> list[str]:
+    text = f"# {name} = {_placeholder(info)}" if value is None else f"{name} = {literal(value)}"
+    meaning = f"{info.description}{_words(info)}"
+    line = f"{text:<{COMMENT}}# {meaning}"
+    if len(text) < COMMENT and len(line) <= WIDTH:
+        return [line]
+    return [*(f"# {line}" for line in textwrap.wrap(meaning, 100)), text]
+
+
+def literal(value: Any) -> str:
+    """A value of a config in TOML."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(literal(item) for item in value)}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value)
+
+
+def _words(info: "FieldInfo") -> str:
+    """The words a field may hold, ' (same, valid)', when it is a matter of words."""
+    kinds = [info.annotation, *get_args(info.annotation)]
+    words = [word for kind in kinds for word in get_args(kind) if isinstance(word, str)]
+    return f" ({', '.join(dict.fromkeys(words))})" if len(words) > 1 else ""
+
+
+def _placeholder(info: "FieldInfo") -> str:
+    """A value that an unset field could take."""
+    kind = next(kind for kind in get_args(info.annotation) if kind is not NoneType)
+    if kind is str:
+        return '"..."'
+    bound = next((about.ge for about in info.metadata if hasattr(about, "ge")), 1)
+    return str(bound) if kind is int else "[16, 16]"

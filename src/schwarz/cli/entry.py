@@ -1,0 +1,132 @@
+"""The command `schwarz`: its sub-commands, and how every error becomes a message and an exit status."""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from schwarz.cli import completion, data, doctor, presets, run, runs, track
+from schwarz.cli.grammar import Command, Group, Word, WrongFlag, options, usage_message
+from schwarz.cli.options import ConfiguredCommand
+from schwarz.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, SchwarzError
+
+BROKEN_PIPE = 141  # what a shell reports of a command whose reader went away
+
+
+@click.group(
+    cls=Group,
+    examples=("schwarz run quickstart", "schwarz doctor"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="schwarz", message="schwarz %(version)s")
+def schwarz() -> None:
+    """Train image networks by domain decomposition, as a Kubeflow pipeline.
+
+    Exit status: 0 done, 1 a step failed, 2 wrong input, 130 Ctrl-C.
+    """
+
+
+for _command in (
+    *(run.run, run.resume, runs.runs, presets.presets, presets.show, presets.compile_),
+    *(data.data, track.track, doctor.doctor, completion.completion),
+):
+    schwarz.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command line and exit with its status."""
+    sys.exit(status(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def status(arguments: list[str]) -> int:
+    """The exit status of one command line; errors are told on stderr, the message last."""
+    try:
+        with schwarz.make_context("schwarz", list(arguments)) as context:
+            result = schwarz.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (click.UsageError, SchwarzError) as fault:
+        return _refused(fault, arguments)
+    except (KeyboardInterrupt, click.Abort):
+        return _tell(INTERRUPTED, "interrupted.")
+    except OSError as fault:
+        return _system(fault)
+    except Exception as fault:
+        return _tell(FAILED, _unexpected(fault))
+    return result if isinstance(result, int) else DONE
+
+
+def _refused(fault: click.UsageError | SchwarzError, arguments: list[str]) -> int:
+    if isinstance(fault, click.exceptions.NoArgsIsHelpError):
+        print(fault.message)
+        return DONE
+    if isinstance(fault, click.UsageError):
+        return _tell(WRONG_INPUT, usage_message(fault, _known(fault)), _example(fault, arguments))
+    place = f"{_command(arguments)[1]}: " if isinstance(fault, WrongFlag) else ""
+    return _tell(fault.status, f"{place}{fault}", _example(fault, arguments) if fault.status == WRONG_INPUT else None)
+
+
+def _system(fault: OSError) -> int:
+    if isinstance(fault, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit fails once more
+        return BROKEN_PIPE
+    place = f"{fault.filename}: " if fault.filename else ""
+    text = f"{place}{os.strerror(fault.errno) if fault.errno else fault}."
+    full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+    return _tell(FAILED, f"{text} Free some space, then resume: what is finished is kept." if full else text)
+
+
+def _tell(number: int, message: str, example: str | None = None) -> int:
+    lines = [f"Example: {example}"] if example else []
+    print(*lines, f"Error: {message}", sep="\n", file=sys.stderr)
+    return number
+
+
+def _known(fault: click.UsageError) -> list[str]:
+    """The words one of which the person may have meant."""
+    command = fault.ctx.command if fault.ctx else schwarz
+    if isinstance(command, click.Group) and isinstance(fault, click.exceptions.NoSuchCommand):
+        return list(command.commands)
+    known = list(options(command))
+    if isinstance(command, ConfiguredCommand):
+        from schwarz.config import fields
+
+        known += [f"--{name}" for name in fields()]
+    return known
+
+
+def _command(arguments: list[str]) -> tuple[click.Command, str]:
+    """The command that a command line names, and its path."""
+    command: click.Command = schwarz
+    path = ["schwarz"]
+    for word in arguments:
+        if isinstance(command, click.Group) and word in command.commands:
+            command = command.commands[word]
+            path.append(word)
+    return command, " ".join(path)
+
+
+def _example(fault: Exception, arguments: list[str]) -> str | None:
+    """A valid command line near the wrong one."""
+    command, path = _command(arguments)
+    if isinstance(fault, WrongFlag):
+        return f"{path} quickstart {fault.example}"
+    if not isinstance(command, Command | Group):
+        return None
+    wrong = fault.param if isinstance(fault, click.BadParameter) else None
+    if isinstance(wrong, click.Option) and isinstance(wrong.type, Word):
+        return f"{command.examples[0]} {wrong.opts[0]} {wrong.type.choices[0]}"
+    return command.examples[0]
+
+
+def _unexpected(fault: Exception) -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="schwarz-", suffix=".log", delete=False, encoding="utf-8") as log:
+        traceback.print_exception(fault, file=log)
+    first = str(fault).strip().splitlines()
+    return f"unexpected {type(fault).__name__}{': ' + first[0] if first else ''}. The traceback is in {log.name}"

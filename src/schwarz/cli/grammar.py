@@ -1,0 +1,128 @@
+"""What every command shares: help that ends in examples, and errors that name the nearest valid word or path."""
+
+import os
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from schwarz.errors import WrongInput, nearest
+
+
+class Command(click.Command):
+    """A command that shows examples at the end of its help. The tests run each of them."""
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = examples
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Arguments stand before options: an option may take several values."""
+        options, *arguments = super().collect_usage_pieces(ctx)
+        return [*arguments, options]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"  {example}\n")
+
+
+class Group(click.Group):
+    """A command that has sub-commands, listed in the order in which they were added."""
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = examples
+
+    format_epilog = cast(Any, Command.format_epilog)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+class Word(click.Choice[str]):
+    """One of a few words; another one is answered with the nearest."""
+
+    name = "word"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            self.fail(f"{value!r} is none of {', '.join(self.choices)}.{nearest(value, self.choices)}", param, ctx)
+        return value
+
+
+class Existing(click.ParamType[Path]):
+    """A file or folder that exists; a misspelt one is answered with the nearest that does."""
+
+    def __init__(self, kind: str = "file") -> None:
+        self.name = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value).expanduser()
+        if not path.exists():
+            self.fail(f"{value}: no such {self.name}.{suggestion(path)}", param, ctx)
+        if self.name == "file" and path.is_dir():
+            self.fail(f"{value}: is a folder, not a file.", param, ctx)
+        return path
+
+
+class Target(click.ParamType[Path]):
+    """A file to be written: its folder must exist."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value).expanduser()
+        if path.is_dir():
+            self.fail(f"{value}: is a folder. Name a file in it.", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"{value}: its folder {path.parent} does not exist.{suggestion(path.parent)}", param, ctx)
+        return path
+
+
+def suggestion(path: Path) -> str:
+    """ " Did you mean 'X'?" for the existing path nearest to one that does not exist, else ''."""
+    close = closest(path)
+    return f" Did you mean {str(close)!r}?" if close else ""
+
+
+def closest(path: Path) -> Path | None:
+    """The existing path most like `path`, mended from its root to its name; None when a part resembles nothing."""
+    if path.exists():
+        return path
+    parent = closest(path.parent)
+    if parent is None or not parent.is_dir() or not os.access(parent, os.R_OK):
+        return None
+    match = get_close_matches(path.name, [entry.name for entry in parent.iterdir()], 1, 0.6)
+    return parent / match[0] if match else None
+
+
+class WrongFlag(WrongInput):
+    """A config flag that cannot be used; carries a valid one to show."""
+
+    def __init__(self, message: str, example: str) -> None:
+        super().__init__(message)
+        self.example = example
+
+
+def usage_message(fault: click.UsageError, known: Iterable[str] = ()) -> str:
+    """Click's complaint in one line: the command, the token, the nearest valid one."""
+    place = fault.ctx.command_path if fault.ctx else "schwarz"
+    if isinstance(fault, click.NoSuchOption):
+        text = f"no option {fault.option_name!r}.{nearest(fault.option_name, known)}"
+    elif isinstance(fault, click.exceptions.NoSuchCommand):
+        text = f"no command {fault.command_name!r}.{nearest(fault.command_name, known)}"
+    else:
+        text = f"{fault.format_message().rstrip('.')}."
+    hint = "" if "Did you mean" in text else f" `{place} --help` shows what there is."
+    return f"{place}: {text}{hint}"
+
+
+def options(command: click.Command) -> Iterator[str]:
+    """Every option of a command as it is typed."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield from parameter.opts
+    yield "--help"

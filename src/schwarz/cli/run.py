@@ -1,0 +1,129 @@
+"""`run` and `resume`: check, make the folder, follow the pipeline, tell how it ended."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from schwarz.cli.grammar import Command, Word
+from schwarz.cli.options import ConfiguredCommand, Words, chosen, configured
+from schwarz.errors import DONE, FAILED, WRONG_INPUT
+
+if TYPE_CHECKING:
+    from schwarz.cli.board import Board
+    from schwarz.config import Config
+    from schwarz.data import DataInfo
+    from schwarz.runs import RunFolder
+
+RUNNERS = ("subprocess", "python")
+runner_option = click.option(
+    "--runner",
+    type=Word(RUNNERS),
+    default=RUNNERS[0],
+    show_default=True,
+    help="subprocess: the Kubeflow graph on this machine; python: the same steps as a plain loop",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="print results.json alone; progress goes to stderr")
+
+
+@click.command(
+    cls=ConfiguredCommand,
+    examples=("schwarz run tiny", "schwarz run tiny --runner python --strategies average coarse --local.epochs 2"),
+)
+@configured
+@runner_option
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="run folder; unset: runs/PRESET/N")
+@json_option
+def run(preset: str | None, file: Path | None, changes: Words, runner: str, out: Path | None, as_json: bool) -> int:
+    """Run the whole pipeline and print what came out.
+
+    An --out that holds a run of the same config is resumed.
+    """
+    from schwarz import runs
+
+    config = chosen(preset, file, changes)
+    info = check(config, runs.project_root())
+    from schwarz.storage import fetch  # numpy: only once there is work to do
+
+    fetch(info)
+    return execute(runs.create(config, out), runner, as_json)
+
+
+@click.command(cls=Command, examples=("schwarz resume runs/tiny/1", "schwarz resume runs/tiny/1 --runner python"))
+@click.argument("folder", metavar="RUN")
+@runner_option
+@json_option
+def resume(folder: str, runner: str, as_json: bool) -> int:
+    """Finish a run that was stopped; what is finished is reused."""
+    from schwarz.cli.runs import find
+
+    run = find(folder)
+    if not complete(run):
+        check(run.config, run.project)
+    return execute(run, runner, as_json)
+
+
+def check(config: "Config", project: Path) -> "DataInfo":
+    """Refuse what cannot work before anything is written: an unknown data set, a cut that does not fit."""
+    from schwarz.checks import check as fits
+    from schwarz.data import describe
+
+    info = describe(project, config.data.name)
+    fits(config, info)
+    return info
+
+
+def execute(run: "RunFolder", runner: str, as_json: bool) -> int:
+    """Bring a run to its end, unless it is there, and print the last block; the exit status."""
+    from schwarz.cli.board import Board
+    from schwarz.cli.display import coloured
+    from schwarz.cli.summary import finished
+
+    told = sys.stderr if as_json else sys.stdout
+    board = Board()
+    if complete(run):
+        print(f"{run.path} is finished: nothing was left to do.", file=told)
+    elif status := _work(run, runner, board, told):
+        return status
+    results = run.results() or {}
+    print(json.dumps(results, indent=1) if as_json else "\n".join(finished(results, run.path, board, coloured(told))))
+    return DONE
+
+
+def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
+    """Follow the pipeline to its end and tell how it failed, if it did; the exit status."""
+    from schwarz.cli.display import coloured, duration, screen
+    from schwarz.cli.follow import Stopped, follow, pipeline_command, sender_command
+    from schwarz.cli.shell import command
+    from schwarz.cli.summary import failed
+
+    with run.lock():  # refused here when another process has it; from now on the pipeline's process holds it
+        pass
+    print(f"{run.config.preset}: {run.path}", file=told, flush=True)
+    started = time.monotonic()
+    work, send = pipeline_command(run.path, runner), sender_command(run.path)
+    try:
+        status = follow(run.path, work, send, board, screen(board, told))
+    except Stopped as stop:
+        lines = [
+            f"Interrupted after {duration(time.monotonic() - started)}. To go on:",
+            f"  {command('resume', run.path)}",
+        ]
+        print(*lines, sep="\n", file=sys.stderr)
+        return stop.status
+    if not status:
+        return DONE
+    print(*failed(board, status, run.path, coloured(sys.stderr)), sep="\n", file=sys.stderr)
+    faults = board.failed()
+    return WRONG_INPUT if WRONG_INPUT in (status, faults[0].failure["status"] if faults else None) else FAILED
+
+
+def complete(run: "RunFolder") -> bool:
+    """Whether a run has all that a run makes."""
+    results = run.results()
+    if not results or "run" not in results:
+        return False
+    return all((run.path / name).exists() for name in ("report.html", results["model"]["file"]))

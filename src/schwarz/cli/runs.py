@@ -1,0 +1,111 @@
+"""`runs`, and how a run is found by what a person calls it."""
+
+import fcntl
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from schwarz.cli.grammar import Command, suggestion
+from schwarz.errors import WrongInput
+
+if TYPE_CHECKING:
+    from schwarz.runs import RunFolder
+
+
+@click.command(cls=Command, examples=("schwarz runs", "schwarz runs --json"))
+@click.option("--json", "as_json", is_flag=True, help="print a JSON list")
+def runs(as_json: bool) -> None:
+    """List the runs under ./runs with their state and best accuracy."""
+    rows = [row(path) for path in folders()]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    elif rows:
+        width = max(len(entry["run"]) for entry in rows) + 2
+        print(f"{'run':<{width}}{'state':<13}{'best':<16}{'test':>7}{'chance':>9}")
+        print(*(_line(entry, width) for entry in rows), sep="\n")
+    else:
+        from schwarz.cli.shell import command
+
+        print(f"No runs under {Path('runs').absolute()}. To make one: {command('run', 'quickstart')}")
+
+
+def folders() -> list[Path]:
+    """The run folders under ./runs, by preset and number."""
+    found = Path("runs").glob("*/*/config.toml")
+    return sorted((file.parent for file in found), key=lambda path: (path.parent.name, path.name.zfill(9)))
+
+
+def row(path: Path) -> dict[str, Any]:
+    """What the list says of one run."""
+    results = _read(path / "results.json") or {}
+    best = results.get("best")
+    return {
+        "run": str(path),
+        "preset": path.parent.name,
+        "state": state(path, bool(results.get("run"))),
+        "best": best,
+        "test": results["strategies"][best]["test"] if best else None,
+        "chance": results.get("chance"),
+        "created": results.get("created"),
+        "wall_s": results.get("run", {}).get("wall_s"),
+    }
+
+
+def state(path: Path, complete: bool) -> str:
+    """`finished`, `running`, `failed` or `stopped`."""
+    if complete:
+        return "finished"
+    if _held(path / "logs" / "lock"):
+        return "running"
+    from schwarz.journal import read
+
+    faults: dict[tuple[str, str], str] = {}
+    for event in read(path / "logs" / "journal"):
+        if event["event"] in ("start", "failed"):
+            faults[event["step"], event["part"]] = event.get("error", "")
+    # A step that was interrupted says so: that is no failure.
+    failed = any(fault and not fault.startswith(KeyboardInterrupt.__name__) for fault in faults.values())
+    return "failed" if failed else "stopped"
+
+
+def find(name: str) -> "RunFolder":
+    """The run a person means: a folder, `quickstart/3` under ./runs, or the id of its MLflow run."""
+    from schwarz.runs import open_run
+
+    path = Path(name).expanduser()
+    if path.exists():
+        return open_run(path)
+    if (Path("runs") / name).is_dir():
+        return open_run(Path("runs") / name)
+    if re.fullmatch(r"[0-9a-f]{32}", name):
+        for folder in folders():
+            results = _read(folder / "results.json") or {}
+            if results.get("lineage", {}).get("mlflow_run_id") == name:
+                return open_run(folder)
+        raise WrongInput(f"no finished run under {Path('runs').absolute()} has the MLflow run id {name}.")
+    hint = suggestion(path) or suggestion(Path("runs") / name)
+    raise WrongInput(f"{name}: no such run folder.{hint} `schwarz runs` lists the runs here.")
+
+
+def _line(entry: dict[str, Any], width: int) -> str:
+    figures = "" if entry["best"] is None else f"{entry['best']:<16}{entry['test']:>7.3f}{entry['chance']:>9.3f}"
+    return f"{entry['run']:<{width}}{entry['state']:<13}{figures}".rstrip()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _held(lock: Path) -> bool:
+    """Whether a living process holds a run."""
+    if not lock.exists():
+        return False
+    with lock.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

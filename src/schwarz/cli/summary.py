@@ -1,0 +1,97 @@
+"""The last block of a run: figures, where things lie, what to type next; or what failed and how to go on."""
+
+from pathlib import Path
+from typing import Any
+
+from schwarz.cli.board import Board
+from schwarz.cli.display import BOLD, RED, duration, paint
+from schwarz.cli.shell import command, mlflow_ui
+from schwarz.errors import WRONG_INPUT
+
+Results = dict[str, Any]
+
+
+def table(results: Results, colour: bool = False) -> list[str]:
+    """A header and a row for every strategy; the best on validation is marked."""
+    rows = [f"{'strategy':<16}{'test':>7}   {'95% interval':<14}{'validation':>11}{'CPU-s':>9}"]
+    for name, row in results["strategies"].items():
+        interval = f"{row['low']:.3f}-{row['high']:.3f}"
+        text = f"{name:<16}{row['test']:>7.3f}   {interval:<14}{row['validation']:>11.3f}{row['cpu_s']:>9.1f}"
+        best = name == results["best"]
+        rows.append(paint(f"{text}  best", BOLD, colour) if best else text)
+    return rows
+
+
+def finished(results: Results, run: Path, board: Board | None, colour: bool = False) -> list[str]:
+    """The block below a finished run: the table and at most 12 lines."""
+    best, model, cost = results["best"], results["model"], results["run"]
+    figures = results["strategies"][best]
+    lines = [
+        "",
+        *table(results, colour),
+        f"Chance is {results['chance']:.3f}. Best on validation: {best}, test {figures['test']:.3f}.",
+        f"report     {run / 'report.html'}",
+        f"model      {run / model['file']}{_registered(model)}",
+        f"run        {run}",
+        f"took       {duration(cost['wall_s'])}, {cost['cpu_s']:.0f} CPU-s, {cost['peak_memory_mb']:.0f} MB at most"
+        + _saved(board),
+    ]
+    return lines + _next(results, run)
+
+
+def _registered(model: Results) -> str:
+    entry = model["registered"]
+    if entry is None:
+        return ""
+    return f"  ({entry['name']} version {entry['version']}" + (f", {entry['alias']})" if entry["alias"] else ")")
+
+
+def _saved(board: Board | None) -> str:
+    if board is None:
+        return ""
+    kept, ended, saved = board.reused()
+    return f"; reused {kept} of {ended} steps, saved {saved:.0f} s" if kept else ""
+
+
+def _next(results: Results, run: Path) -> list[str]:
+    """Where the curves are, and three commands to go on with."""
+    lineage = results["lineage"]
+    store, parent = lineage["tracking_uri"], lineage["mlflow_run_id"]
+    lines = [f"MLflow     {store.rstrip('/')}/#/runs/{parent}"] if parent and store.startswith("http") else []
+    preset = ("run", "--config", run / "config.toml")
+    following = [mlflow_ui(store)] if store and store.startswith("sqlite") else []
+    following += [command(*preset, "--seed", results["seed"] + 1), command("show", "--config", run / "config.toml")]
+    following += [command("compile", "--config", run / "config.toml", "-o", "train.yaml")]
+    return lines + [f"{'next' if not n else '':<11}{text}" for n, text in enumerate(following[:3])]
+
+
+def failed(board: Board, status: int, run: Path, colour: bool = False) -> list[str]:
+    """What stopped, why, where it is written, and the command that goes on."""
+    log = run / "logs" / "pipeline.log"
+    faults = board.failed()
+    if faults:
+        first = faults[0]
+        also = f" (so did {', '.join(task.title for task in faults[1:])})" if faults[1:] else ""
+        what, log = f"{first.title} failed{also}: {first.failure['error']}", first.failure["log"]
+    elif stranded := board.running():
+        what = f"{', '.join(task.title for task in stranded)} ended without a word ({_ending(status)})"
+    elif status == WRONG_INPUT:
+        what = _last_line(log)
+    else:
+        what = f"the pipeline stopped before a step failed ({_ending(status)}): {_last_line(log)}"
+    return [
+        paint(f"Error: {what}", RED, colour),
+        f"  log     {log}",
+        f"  resume  {command('resume', run)}",
+    ]
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    return f"signal {-status}" + (": killed, perhaps for lack of memory" if status == -9 else "")
+
+
+def _last_line(log: Path) -> str:
+    written = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+    return written[-1] if written else "its log is empty"

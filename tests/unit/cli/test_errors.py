@@ -1,0 +1,156 @@
+"""Whatever a person mistypes: exit status 2, the message last, with the place, the nearest valid word, an example."""
+
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schwarz.cli import presets as commands
+from schwarz.cli.grammar import closest
+
+WRONG = [
+    ("rnu tiny", "schwarz: no command 'rnu'", "'run'"),
+    ("data shwo", "schwarz data: no command 'shwo'", "'show'"),
+    ("track snc", "schwarz track: no command 'snc'", "'sync'"),
+    ("--verion", "schwarz: no option '--verion'", "'--version'"),
+    ("run tiny --jsn", "schwarz run: no option '--jsn'", "'--json'"),
+    ("run tiny --sede 3", "schwarz run: no option '--sede'", "'--seed'"),
+    ("run tiny --local.epoch 3", "schwarz run: no option '--local.epoch'", "'--local.epochs'"),
+    ("show tiny --partitoin.grid=2,2", "schwarz show: no option '--partitoin.grid'", "'--partition.grid'"),
+    ("run tiny --foo.bar 3", "no option '--foo.bar'", "sections are data, partition"),
+    ("run tiny --local.epochs", "--local.epochs: its value is missing", ""),
+    ("run tiny --local.epochs --seed 1", "--local.epochs: its value is missing", ""),
+    ("run tiny --local.epochs three", "--local.epochs = 'three'", "integer"),
+    ("run tiny --local.epochs -1", "--local.epochs = '-1'", "greater than or equal to 1"),
+    ("run tiny --local.lr inf", "--local.lr = 'inf'", "finite"),
+    ("run tiny --strategies global coase", "--strategies = 'coase'", "'coarse'"),
+    ("run tiny --local.schedule cosin", "--local.schedule = 'cosin'", "'cosine'"),
+    ("run tiny --partition.size 9", "size [9] has 1 axes, grid [2, 2] 2", ""),
+    ("run tiny --partition.grid 40 40", "40 boxes", "32"),
+    ("run tiny --runner dokcer", "'--runner': 'dokcer'", "subprocess, python"),
+    ("run tiny --runner pyton", "'--runner': 'pyton'", "'python'"),
+    ("run tiny 3", "unexpected extra argument (3)", "--help"),
+    ("run", "PRESET is missing", "schwarz presets"),
+    ("run --strategies coarse tiny", "PRESET is missing: it comes first", "schwarz presets"),
+    ("run tniy", "no preset 'tniy'", "'tiny'"),
+    ("run mine.toml", "no preset 'mine.toml'", "--config mine.toml"),
+    ("run tiny --data.name smaple", "no data set 'smaple'", "'sample'"),
+    ("run --config mine.tmol", "mine.tmol: no such file", "'mine.toml'"),
+    ("run --config fodler/mine.toml", "fodler/mine.toml: no such file", "'folder/mine.toml'"),
+    ("run --config folder", "folder: is a folder", ""),
+    ("run --config wrong.toml", "wrong.toml:3: unknown field 'local.epoch'", "'epochs'"),
+    ("run --config type.toml", "type.toml:2: seed = 'x'", "integer"),
+    ("run --config broken.toml", "broken.toml: not TOML", "schwarz show"),
+    ("run tiny --config mine.toml", "mine.toml:1: preset = 'mine', not 'tiny'", "leave out one"),
+    ("compile tiny -o fodler/x.yaml", "fodler/x.yaml: its folder fodler does not exist", "'folder'"),
+    ("compile tiny -o folder", "folder: is a folder", "Name a file in it"),
+    ("completion bahs", "'bahs' is none of bash, zsh, fish", "'bash'"),
+    ("resume", "Missing argument 'RUN'", "--help"),
+    ("resume rnus/tiny/1", "rnus/tiny/1: no such run folder", "'runs/tiny/1'"),
+    ("resume tiny/11", "tiny/11: no such run folder", "'runs/tiny/1'"),
+    ("resume folder", "folder: not a run folder", "schwarz runs"),
+    ("track sync tiny/2", "tiny/2: no such run folder", "schwarz runs"),
+    ("resume " + "e" * 32, "MLflow run id " + "e" * 32, ""),
+    ("data show smaple", "no data set 'smaple'", "'sample'"),
+]
+
+
+@pytest.fixture
+def files(run_folder: Path, checkout: Path) -> Path:
+    """A run, a folder, and config files of every kind."""
+    (checkout / "folder").mkdir()
+    for name in ("mine.toml", "folder/mine.toml"):
+        (checkout / name).write_text('preset = "mine"\n')
+    (checkout / "wrong.toml").write_text('preset = "mine"\n[local]\nepoch = 3\n')
+    (checkout / "type.toml").write_text('preset = "mine"\nseed = "x"\n')
+    (checkout / "broken.toml").write_text("preset = \n")
+    return checkout
+
+
+@pytest.mark.parametrize(("line", "message", "remedy"), WRONG, ids=[line for line, _, _ in WRONG])
+def test_a_usage_error_is_one_clear_message(
+    files: Path, schwarz: Callable[..., Any], line: str, message: str, remedy: str
+) -> None:
+    before = sorted(files.rglob("*"))
+    told = schwarz(*shlex.split(line))
+    assert told.status == 2
+    assert told.out == ""
+    assert len(told.err.splitlines()) <= 6
+    assert told.last.startswith("Error: ")
+    assert message in told.last
+    assert remedy in told.last
+    assert "Traceback" not in told.err
+    assert sorted(files.rglob("*")) == before  # nothing was made
+
+
+@pytest.mark.parametrize("line", [line for line, message, _ in WRONG if "--" in line and "flag" not in message])
+def test_the_example_of_a_wrong_flag_is_valid(files: Path, schwarz: Callable[..., Any], line: str) -> None:
+    example = next(text for text in schwarz(*shlex.split(line)).err.splitlines() if text.startswith("Example: "))
+    program, command, *rest = shlex.split(example.removeprefix("Example: "))
+    assert program == "schwarz"
+    rest = [word for word in rest if word not in ("--runner", "subprocess", "python")]
+    if command in ("run", "show", "compile") and ">" not in rest:
+        assert schwarz("show", *rest).status == 0
+
+
+def test_an_unexpected_error_leaves_its_traceback_in_a_file(
+    schwarz: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(commands.presets, "callback", lambda **_: broken())
+    told = schwarz("presets")
+    assert told.status == 1
+    assert len(told.err.splitlines()) == 1
+    assert "unexpected ZeroDivisionError: by nought" in told.last
+    log = Path(told.last.split()[-1])
+    assert "Traceback" in log.read_text()
+    log.unlink()
+
+
+def test_a_full_disk_is_said_in_words(schwarz: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: Any) -> None:
+        with Path("/dev/full").open("w") as sink:
+            sink.write("x")
+
+    monkeypatch.setattr(commands.presets, "callback", full)
+    told = schwarz("presets")
+    assert told.status == 1
+    assert "No space left on device" in told.last
+    assert "Free some space" in told.last
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    schwarz: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.presets, "callback", interrupted)
+    told = schwarz("presets")
+    assert told.status == 130
+    assert "Traceback" not in told.err
+
+
+def test_a_reader_that_goes_away_is_no_error(alone: Callable[..., Any], checkout: Path) -> None:
+    import subprocess
+    import sys
+
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", "from schwarz.cli import main; main()", "show", "tiny"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.returncode == 141
+    assert done.stderr == ""
+
+
+def test_the_nearest_path_is_mended_part_by_part(tmp_path: Path) -> None:
+    (tmp_path / "first" / "second").mkdir(parents=True)
+    (tmp_path / "first" / "second" / "file.toml").touch()
+    assert closest(tmp_path / "frist" / "secnod" / "fiel.toml") == tmp_path / "first" / "second" / "file.toml"
+    assert closest(tmp_path / "zzzzzz" / "file.toml") is None

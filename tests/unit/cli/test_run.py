@@ -1,0 +1,289 @@
+"""`run` and `resume` around a short real pipeline: what is printed, what is left, how each way to end is told."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schwarz.cli import follow
+
+ROOT = Path(__file__).parents[3]
+CONFIG = f"[core]\nno_scm = true\nanalytics = false\nremote = sample\n['remote \"sample\"']\nurl = {ROOT / 'sample'}\n"
+GOOD = 'step("begin", "", "begin")\nstep("train_local", "0", "local 0")\nfinish()\n'
+
+
+@pytest.fixture(autouse=True)
+def data(checkout: Path) -> None:
+    """The sample itself, so that it need not be fetched."""
+    (checkout / "data").symlink_to(ROOT / "data")
+
+
+def test_a_run_ends_with_figures_paths_and_commands(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path
+) -> None:
+    pipeline(GOOD)
+    told = schwarz("run", "tiny")
+    run = checkout / "runs" / "tiny" / "1"
+    assert (told.status, told.err) == (0, "")
+    assert "\x1b" not in told.out
+    progress, _, summary = told.out.partition("\n\n")
+    assert sum("local 0" in line for line in progress.splitlines()) <= 3
+    lines = summary.splitlines()
+    table = [line for line in lines if line.startswith(("strategy", "average", "coarse"))]
+    assert len(lines) - len(table) + 1 <= 12
+    assert any("coarse" in line and "0.850" in line and "0.800-0.900" in line for line in table)
+    assert "Chance is 0.100" in summary
+    for path in (run / "report.html", run / "model" / "coarse.onnx", run):
+        assert str(path) in summary
+        assert path.exists()
+    assert "tiny version 1, champion" in summary
+    assert "1 min 03 s, 100 CPU-s, 900 MB" in summary
+    assert "ui --backend-store-uri sqlite:////somewhere/runs/mlflow.db" in summary
+    assert len(summary.partition("\nnext ")[2].splitlines()) == 3
+
+
+def test_the_next_commands_can_be_copied(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path
+) -> None:
+    pipeline(GOOD)
+    following = [line[11:] for line in schwarz("run", "tiny").out.splitlines()[-3:]]
+    ours = [shlex.split(text) for text in following if "mlflow" not in text]
+    assert ours
+    for words in ours:
+        assert Path(words[0]).name == "schwarz"
+        assert schwarz(*words[1:]).status == 0, words
+
+
+def test_json_alone_on_stdout(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], results: dict[str, Any]
+) -> None:
+    pipeline(GOOD)
+    told = schwarz("run", "tiny", "--json")
+    assert json.loads(told.out) == results
+    assert "local 0" in told.err
+
+
+def test_a_finished_run_is_not_run_again(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path
+) -> None:
+    pipeline(GOOD)
+    assert schwarz("run", "tiny", "--out", "mine").status == 0
+    pipeline("raise SystemExit('the pipeline was started again')")
+    began = time.process_time()
+    for arguments in (["run", "tiny", "--out", "mine"], ["resume", "mine"]):
+        told = schwarz(*arguments)
+        assert told.status == 0
+        assert "is finished: nothing was left to do" in told.out
+        assert str(checkout / "mine" / "report.html") in told.out
+    assert time.process_time() - began < 2
+    (checkout / "mine" / "report.html").unlink()  # no longer whole: the pipeline is asked
+    assert schwarz("resume", "mine").status == 1
+
+
+REUSES = """
+j = journal("begin")
+j.write("start", title="begin")
+j.write("reused", saved_s=142.0, metrics={})
+step("train_local", "0", "local 0")
+finish()
+"""
+
+
+def test_a_resumed_run_says_what_it_reused(schwarz: Callable[..., Any], pipeline: Callable[[str], Path]) -> None:
+    pipeline('step("begin", "", "begin")\nraise SystemExit(1)')
+    assert schwarz("run", "tiny").status == 1
+    pipeline(REUSES)
+    told = schwarz("resume", "tiny/1")
+    assert told.status == 0
+    assert "reused, saved 2 min 22 s" in told.out
+    assert "reused 1 of 2 steps, saved 142 s" in told.out
+    assert sum(line.startswith("begin") for line in told.out.splitlines()) == 1  # not the first attempt's line again
+
+
+FAILS = """
+j = journal("train_local", "2")
+j.write("start", title="local 2")
+j.write("failed", error="loss is not a number in epoch 3", log=str(run / "logs" / "train_local-2.log"), status={status})
+raise SystemExit(1)
+"""
+
+
+@pytest.mark.parametrize("status", [1, 2])
+def test_a_failed_step_is_told_last(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path, status: int
+) -> None:
+    pipeline(FAILS.replace("{status}", str(status)))
+    told = schwarz("run", "tiny")
+    run = checkout / "runs" / "tiny" / "1"
+    assert told.status == status
+    what, log, resume = told.err.strip().splitlines()
+    assert what == "Error: local 2 failed: loss is not a number in epoch 3"
+    assert log.split() == ["log", str(run / "logs" / "train_local-2.log")]
+    assert shlex.split(resume)[-2:] == ["resume", str(run)]
+    assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "failed"
+
+
+def test_a_pipeline_that_breaks_outside_a_step(schwarz: Callable[..., Any], pipeline: Callable[[str], Path]) -> None:
+    pipeline("raise RuntimeError('no such runner')")
+    told = schwarz("run", "tiny")
+    what, log, _ = told.err.strip().splitlines()
+    assert told.status == 1
+    assert "before a step failed (exit status 1): RuntimeError: no such runner" in what
+    assert "a line for the log" in Path(log.split()[1]).read_text()
+
+
+def test_a_step_that_is_killed_is_named(schwarz: Callable[..., Any], pipeline: Callable[[str], Path]) -> None:
+    pipeline('journal("train_local", "3").write("start", title="local 3")\nos.kill(os.getpid(), 9)')
+    told = schwarz("run", "tiny")
+    assert told.status == 1
+    assert told.err.startswith("Error: local 3 ended without a word (signal 9: killed, perhaps for lack of memory)")
+
+
+def test_what_a_dead_pipeline_left_running_is_ended(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path
+) -> None:
+    pipeline(
+        "import subprocess\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "(run / 'child').write_text(str(child.pid))\nraise SystemExit(1)"
+    )
+    assert schwarz("run", "tiny").status == 1
+    wait_for(lambda: not alive(int((checkout / "runs/tiny/1/child").read_text())))
+
+
+def test_a_run_of_another_config_is_refused(schwarz: Callable[..., Any], pipeline: Callable[[str], Path]) -> None:
+    pipeline(GOOD)
+    assert schwarz("run", "tiny", "--out", "mine").status == 0
+    told = schwarz("run", "tiny", "--out", "mine", "--local.epochs", "3")
+    assert told.status == 2
+    assert "local.epochs: 1, not 3" in told.last
+
+
+def test_two_processes_do_not_run_one_folder(schwarz: Callable[..., Any], pipeline: Callable[[str], Path]) -> None:
+    from schwarz.runs import open_run
+
+    pipeline("raise SystemExit(1)")
+    schwarz("run", "tiny")
+    with open_run(Path("runs/tiny/1")).lock():
+        told = schwarz("resume", "tiny/1")
+        assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "running"
+    assert told.status == 2
+    assert "another process runs it now" in told.last
+    assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "stopped"
+
+
+def test_metrics_that_stay_behind_are_said(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline(GOOD)
+    monkeypatch.setattr(follow, "SENDER_S", 0.2)
+    monkeypatch.setattr(follow, "SENDER_END_S", 0.2)
+    monkeypatch.setattr(follow, "sender_command", lambda _: [sys.executable, "-c", "import time; time.sleep(60)"])
+    told = schwarz("run", "tiny")
+    assert told.status == 0
+    assert "schwarz track sync" in told.out
+
+
+def test_damaged_images_are_refused_before_a_folder_is_made(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path
+) -> None:
+    pipeline(GOOD)
+    source = (checkout / "data").resolve()
+    (checkout / "data").unlink()
+    shutil.copytree(source, checkout / "data")
+    with (checkout / "data" / "test-00.npz").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"damage")
+    (checkout / ".dvc").mkdir()
+    (checkout / ".dvc" / "config").write_text(CONFIG)
+    told = schwarz("run", "tiny")
+    assert told.status == 2
+    assert str(checkout / "data" / "test-00.npz") in told.last
+    assert not (checkout / "runs").exists()
+
+
+SLOW = """
+import signal, subprocess, time
+child = subprocess.Popen([sys.executable, "-c", CHILD])
+(run / "pids").write_text(f"{os.getpid()} {child.pid}")
+journal("train_local", "0").write("start", title="local 0")
+time.sleep(60)
+"""
+DEAF = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; time.sleep(60)"
+DRIVER = """
+import sys
+from schwarz.cli import follow, main
+follow.ENDING = ((2, 1.0), (15, 0.5), (9, 5.0))
+follow.pipeline_command = lambda run, _: [sys.executable, sys.argv[1], str(run)]
+follow.sender_command = lambda _: [sys.executable, "-c", "import sys; sys.stdin.read()"]
+main(["run", "tiny", "--out", "mine"])
+"""
+
+
+@pytest.fixture
+def started(pipeline: Callable[[str], Path], checkout: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Start `run` in a process of its own, with a slow pipeline that has a child."""
+    processes = []
+
+    def start(child: str) -> subprocess.Popen[str]:
+        script = pipeline(SLOW.replace("CHILD", repr(child)))
+        command = [sys.executable, "-c", DRIVER, str(script)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=checkout)
+        processes.append(process)
+        wait_for(lambda: (checkout / "mine" / "pids").exists() and (checkout / "mine" / "pids").read_text() != "")
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_everything_and_says_how_to_go_on(
+    started: Callable[[str], subprocess.Popen[str]], checkout: Path, number: int, status: int
+) -> None:
+    process = started("import time; time.sleep(60)")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == status
+    assert "Traceback" not in err
+    assert shlex.split(err.splitlines()[-1])[-2:] == ["resume", str(checkout / "mine")]
+    wait_for(lambda: not any(alive(int(pid)) for pid in (checkout / "mine" / "pids").read_text().split()))
+
+
+def test_a_second_ctrl_c_ends_what_does_not_listen(
+    started: Callable[[str], subprocess.Popen[str]], checkout: Path
+) -> None:
+    process = started(DEAF)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    wait_for(lambda: not any(alive(int(pid)) for pid in (checkout / "mine" / "pids").read_text().split()))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits for its parent does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

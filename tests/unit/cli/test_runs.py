@@ -1,0 +1,54 @@
+"""`runs`, and finding a run by what a person calls it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schwarz.cli.runs import find
+from schwarz.errors import WrongInput
+
+
+def test_an_empty_folder_says_how_to_begin(checkout: Path, schwarz: Callable[..., Any]) -> None:
+    told = schwarz("runs")
+    assert told.status == 0
+    assert "run quickstart" in told.out
+    assert json.loads(schwarz("runs", "--json").out) == []
+
+
+def test_a_run_is_listed_with_its_best_strategy(run_folder: Path, schwarz: Callable[..., Any]) -> None:
+    (entry,) = json.loads(schwarz("runs", "--json").out)
+    assert entry["run"] == "runs/tiny/1"
+    assert (entry["state"], entry["best"], entry["test"], entry["chance"]) == ("finished", "coarse", 0.85, 0.1)
+    header, line = schwarz("runs").out.splitlines()
+    assert header.split() == ["run", "state", "best", "test", "chance"]
+    assert line.split() == ["runs/tiny/1", "finished", "coarse", "0.850", "0.100"]
+
+
+def test_runs_are_in_the_order_of_their_numbers(run_folder: Path, schwarz: Callable[..., Any]) -> None:
+    from schwarz.presets import preset
+    from schwarz.runs import create
+
+    for number in (2, 10):
+        create(preset("tiny"), Path(f"runs/tiny/{number}"))
+    states = [(entry["run"], entry["state"]) for entry in json.loads(schwarz("runs", "--json").out)]
+    assert states == [("runs/tiny/1", "finished"), ("runs/tiny/2", "stopped"), ("runs/tiny/10", "stopped")]
+
+
+def test_an_interrupted_step_is_no_failure(run_folder: Path, schwarz: Callable[..., Any]) -> None:
+    from schwarz.journal import Journal
+
+    (run_folder / "results.json").unlink()
+    journal = Journal(run_folder / "logs" / "journal" / "split.jsonl", "split")
+    journal.write("start", title="split")
+    journal.write("failed", error="KeyboardInterrupt: ", log="x", status=1)
+    assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "stopped"
+
+
+def test_a_run_is_found_by_folder_name_or_mlflow_id(run_folder: Path) -> None:
+    for name in (str(run_folder), "runs/tiny/1", "tiny/1", "0" * 32):
+        assert find(name).path == run_folder
+    with pytest.raises(WrongInput, match=r"Did you mean 'runs/tiny/1'"):
+        find("runs/tinny/1")
