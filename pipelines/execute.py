@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from schwarz.checks import pods_of
+from schwarz.data import describe
 from schwarz.errors import SchwarzError
 from schwarz.files import read_json, write_json
 from schwarz.runs import RunFolder, open_run
@@ -31,7 +33,12 @@ def main() -> int:
     given = parser.parse_args()
     run = open_run(given.run)
     threads = str(run.config.place.threads)
-    os.environ |= {"SCHWARZ_RUN": str(run.path), "SCHWARZ_PROJECT": str(run.project), "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    os.environ |= {
+        "SCHWARZ_RUN": str(run.path),
+        "SCHWARZ_PROJECT": str(run.project),
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+    }
     if os.getpgrp() == os.getpid():  # started by `schwarz run` in a group of its own
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -46,7 +53,7 @@ def main() -> int:
 def execute(run: RunFolder, runner: str) -> None:
     """The whole pipeline; then the results where people look for them, with what the run took."""
     begun, memory = time.monotonic(), Memory()
-    pods = run.config.place.pods or _boxes(run)
+    pods = pods_of(run.config, describe(run.project, run.config.data.name))
     if runner == "python":
         from pipelines import plain
 
@@ -55,7 +62,12 @@ def execute(run: RunFolder, runner: str) -> None:
         from pipelines import local
 
         local.run(run, pods)
-    spent = {"wall_s": round(time.monotonic() - begun, 1), "cpu_s": round(_cpu_s(), 1), "peak_memory_mb": memory.peak_mb(), "runner": runner}
+    spent = {
+        "wall_s": round(time.monotonic() - begun, 1),
+        "cpu_s": round(_cpu_s(), 1),
+        "peak_memory_mb": memory.peak_mb(),
+        "runner": runner,
+    }
     publish(run, spent)
 
 
@@ -97,15 +109,9 @@ def _cpu_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def _boxes(run: RunFolder) -> int:
-    from schwarz.checks import check
-    from schwarz.data import describe
-
-    return len(check(run.config, describe(run.project, run.config.data.name)))
-
-
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin: its lock, held by this thread, would abort the interpreter at its end
+        pass
     os.killpg(0, signal.SIGKILL)
 
 

@@ -21,7 +21,10 @@ from components.train_global.component import train_global, tune
 from components.train_local.component import train_local
 from pipelines.needs import Needs
 from pipelines.placement import Placement
+from schwarz.checks import pods_of
 from schwarz.config import Config
+from schwarz.data import describe
+from schwarz.runs import project_root
 
 
 def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
@@ -57,7 +60,9 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         fleet: Callable[[], dict[str, Any]] = dict
         if needs.locals:
             with dsl.ParallelFor(items=list(range(pods)), name="local networks") as pod:
-                one = place.training(train_local(seed=seed, network=network, local=local, pod=pod, pods=pods, shards=shards), "local")
+                one = place.training(
+                    train_local(seed=seed, network=network, local=local, pod=pod, pods=pods, shards=shards), "local"
+                )
 
             # made anew for each task that takes it: KFP's compiler rewrites a Collected in place
             fleet = lambda: {"fleet": dsl.Collected(one.outputs["fleet"])}  # noqa: E731  # one of two, chosen here
@@ -65,7 +70,9 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             made = place.training(train_coarse(**common, coarse=coarse, **fleet()), "coarse net")
             trained["coarse"] = made.outputs["net"]
         if needs.coherent:
-            made = place.training(train_coherent(**common, network=network, coarse=coarse, coherent=coherent, shards=shards), "coherent")
+            made = place.training(
+                train_coherent(**common, network=network, coarse=coarse, coherent=coherent, shards=shards), "coherent"
+            )
             trained["coherent"] = made.outputs["model"]
         if needs.transfer:
             start = {"trained": trained["coarse"]} if needs.coarse_start else {}
@@ -76,15 +83,23 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         if needs.composed:
             trained["composed"] = place.task(compose(**fleet())).outputs["composed"]
         if needs.global_:
-            made = place.training(train_global(**common, network=network, global_network=global_network, shards=shards), "global")
+            made = place.training(
+                train_global(**common, network=network, global_network=global_network, shards=shards), "global"
+            )
             trained["global_network"] = made.outputs["model"]
         if needs.tuned:
             made = place.training(tune(**common, tune=tune_composed, composed=trained["composed"]), "composed, tuned")
             trained["composed_tuned"] = made.outputs["model"]
-        evaluation = place.task(evaluate(strategies=list(config.strategies), images=images, **fleet(), **trained)).outputs["evaluation"]
+        evaluation = place.task(
+            evaluate(strategies=list(config.strategies), images=images, **fleet(), **trained)
+        ).outputs["evaluation"]
         known = {"begun": begun, "images": images, "evaluation": evaluation}
-        exported = place.task(export_onnx(preset=preset, export=export, **known, **fleet(), **trained)).outputs["exported"]
-        registered = place.fresh(register(preset=preset, register=registry, **known, exported=exported)).outputs["registered"]
+        exported = place.task(export_onnx(preset=preset, export=export, **known, **fleet(), **trained)).outputs[
+            "exported"
+        ]
+        registered = place.fresh(register(preset=preset, register=registry, **known, exported=exported)).outputs[
+            "registered"
+        ]
         place.fresh(report(preset=preset, seed=seed, **known, shards=shards, exported=exported, registered=registered))
 
     return train
@@ -98,7 +113,8 @@ def _description(config: Config, pods: int) -> str:
     )
 
 
-def compile_pipeline(config: Config, path: Path, pods: int) -> None:
+def compile_pipeline(config: Config, path: Path) -> None:
     """Write the IR that `kfp run create -f` takes; the same configuration gives the same bytes."""
+    pods = pods_of(config, describe(project_root(), config.data.name))
     pipeline = build(config, pods, dsl.PIPELINE_JOB_ID_PLACEHOLDER, Placement(cluster=True))
     compiler.Compiler().compile(pipeline, str(path))

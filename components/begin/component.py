@@ -16,8 +16,9 @@ def begin(
     from schwarz.steps.begin import begin
 
     sections = {
-        "data": data, "partition": partition, "network": network, "local": local, "coarse": coarse, "coherent": coherent,
-        "transfer": transfer, "global": global_network, "tune": tune, "export": export, "register": register,
+        "data": data, "partition": partition, "network": network, "local": local, "coarse": coarse,
+        "coherent": coherent, "transfer": transfer, "global": global_network, "tune": tune, "export": export,
+        "register": register,
     }  # fmt: skip
     config = {"preset": preset, "seed": seed, "strategies": json.loads(strategies)}
     config |= {name: json.loads(section) for name, section in sections.items()}

@@ -8,17 +8,20 @@ from components import component
 @component
 def evaluate(
     strategies: list, images: Input[Dataset], evaluation: Output[Artifact], metrics: Output[Metrics],
-    confusion: Output[ClassificationMetrics], fleet: Input[list[Model]] = None, coarse: Input[Model] = None,
-    coherent: Input[Model] = None, transfer: Input[Model] = None, composed: Input[Model] = None,
-    composed_tuned: Input[Model] = None, global_network: Input[Model] = None,
+    confusion: Output[ClassificationMetrics],
+    fleet: Input[list[Model]] | None = None, coarse: Input[Model] | None = None,
+    coherent: Input[Model] | None = None, transfer: Input[Model] | None = None, composed: Input[Model] | None = None,
+    composed_tuned: Input[Model] | None = None, global_network: Input[Model] | None = None,
 ):  # fmt: skip
     from pathlib import Path
 
     from schwarz.steps.evaluate import confusion_of_best, evaluate
     from schwarz.steps.frame import folder_of
 
-    networks = {"coarse": coarse, "coherent": coherent, "transfer": transfer, "composed": composed,
-                "composed_tuned": composed_tuned, "global_": global_network}  # fmt: skip
+    networks = {
+        "coarse": coarse, "coherent": coherent, "transfer": transfer, "composed": composed,
+        "composed_tuned": composed_tuned, "global_": global_network,
+    }  # fmt: skip
     given = {name: folder_of(artifact) for name, artifact in networks.items()}
     given |= {"locals_": [Path(pod.path) for pod in fleet or []], "images": Path(images.path)}
     measured = evaluate(strategies=strategies, **given, out=Path(evaluation.path))

@@ -7,15 +7,23 @@ from components import component
 
 @component
 def report(
-    preset: str, seed: int, begun: Input[Artifact], images: Input[Dataset], shards: Input[Dataset], evaluation: Input[Artifact],
-    exported: Input[Model], registered: Input[Artifact], results: Output[Artifact], page: Output[HTML], metrics: Output[Metrics],
+    preset: str, seed: int, begun: Input[Artifact], images: Input[Dataset], shards: Input[Dataset],
+    evaluation: Input[Artifact], exported: Input[Model], registered: Input[Artifact],
+    results: Output[Artifact], page: Output[HTML], metrics: Output[Metrics],
 ):  # fmt: skip
     import shutil
     from pathlib import Path
 
     from schwarz.steps.report import report
 
-    given = {"begun": begun, "images": images, "shards": shards, "evaluation": evaluation, "exported": exported, "registered": registered}
+    given = {
+        "begun": begun,
+        "images": images,
+        "shards": shards,
+        "evaluation": evaluation,
+        "exported": exported,
+        "registered": registered,
+    }
     folders = {name: Path(artifact.path) for name, artifact in given.items()}
     measured = report(preset=preset, seed=seed, **folders, out=Path(results.path))
     shutil.copyfile(Path(results.path) / "report.html", page.path)

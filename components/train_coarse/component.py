@@ -7,7 +7,12 @@ from components import component
 
 @component
 def train_coarse(
-    seed: int, coarse: str, images: Input[Dataset], fleet: Input[list[Model]], net: Output[Model], metrics: Output[Metrics]
+    seed: int,
+    coarse: str,
+    images: Input[Dataset],
+    fleet: Input[list[Model]],
+    net: Output[Model],
+    metrics: Output[Metrics],
 ):
     from pathlib import Path
 

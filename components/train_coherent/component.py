@@ -23,7 +23,7 @@ def train_coherent(
 @component
 def train_transfer(
     seed: int, network: str, coarse: str, transfer: str, images: Input[Dataset], shards: Input[Dataset],
-    fleet: Input[list[Model]], model: Output[Model], metrics: Output[Metrics], trained: Input[Model] = None,
+    fleet: Input[list[Model]], model: Output[Model], metrics: Output[Metrics], trained: Input[Model] | None = None,
 ):  # fmt: skip
     from pathlib import Path
 

@@ -21,7 +21,9 @@ def train_global(
 
 
 @component
-def tune(seed: int, tune: str, images: Input[Dataset], composed: Input[Model], model: Output[Model], metrics: Output[Metrics]):
+def tune(
+    seed: int, tune: str, images: Input[Dataset], composed: Input[Model], model: Output[Model], metrics: Output[Metrics]
+):
     from pathlib import Path
 
     from schwarz.steps.train_global import tune as train

@@ -7,7 +7,14 @@ from components import component
 
 @component
 def train_local(
-    seed: int, network: str, local: str, pod: int, pods: int, shards: Input[Dataset], fleet: Output[Model], metrics: Output[Metrics]
+    seed: int,
+    network: str,
+    local: str,
+    pod: int,
+    pods: int,
+    shards: Input[Dataset],
+    fleet: Output[Model],
+    metrics: Output[Metrics],
 ):
     from pathlib import Path
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from schwarz import networks
 from schwarz.coherent import Divided, Preprocess, Whole
-from schwarz.combine import CHEAP, CoarseNet
+from schwarz.combine import CoarseNet
 from schwarz.config import Network
 from schwarz.decomposition import decompose
 from schwarz.errors import SchwarzError
@@ -135,11 +135,6 @@ def load_divided(folder: Path) -> Divided:
     model = blueprint.divided(blueprint.local_networks(0), blueprint.coarse_net(hidden, 0))
     _filled(model, folder)
     return model
-
-
-def cheap(strategy: str, blueprint: Blueprint, locals_: list[nn.Module]) -> Divided:
-    """Local networks under one of the combiners that need no training."""
-    return blueprint.divided(locals_, CHEAP[strategy]())
 
 
 def _filled(module: nn.Module, folder: Path) -> nn.Module:

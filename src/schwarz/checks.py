@@ -18,7 +18,9 @@ def check(config: Config, info: DataInfo) -> Partition:
     try:
         partition = Partition.of(config.partition, padded)
     except ValueError as fault:
-        raise WrongInput(f"partition: {fault}. The images of {info.name!r} are {list(padded)}, padding included.") from None
+        raise WrongInput(
+            f"partition: {fault}. The images of {info.name!r} are {list(padded)}, padding included."
+        ) from None
     _boxes_are_large_enough(config, partition)
     boxes = len(partition)
     if config.network.width < boxes or config.network.dense < boxes:
@@ -29,8 +31,15 @@ def check(config: Config, info: DataInfo) -> Partition:
     if config.data.limit is not None and config.data.limit > info.train:
         raise WrongInput(f"data.limit = {config.data.limit}: {info.name!r} has {info.train} training images.")
     if config.export.strategy == "best" and len(info.classes) < 2:
-        raise WrongInput(f"data.name = {info.name!r}: has one class only, {info.classes[0]!r}: there is nothing to learn.")
+        raise WrongInput(
+            f"data.name = {info.name!r}: has one class only, {', '.join(info.classes)!r}: there is nothing to learn."
+        )
     return partition
+
+
+def pods_of(config: Config, info: DataInfo) -> int:
+    """On how many pods the local networks are trained: as many as there are boxes, unless the configuration says."""
+    return config.place.pods or len(check(config, info))
 
 
 def _boxes_are_large_enough(config: Config, partition: Partition) -> None:
@@ -38,6 +47,7 @@ def _boxes_are_large_enough(config: Config, partition: Partition) -> None:
     for k, box in enumerate(partition):
         if min(box.shape) < least:
             raise WrongInput(
-                f"partition.grid {list(config.partition.grid)}: box {k} has {list(box.shape)} pixels, {config.network.family} "
-                f"with {config.network.padding!r} padding needs {least} along each axis: use a coarser grid or more overlap."
+                f"partition.grid {list(config.partition.grid)}: box {k} has {list(box.shape)} pixels, but "
+                f"{config.network.family} with {config.network.padding!r} padding needs {least} along each axis: "
+                "use a coarser grid or more overlap."
             )

@@ -4,6 +4,7 @@ Each is a module from local logits [batch, N, K] to scores [batch, K]; softmax o
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ class CoarseNet(nn.Module):
     def __init__(self, boxes: int, classes: int, hidden: Sequence[int]) -> None:
         super().__init__()
         widths = [boxes * classes, *hidden]
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.classes = nn.Linear(widths[-1], classes)
 
     def forward(self, logits: Tensor) -> Tensor:

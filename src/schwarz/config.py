@@ -28,7 +28,14 @@ _BRANCH = re.compile(r"(constrained-)?(int|float|str)$|(literal|tuple)\[")  # py
 class Section(BaseModel):
     """One concern of a run. Immutable; an unknown or mistyped field is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        validate_default=True,
+        populate_by_name=True,
+        alias_generator=lambda name: name.rstrip("_"),  # section `global` is the attribute `global_`
+    )
 
     def digest(self) -> str:
         """Sixteen hex digits that change when any field changes."""
@@ -38,22 +45,32 @@ class Section(BaseModel):
 class Data(Section):
     """The images."""
 
-    name: str = Field("sample", min_length=1, description="data set: sample, or one added by `schwarz data add`")
-    md5: str | None = Field(None, description="version of the set; unset: what its .dvc file says when the run starts")
-    limit: int | None = Field(None, ge=2, description="use this many training images, class-balanced; unset: all")
-    validation: Annotated[float, Field(gt=0, lt=1)] | Literal["test"] = Field(
-        0.1, description="share of the training images kept for every choice; 'test' repeats the papers' habit"
+    name: str = Field(
+        default="sample", min_length=1, description="data set: sample, or one added by `schwarz data add`"
     )
-    pad: int = Field(0, ge=0, description="pixels of zeros added on every side, inside the network's graph")
+    md5: str | None = Field(
+        default=None, description="version of the set; unset: what its .dvc file says when the run starts"
+    )
+    limit: int | None = Field(
+        default=None, ge=2, description="use this many training images, class-balanced; unset: all"
+    )
+    validation: Annotated[float, Field(gt=0, lt=1)] | Literal["test"] = Field(
+        default=0.1, description="share of the training images kept for every choice; 'test' repeats the papers' habit"
+    )
+    pad: int = Field(default=0, ge=0, description="pixels of zeros added on every side, inside the network's graph")
 
 
 class PartitionConfig(Section):
     """How an image is cut into boxes."""
 
-    grid: tuple[Axis, ...] = Field((2, 2), min_length=1, max_length=3, description="boxes along each axis")
-    overlap: int = Field(0, ge=0, description="pixels by which a box grows past each interior cut")
-    size: tuple[Axis, ...] | None = Field(None, description="one common box size; starts are then spread evenly")
-    crop: tuple[Axis, ...] | None = Field(None, description="centred crop of the image that is cut; unset: all of it")
+    grid: tuple[Axis, ...] = Field(default=(2, 2), min_length=1, max_length=3, description="boxes along each axis")
+    overlap: int = Field(default=0, ge=0, description="pixels by which a box grows past each interior cut")
+    size: tuple[Axis, ...] | None = Field(
+        default=None, description="one common box size; starts are then spread evenly"
+    )
+    crop: tuple[Axis, ...] | None = Field(
+        default=None, description="centred crop of the image that is cut; unset: all of it"
+    )
 
     @model_validator(mode="after")
     def _axes_agree(self) -> Self:
@@ -69,74 +86,84 @@ class PartitionConfig(Section):
 class Network(Section):
     """The global network; every local network is its share by `decompose`."""
 
-    family: Literal["vgg9"] = Field("vgg9", description="architecture of the global and the local networks")
-    width: int = Field(16, ge=1, description="channels of the first stage of the global network")
-    dense: int = Field(128, ge=1, description="neurons of the dense layer of the global network")
-    padding: Literal["same", "valid"] = Field("same", description="padding of the convolutions")
+    family: Literal["vgg9"] = Field(default="vgg9", description="architecture of the global and the local networks")
+    width: int = Field(default=16, ge=1, description="channels of the first stage of the global network")
+    dense: int = Field(default=128, ge=1, description="neurons of the dense layer of the global network")
+    padding: Literal["same", "valid"] = Field(default="same", description="padding of the convolutions")
 
 
 class Training(Section):
     """How one network is trained."""
 
-    epochs: int = Field(6, ge=1, description="passes over the training images")
-    batch: int = Field(64, ge=1, description="images per step")
-    lr: float = Field(2e-3, gt=0, description="peak learning rate of Adam")
-    schedule: Literal["constant", "cosine"] = Field("cosine", description="course of the learning rate to the end")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
+    epochs: int = Field(default=6, ge=1, description="passes over the training images")
+    batch: int = Field(default=64, ge=1, description="images per step")
+    lr: float = Field(default=2e-3, gt=0, description="peak learning rate of Adam")
+    schedule: Literal["constant", "cosine"] = Field(
+        default="cosine", description="course of the learning rate to the end"
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="decoupled weight decay (AdamW)")
 
 
 class Coarse(Training):
     """The dense net on the concatenated local probabilities."""
 
-    hidden: tuple[Axis, ...] = Field((64, 64, 64, 64), description="neurons of its hidden layers")
-    source: Literal["holdout"] = Field("holdout", description="images it learns from: the validation images")
-    folds: int = Field(5, ge=2, description="cross-fitting folds behind its own validation accuracy")
+    hidden: tuple[Axis, ...] = Field(default=(64, 64, 64, 64), description="neurons of its hidden layers")
+    source: Literal["holdout"] = Field(default="holdout", description="images it learns from: the validation images")
+    folds: int = Field(default=5, ge=2, description="cross-fitting folds behind its own validation accuracy")
 
 
 class Transfer(Training):
     """The coherent model started from the trained local networks."""
 
-    coarse: Literal["random", "trained"] = Field("random", description="start of its coarse net (document 1: random)")
+    coarse: Literal["random", "trained"] = Field(
+        default="random", description="start of its coarse net (document 1: random)"
+    )
 
 
 class Export(Section):
     """The ONNX model."""
 
-    strategy: Strategy | Literal["best"] = Field("best", description="strategy to export; best: on validation")
+    strategy: Strategy | Literal["best"] = Field(default="best", description="strategy to export; best: on validation")
 
 
 class Register(Section):
     """The entry in the model registry."""
 
-    name: str | None = Field(None, description="registered model name; unset: the preset's")
+    name: str | None = Field(default=None, description="registered model name; unset: the preset's")
 
 
 class Place(Section):
     """Where it runs: no part of any digest or cache key."""
 
-    pods: int | None = Field(None, ge=1, description="pods the local networks are trained on; unset: one per box")
-    threads: int = Field(1, ge=1, description="threads of each process")
-    device: Literal["cpu"] = Field("cpu", description="device the networks are trained on")
+    pods: int | None = Field(
+        default=None, ge=1, description="pods the local networks are trained on; unset: one per box"
+    )
+    threads: int = Field(default=1, ge=1, description="threads of each process")
+    device: Literal["cpu"] = Field(default="cpu", description="device the networks are trained on")
 
 
 class Config(Section):
     """One complete run."""
 
     preset: str = Field(..., min_length=1, description="name of the run: its folder, experiment and model")
-    seed: int = Field(0, ge=0, lt=2**31, description="decides weights, batch order and the validation images")
-    strategies: tuple[Strategy, ...] = Field(STRATEGIES, min_length=1, description="what is trained and compared")
-    data: Data = Data()
-    partition: PartitionConfig = PartitionConfig()
-    network: Network = Network()
-    local: Training = Training()
-    coarse: Coarse = Coarse()
-    coherent: Training = Training()
-    transfer: Transfer = Transfer()
-    global_: Training = Field(Training(), alias="global")
-    tune: Training = Training()
-    export: Export = Export()
-    register_: Register = Field(Register(), alias="register")
-    place: Place = Place()
+    seed: int = Field(default=0, ge=0, lt=2**31, description="decides weights, batch order and the validation images")
+    strategies: tuple[Strategy, ...] = Field(
+        default=STRATEGIES, min_length=1, description="what is trained and compared"
+    )
+    data: Data = Field(default=Data(), description="the images")
+    partition: PartitionConfig = Field(default=PartitionConfig(), description="how an image is cut into boxes")
+    network: Network = Field(
+        default=Network(), description="the global network; a local one is its share by `decompose`"
+    )
+    local: Training = Field(default=Training(), description="training of each local network")
+    coarse: Coarse = Field(default=Coarse(), description="the dense net on the local probabilities")
+    coherent: Training = Field(default=Training(), description="locals and coarse net as one model, from scratch")
+    transfer: Transfer = Field(default=Transfer(), description="the coherent model, from the trained locals")
+    global_: Training = Training()
+    tune: Training = Field(default=Training(), description="fine-tuning of the composed network")
+    export: Export = Field(default=Export(), description="the ONNX model")
+    register_: Register = Register()
+    place: Place = Field(default=Place(), description="where it runs: no part of any digest or cache key")
 
     @model_validator(mode="after")
     def _strategies_hold_together(self) -> Self:
@@ -241,10 +268,10 @@ def explain(fault: ValidationError, where: str, text: str | None = None) -> str:
     if first["type"] == "missing":
         return f"{where}: field {name!r} is missing."
     if first["type"] == "value_error":
-        return f"{where}{line}: {name + ': ' if name else ''}{first['ctx']['error']}."
-    remedy = ""
+        return f"{where}{line}: {name + ': ' if name else ''}{first.get('ctx', {}).get('error')}."
+    remedy, expected = "", first.get("ctx", {}).get("expected", "")
     if first["type"] == "literal_error" and isinstance(first["input"], str):
-        remedy = nearest(first["input"], [w.strip("'") for w in first["ctx"]["expected"].replace(" or ", ", ").split(", ")])
+        remedy = nearest(first["input"], [w.strip("'") for w in expected.replace(" or ", ", ").split(", ")])
     spot = f"--{name}" if where == COMMAND_LINE else f"{where}{line}: {name}"
     return f"{spot} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}.{remedy}"
 
@@ -253,10 +280,9 @@ def _line(text: str, place: list[str]) -> int:
     """Line of a dotted field in TOML text, for file:line in a message; its table's line if it is not written out."""
     table, found = "", 0
     for number, row in enumerate(text.splitlines(), 1):
-        row = row.strip()
         if row.startswith("["):
             table = row.strip("[] ")
             found = number if table == ".".join(place[:-1]) else found
-        elif row.split("=")[0].strip().strip('"') == place[-1] and table == ".".join(place[:-1]):
+        elif row.split("=")[0].strip(' "') == place[-1] and table == ".".join(place[:-1]):
             return number
     return found or 1

@@ -80,7 +80,9 @@ class _Localiser(fx.Interpreter):
         try:
             self.run(blank(*input_shape))
         except RuntimeError as fault:
-            raise ValueError(f"box {self.k} of {tuple(input_shape)} is too small for the network: {first_line(fault)}") from None
+            raise ValueError(
+                f"box {self.k} of {tuple(input_shape)} is too small for the network: {first_line(fault)}"
+            ) from None
         return self.local
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ A `Partition` speaks of the last len(shape) axes of an input; what stands before
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, Self
 
 from schwarz.config import PartitionConfig
@@ -45,7 +45,9 @@ class Partition:
                 raise ValueError(f"box {number} has {len(box.spans)} axes, the input {len(self.shape)}")
             for (start, stop), n in zip(box, self.shape, strict=True):
                 if not 0 <= start < stop <= n:
-                    raise ValueError(f"box {number} spans {start}:{stop} on an axis of {n}: it must lie inside and hold a pixel")
+                    raise ValueError(
+                        f"box {number} spans {start}:{stop} on an axis of {n}: it must lie inside and hold a pixel"
+                    )
 
     @classmethod
     def grid(
@@ -93,9 +95,10 @@ def _cut(n: int, p: int, overlap: int) -> list[tuple[int, int]]:
     if p > n:
         raise ValueError(f"{p} boxes along an axis of {n}: at most one box per pixel")
     cuts = [_round(i * n, p) for i in range(p + 1)]
-    if p > 1 and overlap > min(b - a for a, b in zip(cuts, cuts[1:], strict=False)):
-        raise ValueError(f"overlap {overlap} reaches past the neighbouring box: at most {min(b - a for a, b in zip(cuts, cuts[1:], strict=False))}")
-    return [(max(a - overlap, 0), min(b + overlap, n)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    smallest = min(b - a for a, b in pairwise(cuts))
+    if p > 1 and overlap > smallest:
+        raise ValueError(f"overlap {overlap} reaches past the neighbouring box: at most {smallest}")
+    return [(max(a - overlap, 0), min(b + overlap, n)) for a, b in pairwise(cuts)]
 
 
 def _sized(n: int, p: int, size: int) -> list[tuple[int, int]]:

@@ -72,7 +72,9 @@ class RunFolder:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise WrongInput(f"{self.path}: another process runs it now. Wait for it, or choose another --out.") from None
+            raise WrongInput(
+                f"{self.path}: another process runs it now. Wait for it, or choose another --out."
+            ) from None
         try:
             yield
         finally:
@@ -115,7 +117,9 @@ def project_root() -> Path:
         return Path(os.environ["SCHWARZ_PROJECT"])
     here = Path.cwd()
     checkout = Path(__file__).parents[2]
-    return next((p for p in (here, *here.parents, checkout) if (p / "data.dvc").exists() or (p / "datasets").is_dir()), here)
+    return next(
+        (p for p in (here, *here.parents, checkout) if (p / "data.dvc").exists() or (p / "datasets").is_dir()), here
+    )
 
 
 def to_toml(config: Config) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from schwarz.blueprint import Blueprint, blueprint_of, cheap, load_coarse, load_divided, load_local, load_whole
+from schwarz.blueprint import Blueprint, blueprint_of, load_coarse, load_divided, load_local, load_whole
 from schwarz.coherent import Divided, Whole
 from schwarz.combine import CHEAP
 from schwarz.config import Strategy
@@ -37,10 +37,13 @@ class Trained:
             return load_divided(self.folder(strategy))
         if strategy in ("composed", "composed_tuned", "global"):
             return load_whole(self.folder(strategy))
+        return self.divided(strategy)
+
+    def divided(self, strategy: Strategy) -> Divided:
+        """The trained local networks under a combiner: a cheap one or the coarse net."""
         locals_: list[nn.Module] = [load_local(folder) for folder in self.locals_]
-        if strategy in CHEAP:
-            return cheap(strategy, self.blueprint(), locals_)
-        return self.blueprint().divided(locals_, load_coarse(self.folder("coarse")))
+        combiner = CHEAP[strategy]() if strategy in CHEAP else load_coarse(self.folder("coarse"))
+        return self.blueprint().divided(locals_, combiner)
 
     def blueprint(self) -> Blueprint:
         whole = (self.coherent, self.composed, self.global_)

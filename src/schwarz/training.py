@@ -15,20 +15,10 @@ from torch.nn.functional import cross_entropy
 
 from schwarz.config import Training
 from schwarz.errors import SchwarzError
+from schwarz.images import Labelled
 from schwarz.seeds import derive
 
 EVALUATION_BATCH = 250
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Inputs of a network, raw images or anything else along the first axis, and their classes."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.y)
 
 
 @dataclass
@@ -73,7 +63,9 @@ def fit(
             batch_loss, batch_correct = _step(module, optimizer, rate, train, chosen)
             loss, correct = loss + batch_loss * len(chosen), correct + batch_correct
         if not math.isfinite(loss):
-            raise SchwarzError(f"the loss became {loss} in epoch {epoch} at learning rate {training.lr}: use a lower one")
+            raise SchwarzError(
+                f"the loss became {loss} in epoch {epoch} at learning rate {training.lr}: use a lower one"
+            )
         figures = {"train_loss": loss / len(train), "train_accuracy": correct / len(train)}
         if validation is not None:
             figures |= _judged(module, validation)
@@ -89,7 +81,7 @@ def fit(
 
 
 def batches(n: int, size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
-    """The indices 0..n-1 in the epoch's order, in batches of nearly one size: BatchNorm cannot take a last batch of 1."""
+    """The indices 0..n-1 in the epoch's order, in batches of nearly one size: a last one of 1 would stop BatchNorm."""
     order = np.random.Generator(np.random.PCG64(derive(seed, "order", epoch))).permutation(n)
     yield from np.array_split(order, math.ceil(n / size))
 

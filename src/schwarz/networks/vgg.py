@@ -49,7 +49,11 @@ class VGG(nn.Module):
 
 
 def vgg9(
-    input_shape: Sequence[int], classes: int, width: int = 16, dense: int = 128, padding: Literal["same", "valid"] = "same"
+    input_shape: Sequence[int],
+    classes: int,
+    width: int = 16,
+    dense: int = 128,
+    padding: Literal["same", "valid"] = "same",
 ) -> VGG:
     """Document 1's VGG9 with w = `width` (DESIGN: widths are ours to choose and to state)."""
     return VGG(input_shape, classes, [[width * 2**stage] * 3 for stage in range(3)], dense, padding)

@@ -16,7 +16,12 @@ def begin(config: Config, *, uid: str, journal: Journal, out: Path) -> Metrics:
     if config.data.md5 is None:
         raise WrongInput("data.md5 is not set: `schwarz run` and `schwarz compile` fill it in from the .dvc file.")
     origin = lineage(config, uid)
-    tags = {"schwarz.run": uid, "data.md5": config.data.md5, "git.commit": origin["commit"], "config.digest": config.science()}
+    tags = {
+        "schwarz.run": uid,
+        "data.md5": config.data.md5,
+        "git.commit": origin["commit"],
+        "config.digest": config.science(),
+    }
     journal.write("run", run="", params=flat(config), tags=tags)
     write_json(out / "lineage.json", origin)
     return {}

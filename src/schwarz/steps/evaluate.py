@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from schwarz import data as datasets
 from schwarz.combine import CHEAP
 from schwarz.config import STRATEGIES, Strategy
-from schwarz.files import read_json, replacing, write_json
+from schwarz.files import read_json, write_json
+from schwarz.images import Labelled, load, save_array
 from schwarz.intervals import wilson
 from schwarz.journal import Journal
 from schwarz.networks import count_parameters
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.prepare_data import load
 from schwarz.steps.train_local import fleet
 from schwarz.strategies import Trained, history
-from schwarz.training import Labelled, accuracy, predict
+from schwarz.training import accuracy, predict
 
 TRAIN_IMAGES = 2000
 """Training accuracy is that of the finished network on this many training images, spread evenly."""
@@ -35,15 +35,17 @@ def evaluate(
     trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)
     parts = _parts(images)
     local = _local_logits(trained, parts) if trained.locals_ else {}
-    found: dict[str, dict[str, Any]] = {}
-    for name in [name for name in STRATEGIES if name in strategies]:
+    found: dict[Strategy, dict[str, Any]] = {}
+    for name in sorted(strategies, key=STRATEGIES.index):
         scores = _scores(trained, name, parts, local)
         found[name] = _figures(scores, parts) | {"cpu_s": trained.cpu_s(name), "parameters": _parameters(trained, name)}
         found[name]["confusion"] = _confusion(scores["test"], parts["test"].y)
-        _keep(out / "probabilities" / f"{name}.npy", scores["test"].softmax(-1).numpy())
+        save_array(out / "probabilities" / f"{name}.npy", scores["test"].softmax(-1).numpy())
         journal.write("progress", done=len(found), total=len(strategies))
         journal.write("run", run=name, params={"strategy": name}, tags={})
-        journal.write("metric", run=name, epoch=0, metrics={k: found[name][k] for k in ("test", "validation", "train", "cpu_s")})
+        journal.write(
+            "metric", run=name, epoch=0, metrics={k: found[name][k] for k in ("test", "validation", "train", "cpu_s")}
+        )
         journal.write("end", run=name)
     best = max(found, key=lambda name: (found[name]["validation"], -found[name]["cpu_s"]))
     write_json(out / "evaluation.json", {
@@ -76,16 +78,18 @@ def _parts(images: Path) -> dict[str, Labelled]:
 
 def _local_logits(trained: Trained, parts: dict[str, Labelled]) -> dict[str, Tensor]:
     """[images, N, K] per part: what all combiners work on, computed once."""
-    model = trained.model("product")
+    model = trained.divided("product")
     model.combiner = nn.Identity()
     return {name: predict(model, part.x) for name, part in parts.items()}
 
 
-def _scores(trained: Trained, strategy: Strategy, parts: dict[str, Labelled], local: dict[str, Tensor]) -> dict[str, Tensor]:
+def _scores(
+    trained: Trained, strategy: Strategy, parts: dict[str, Labelled], local: dict[str, Tensor]
+) -> dict[str, Tensor]:
     if strategy not in (*CHEAP, "coarse"):
         model = trained.model(strategy)
         return {name: predict(model, part.x) for name, part in parts.items()}
-    combiner = trained.model(strategy).combiner
+    combiner = trained.divided(strategy).combiner
     with torch.inference_mode():
         scores = {name: combiner(logits) for name, logits in local.items()}
     if strategy == "coarse":  # it learned from the validation images: its cross-fitted scores stand for it there
@@ -97,7 +101,12 @@ def _figures(scores: dict[str, Tensor], parts: dict[str, Labelled]) -> dict[str,
     reached = {name: accuracy(scores[name], part.y) for name, part in parts.items()}
     n = len(parts["test"])
     low, high = wilson(round(reached["test"] * n), n)
-    return {"test": reached["test"], "low": low, "high": high, **{name: reached[name] for name in ("validation", "train")}}
+    return {
+        "test": reached["test"],
+        "low": low,
+        "high": high,
+        **{name: reached[name] for name in ("validation", "train")},
+    }
 
 
 def _local(trained: Trained, k: int, logits: dict[str, Tensor], parts: dict[str, Labelled]) -> dict[str, float]:
@@ -117,11 +126,9 @@ def _confusion(scores: Tensor, y: np.ndarray) -> list[list[int]]:
 
 
 def _curves(trained: Trained) -> dict[str, dict[str, list[float]]]:
-    whole = {name: getattr(trained, name.replace("global", "global_")) for name in ("coarse", "coherent", "transfer", "global", "composed_tuned")}
+    whole = {
+        name: getattr(trained, name.replace("global", "global_"))
+        for name in ("coarse", "coherent", "transfer", "global", "composed_tuned")
+    }
     folders = {f"local {k}": folder for k, folder in enumerate(trained.locals_)} | whole
     return {name: history(folder) for name, folder in folders.items() if folder is not None}
-
-
-def _keep(path: Path, array: np.ndarray) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)

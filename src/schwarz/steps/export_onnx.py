@@ -7,17 +7,17 @@ from schwarz.coherent import Deployed
 from schwarz.config import Export, Strategy
 from schwarz.export import check, export
 from schwarz.files import read_json, sha256, write_json
+from schwarz.images import load
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.prepare_data import load
 from schwarz.steps.train_local import fleet
 from schwarz.strategies import Trained
 
 
 @step("export")
 def export_onnx(
-    preset: str, export_: Export, *, begun: Path, images: Path, evaluation: Path, locals_: list[Path], coarse: Path | None,
-    coherent: Path | None, transfer: Path | None, composed: Path | None, composed_tuned: Path | None,
-    global_: Path | None, out: Path,
+    preset: str, export_: Export, *, begun: Path, images: Path, evaluation: Path, locals_: list[Path],
+    coarse: Path | None, coherent: Path | None, transfer: Path | None, composed: Path | None,
+    composed_tuned: Path | None, global_: Path | None, out: Path,
 ) -> Metrics:  # fmt: skip
     """Writes <strategy>.onnx and model.json (strategy, file, sha256, largest gap to torch at each batch size)."""
     trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)

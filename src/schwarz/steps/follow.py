@@ -13,7 +13,12 @@ class Follower:
         self.journal, self.run, self.epochs = journal, run, training.epochs
         self.before, self.total = position * training.epochs, among * training.epochs
         params: dict[str, Any] = training.model_dump(mode="json")
-        journal.write("run", run=run, params={k: "x".join(map(str, v)) if isinstance(v, list) else v for k, v in params.items()}, tags={})
+        journal.write(
+            "run",
+            run=run,
+            params={k: "x".join(map(str, v)) if isinstance(v, list) else v for k, v in params.items()},
+            tags={},
+        )
 
     def __call__(self, epoch: int, figures: dict[str, float]) -> None:
         self.journal.write("progress", done=self.before + epoch, total=self.total)

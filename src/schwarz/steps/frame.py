@@ -111,7 +111,9 @@ def _run(work: Callable[..., Metrics], arguments: dict[str, Any], place: Place, 
     metrics = work(**arguments, out=out)
     spent = {"wall_s": round(time.monotonic() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
     files = {str(path.relative_to(out)): sha256(path) for path in tree(out) if path.suffix != ".jsonl"}
-    write_json(out / DONE, {"step": place.step, "part": place.part, "key": key, "files": files, "metrics": metrics, **spent})
+    write_json(
+        out / DONE, {"step": place.step, "part": place.part, "key": key, "files": files, "metrics": metrics, **spent}
+    )
     _publish(out, kept)
     journal.write("done", **spent, metrics=metrics)
     return metrics
@@ -123,8 +125,10 @@ def _typed(work: Callable[..., Metrics], given: Mapping[str, Any]) -> dict[str, 
     typed = {}
     for name, value in given.items():
         hint = hints.get(name)
-        section = isinstance(hint, type) and issubclass(hint, Section)
-        typed[name] = hint.model_validate_json(value) if section and isinstance(value, str) else value
+        if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, str):
+            typed[name] = hint.model_validate_json(value)
+        else:
+            typed[name] = value
     return typed
 
 
@@ -134,7 +138,9 @@ def _identity(name: str, value: Any) -> Any:
         return value.model_dump(mode="json")
     if isinstance(value, Path):
         if not whole(value):
-            raise StepFailed(f"input {name!r} ({value}) is not whole: the step before it did not finish. Resume the run.")
+            raise StepFailed(
+                f"input {name!r} ({value}) is not whole: the step before it did not finish. Resume the run."
+            )
         return read_json(value / DONE)["key"]
     if isinstance(value, list):
         return [_identity(name, each) for each in value]

@@ -12,19 +12,20 @@ from schwarz import data as datasets
 from schwarz import storage
 from schwarz.config import Data
 from schwarz.errors import StepFailed, WrongInput
-from schwarz.files import replacing, write_json
+from schwarz.files import write_json
+from schwarz.images import Labelled, save_array
 from schwarz.runs import project_root
 from schwarz.seeds import derive
 from schwarz.steps.frame import Metrics, step
-from schwarz.training import Labelled
 
 
 @step("data")
 def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
-    """Writes train/ and validation/ (x.npy, y.npy), test/ (packed) and data.json (classes, shape, mean, std, counts)."""
+    """Writes train/ and validation/ (x.npy, y.npy), test/ (packed) and data.json (classes, shape, mean, std, ...)."""
     info = datasets.describe(project_root(), data.name)
     if data.md5 not in (None, info.md5):
-        raise StepFailed(f"data set {data.name!r} is now version {info.md5}, the run wants {data.md5}: restore it, or start a new run.")
+        wants = f"the run wants {data.md5}: restore it, or start a new run"
+        raise StepFailed(f"data set {data.name!r} is now version {info.md5}, {wants}.")
     storage.fetch(info)
     x, y = datasets.read(info.folder, "train")
     if data.limit is not None:
@@ -36,7 +37,8 @@ def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
         chosen = datasets.split_validation(y, data.validation, derive(seed, "validation"))
         train, validation = Labelled(x[~chosen], y[~chosen]), Labelled(x[chosen], y[chosen])
     for name, part in {"train": train, "validation": validation}.items():
-        _write(out / name, part)
+        save_array(out / name / "x.npy", part.x)
+        save_array(out / name / "y.npy", part.y.astype(np.int64))
     _pass_on(info.folder, out / "test")
     mean, std = datasets.channel_statistics(train.x)
     counts = {"train": len(train), "validation": len(validation), "test": info.test}
@@ -45,18 +47,6 @@ def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
         "mean": [float(m) for m in mean], "std": [float(s) for s in std], **counts,
     })  # fmt: skip
     return {f"{name}_images": float(count) for name, count in counts.items()}
-
-
-def load(images: Path, part: str) -> Labelled:
-    """The training or validation images, memory-mapped."""
-    folder = images / part
-    return Labelled(np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy"))
-
-
-def _write(folder: Path, images: Labelled) -> None:
-    for name, array in {"x": images.x, "y": images.y.astype(np.int64)}.items():
-        with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
 
 
 def _pass_on(packed: Path, folder: Path) -> None:

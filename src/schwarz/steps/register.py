@@ -7,14 +7,22 @@ from schwarz import tracking
 from schwarz.config import Register
 from schwarz.errors import StepFailed
 from schwarz.files import read_json, write_json
+from schwarz.images import load
 from schwarz.journal import Journal
 from schwarz.steps.frame import Metrics, run_folder, step
-from schwarz.steps.prepare_data import load
 
 
 @step("register")
 def register(
-    preset: str, register_: Register, *, begun: Path, images: Path, evaluation: Path, exported: Path, journal: Journal, out: Path
+    preset: str,
+    register_: Register,
+    *,
+    begun: Path,
+    images: Path,
+    evaluation: Path,
+    exported: Path,
+    journal: Journal,
+    out: Path,
 ) -> Metrics:
     """Writes registered.json: name, version, alias and URI, or why the entry is still to be made."""
     model = read_json(exported / "model.json")

@@ -8,9 +8,9 @@ import numpy as np
 
 from schwarz.config import STRATEGIES
 from schwarz.files import read_json, write_atomic, write_json
+from schwarz.images import load, pad
 from schwarz.report import page
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.prepare_data import load
 from schwarz.steps.split import MANIFEST
 
 SAMPLES = 4
@@ -18,7 +18,16 @@ SAMPLES = 4
 
 @step("report")
 def report(
-    preset: str, seed: int, *, begun: Path, images: Path, shards: Path, evaluation: Path, exported: Path, registered: Path, out: Path
+    preset: str,
+    seed: int,
+    *,
+    begun: Path,
+    images: Path,
+    shards: Path,
+    evaluation: Path,
+    exported: Path,
+    registered: Path,
+    out: Path,
 ) -> Metrics:
     """Writes results.json and report.html."""
     about, found = read_json(images / "data.json"), read_json(evaluation / "evaluation.json")
@@ -40,7 +49,11 @@ def report(
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
         **{name: found[name] for name in ("locals", "best", "curves", "confusion")},
         "model": {**model, "file": f"model/{model['file']}", "registered": entry["registered"]},
-        "lineage": {**origin, "tracking_uri": entry["tracking_uri"], "mlflow_run_id": (entry["registered"] or {}).get("run_id")},
+        "lineage": {
+            **origin,
+            "tracking_uri": entry["tracking_uri"],
+            "mlflow_run_id": (entry["registered"] or {}).get("run_id"),
+        },
     }
     write_json(out / "results.json", results)
     samples, labels = _samples(images, boxes["pad"])
@@ -48,9 +61,8 @@ def report(
     return {"best_test_accuracy": found["strategies"][found["best"]]["test"]}
 
 
-def _samples(images: Path, pad: int) -> tuple[np.ndarray, list[int]]:
+def _samples(images: Path, pixels: int) -> tuple[np.ndarray, list[int]]:
     """The first validation image of each of the first classes, padded as the networks see it."""
     validation = load(images, "validation")
     chosen = [int(np.flatnonzero(validation.y == label)[0]) for label in np.unique(validation.y)[:SAMPLES]]
-    around = [(0, 0), (0, 0), *[(pad, pad)] * (validation.x.ndim - 2)]
-    return np.pad(validation.x[chosen], around), [int(validation.y[i]) for i in chosen]
+    return pad(validation.x[chosen], pixels), [int(validation.y[i]) for i in chosen]

@@ -12,11 +12,10 @@ import numpy as np
 
 from schwarz.config import Data, Network, PartitionConfig, digest
 from schwarz.errors import StepFailed
-from schwarz.files import read_json, replacing, sha256, write_json
+from schwarz.files import read_json, sha256, write_json
+from schwarz.images import Labelled, load, pad, save_array
 from schwarz.partition import Partition
 from schwarz.steps.frame import Metrics, run_folder, step
-from schwarz.steps.prepare_data import load
-from schwarz.training import Labelled
 
 MANIFEST = "manifest.json"
 
@@ -55,7 +54,9 @@ def load_box(manifest: dict[str, Any], k: int, part: str) -> Labelled:
     folder = Path(manifest["uri"]) / str(k)
     for name, value in manifest["sha256"][str(k)].items():
         if not (folder / name).exists() or sha256(folder / name) != value:
-            raise StepFailed(f"{folder / name}: is missing or not what `split` wrote. Resume the run to write it again.")
+            raise StepFailed(
+                f"{folder / name}: is missing or not what `split` wrote. Resume the run to write it again."
+            )
     return Labelled(np.load(folder / f"{part}-x.npy", mmap_mode="r"), np.load(folder / f"{part}-y.npy"))
 
 
@@ -68,14 +69,12 @@ def _written(folder: Path) -> dict[str, str] | None:
     return kept if all((folder / n).exists() and sha256(folder / n) == value for n, value in kept.items()) else None
 
 
-def _write(folder: Path, images: Path, pad: int, slices: tuple[Any, ...]) -> dict[str, str]:
+def _write(folder: Path, images: Path, pixels: int, slices: tuple[Any, ...]) -> dict[str, str]:
     sums = {}
     for part in ("train", "validation"):
         whole = load(images, part)
-        around = [(0, 0), (0, 0), *[(pad, pad)] * (whole.x.ndim - 2)]
-        for name, array in {f"{part}-x.npy": np.pad(whole.x, around)[slices], f"{part}-y.npy": whole.y}.items():
-            with replacing(folder / name) as temporary, temporary.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
+        for name, array in {f"{part}-x.npy": pad(whole.x, pixels)[slices], f"{part}-y.npy": whole.y}.items():
+            save_array(folder / name, array)
             sums[name] = sha256(folder / name)
     write_json(folder / "sha256.json", sums)
     return sums

@@ -9,18 +9,20 @@ from torch import nn
 
 from schwarz.blueprint import blueprint_of, load_local, save
 from schwarz.config import Coarse
-from schwarz.files import replacing, write_json
+from schwarz.files import write_json
+from schwarz.images import Labelled, load, save_array
 from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.steps.follow import Follower
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.prepare_data import load
 from schwarz.steps.train_local import fleet
-from schwarz.training import Labelled, accuracy, fit, predict
+from schwarz.training import accuracy, fit, predict
 
 
 @step("coarse net")
-def train_coarse(seed: int, coarse: Coarse, *, images: Path, locals_: list[Path], journal: Journal, out: Path) -> Metrics:
+def train_coarse(
+    seed: int, coarse: Coarse, *, images: Path, locals_: list[Path], journal: Journal, out: Path
+) -> Metrics:
     """Writes the coarse net, its history, and validation.npy: its cross-fitted scores on the validation images.
 
     It learns from all of those images, so its own answers on them say nothing; each is instead scored by a net
@@ -41,8 +43,7 @@ def train_coarse(seed: int, coarse: Coarse, *, images: Path, locals_: list[Path]
         scores[torch.from_numpy(left_out)] = predict(other, logits.x[left_out])
     save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden))
     write_json(out / "history.json", history.to_json())
-    with replacing(out / "validation.npy") as temporary, temporary.open("wb") as file:
-        np.save(file, scores.numpy(), allow_pickle=False)
+    save_array(out / "validation.npy", scores.numpy())
     return {"validation_accuracy": accuracy(scores, logits.y)}
 
 

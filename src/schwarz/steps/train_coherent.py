@@ -8,11 +8,11 @@ from torch import nn
 from schwarz.blueprint import Blueprint, load_coarse, load_local, save
 from schwarz.config import Coarse, Network, Training, Transfer
 from schwarz.files import read_json, write_json
+from schwarz.images import load
 from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.steps.follow import Follower
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.prepare_data import load
 from schwarz.steps.split import MANIFEST
 from schwarz.steps.train_local import fleet
 from schwarz.training import fit
@@ -20,7 +20,15 @@ from schwarz.training import fit
 
 @step("coherent", part="scratch")
 def train_coherent(
-    seed: int, network: Network, coarse: Coarse, coherent: Training, *, images: Path, shards: Path, journal: Journal, out: Path
+    seed: int,
+    network: Network,
+    coarse: Coarse,
+    coherent: Training,
+    *,
+    images: Path,
+    shards: Path,
+    journal: Journal,
+    out: Path,
 ) -> Metrics:
     """The coherent model from random weights."""
     blueprint = _blueprint(shards, network)
@@ -55,4 +63,6 @@ def _train(
 
 
 def _blueprint(shards: Path, network: Network) -> Blueprint:
-    return Blueprint.from_json({**read_json(shards / MANIFEST)["blueprint"], "network": network.model_dump(mode="json")})
+    return Blueprint.from_json(
+        {**read_json(shards / MANIFEST)["blueprint"], "network": network.model_dump(mode="json")}
+    )

@@ -37,4 +37,6 @@ def train_local(
 
 def fleet(pods: list[Path]) -> list[Path]:
     """The folders of all local networks, in the order of their boxes, from the results of the pods."""
-    return sorted((box for pod in pods for box in pod.glob("box-*")), key=lambda box: int(box.name.removeprefix("box-")))
+    return sorted(
+        (box for pod in pods for box in pod.glob("box-*")), key=lambda box: int(box.name.removeprefix("box-"))
+    )
