@@ -1,0 +1,146 @@
+"""Reaching MLflow: which store it is, whether it answers, and a client that is quiet and gives up soon."""
+
+import fcntl
+import http.client
+import os
+import sqlite3
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from schwarz.errors import SchwarzError
+from schwarz.files import replacing
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EMBEDDED = "sqlite:///"
+SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+
+LIVE_S, UPLOAD_S = 3, 30  # how long one request may take: beside a running pipeline; when a model is sent
+
+# MLflow's documented switches; one that the person has set is left alone.
+SWITCHES = {
+    # By default 120 s and 7 retries: a hung server holds a call for 20 minutes. We try again later, from the journal.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised as well, and told once, by us
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+class Unreachable(SchwarzError):
+    """MLflow did not take what was sent. Nothing is lost: the journal holds it."""
+
+
+def default_uri(cwd: Path) -> str:
+    """MLFLOW_TRACKING_URI, else the embedded store runs/mlflow.db under `cwd`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{EMBEDDED}{cwd.absolute() / 'runs' / 'mlflow.db'}"
+
+
+def shown(uri: str) -> str:
+    """The address without user and password: fit for files, reports and messages."""
+    parts = urlsplit(uri)
+    return uri.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1) if "@" in parts.netloc else uri
+
+
+def reachable(uri: str, timeout_s: float = 2.0) -> str | None:
+    """Why nothing can be sent to MLflow at `uri`, or None. Imports no mlflow, and answers within `timeout_s`."""
+    scheme = urlsplit(uri).scheme.split("+")[0]
+    if scheme not in SCHEMES:
+        return f"{uri!r} is no address of MLflow; one looks like http://127.0.0.1:5000"
+    if uri.startswith(EMBEDDED):
+        return _openable(Path(uri.removeprefix(EMBEDDED)), timeout_s)
+    if scheme not in ("http", "https"):
+        return None  # another database: the client says what is wrong with it
+    answer = [f"no answer within {timeout_s:g} s"]
+    # A thread, for nothing bounds the time that resolving a name may take.
+    probe = threading.Thread(target=lambda: answer.append(_health(uri, timeout_s)), daemon=True)
+    probe.start()
+    probe.join(timeout_s)
+    return answer[-1] or None
+
+
+def connect(uri: str, timeout_s: int) -> "MlflowClient":
+    """A client for `uri` whose requests end within `timeout_s`; the embedded store is made when it is not there.
+
+    To be called inside `answering`.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(timeout_s))
+    if uri.startswith(EMBEDDED):
+        _make_store(Path(uri.removeprefix(EMBEDDED)))
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri, registry_uri=uri)
+
+
+@contextmanager
+def answering(uri: str) -> Iterator[None]:
+    """Work with MLflow: every way in which it, its database or its artifact store can fail becomes Unreachable."""
+    for name, value in SWITCHES.items():
+        os.environ.setdefault(name, value)  # before mlflow is imported
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as fault:  # OSError: an artifact folder, or requests' errors
+        reason = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
+        reason = reason.replace(uri.rstrip("/"), shown(uri).rstrip("/"))
+        raise Unreachable(f"MLflow at {shown(uri)} failed: {reason}") from fault
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock file; BlockingIOError when another process does and `wait` is off. A dead holder holds nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+def _make_store(database: Path) -> None:
+    """Create MLflow's tables beside `database` and move them there.
+
+    MLflow itself does it in place, without a lock: two processes at once end in "duplicate column", and one killed
+    in the second that it takes leaves a store that nothing can open.
+    """
+    if database.exists():
+        return
+    from mlflow import MlflowClient
+
+    with locked(database.parent / f".{database.name}.lock"):
+        if not database.exists():
+            with replacing(database) as temporary:
+                MlflowClient(f"{EMBEDDED}{temporary}")
+
+
+def _openable(database: Path, timeout_s: float) -> str | None:
+    if not database.exists():
+        parent = next(folder for folder in database.parents if folder.exists())
+        return None if os.access(parent, os.W_OK) else f"{parent} is not writable"
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", timeout=timeout_s, uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as fault:
+        return f"{database}: {fault}"
+    return None
+
+
+def _health(uri: str, timeout_s: float) -> str:
+    """What is wrong with the server, or ''. Any answer will do, even a refusal: then the client says what is amiss."""
+    context = ssl.create_default_context()
+    # Nothing secret is asked or told here, and the client may trust certificates that this process knows nothing of.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=timeout_s, context=context):  # noqa: S310  # http(s) only, see SCHEMES
+            return ""
+    except urllib.error.HTTPError as refusal:
+        return f"it answers {refusal.code}" if refusal.code >= 500 else ""
+    except (OSError, ValueError, http.client.HTTPException) as fault:
+        return str(getattr(fault, "reason", fault)) or type(fault).__name__

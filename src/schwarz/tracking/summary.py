@@ -1,0 +1,35 @@
+"""A run in a few lines of Markdown: the description that MLflow shows."""
+
+from typing import Any
+
+from schwarz.runs import RunFolder
+
+HEAD = "| strategy | test accuracy | 95% interval | validation | training CPU-s |\n|---|---|---|---|---|"
+
+
+def note(run: RunFolder) -> str:
+    """What was trained on what; the results, once there are some; where the files lie."""
+    config, results = run.config, run.results()
+    grid = "x".join(map(str, config.partition.grid))
+    lines = [
+        f"Preset `{config.preset}`, seed {config.seed}: {config.network.family} on the data set `{config.data.name}`, "
+        f"images cut {grid} with overlap {config.partition.overlap}.",
+        "",
+        _table(results) if results else "No results yet.",
+        "",
+        f"Run folder: `{run.path}`",
+    ]
+    if results:
+        lines += ["", f"Report: `{run.path / 'report.html'}`, also among the artifacts of this run."]
+        lines += ["", f"Model: `{run.path / results['model']['file']}`"]
+    return "\n".join(lines)
+
+
+def _table(results: dict[str, Any]) -> str:
+    rows = [
+        f"| {f'**{name}**' if name == results['best'] else name} | {row['test']:.4f} | "
+        f"{row['low']:.4f} to {row['high']:.4f} | {row['validation']:.4f} | {row['cpu_s']:.1f} |"
+        for name, row in results["strategies"].items()
+    ]
+    chance = f"Chance level {results['chance']:.2f}; in bold the best on validation images."
+    return "\n".join([HEAD, *rows, "", chance])

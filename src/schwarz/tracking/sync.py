@@ -1,0 +1,62 @@
+"""Send what MLflow does not have yet of a run, after it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from schwarz.errors import SchwarzError
+from schwarz.runs import RunFolder, open_run
+from schwarz.tracking.ledger import address
+from schwarz.tracking.registry import register_postponed
+from schwarz.tracking.sender import Sender, Sent
+from schwarz.tracking.server import UPLOAD_S, Unreachable, default_uri, locked, reachable, shown
+
+
+def sync(folder: Path) -> str:
+    """Send the rest of a run's journal, end its MLflow runs, register its model if that is still to be done.
+
+    Goes to MLFLOW_TRACKING_URI, else to where the run was sent. Says what was sent; a second call sends nothing.
+    """
+    run = open_run(folder)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or address(run.path) or default_uri(Path.cwd())
+    if reason := reachable(uri):
+        raise SchwarzError(f"MLflow at {shown(uri)} does not answer ({reason}). {_remedy(run)}")
+    try:
+        with sending(run, wait=False):
+            return _send(run, uri)
+    except BlockingIOError:
+        raise SchwarzError(
+            f"{run.path}: its metrics are being sent by another process now: nothing is left to do."
+        ) from None
+    except Unreachable as fault:
+        raise SchwarzError(f"{fault}. {_remedy(run)}") from fault
+
+
+@contextmanager
+def sending(run: RunFolder, *, wait: bool = True) -> Iterator[None]:
+    """Be the only one that sends this run's journal."""
+    with locked(run.journal / ".sender.lock", wait=wait):
+        yield
+
+
+def _send(run: RunFolder, uri: str) -> str:
+    sender = Sender(run, uri, UPLOAD_S)
+    sent = sender.send()
+    registered = register_postponed(run, uri)
+    closed = sender.close()
+    if not closed and not registered and sent == Sent():
+        return f"MLflow at {shown(uri)} has all of {run.path}: nothing was sent."
+    parts = [f"{sent.metrics} metrics of {sent.runs} runs"] if sent != Sent() else []
+    parts += ["results and state"] if closed else []
+    parts += (
+        [f"model {registered['name']} version {registered['version']} ({registered['alias']})"] if registered else []
+    )
+    return f"Sent to MLflow at {shown(uri)}: {', '.join(parts)}."
+
+
+def _remedy(run: RunFolder) -> str:
+    return (
+        "Start it, or set MLFLOW_TRACKING_URI to the one that runs (`mlflow server --port 5000` starts one), "
+        f"and repeat `schwarz track sync {run.path}`. Nothing is lost meanwhile: {run.journal} holds it all."
+    )
