@@ -1,0 +1,38 @@
+"""What cannot run is refused before anything is written."""
+
+from pathlib import Path
+
+import pytest
+
+from schwarz.checks import check, pods_of
+from schwarz.config import override
+from schwarz.data import DataInfo
+from schwarz.errors import WrongInput
+from schwarz.presets import preset
+
+INFO = DataInfo("sample", "0" * 32 + ".dir", (1, 28, 28), ("a", "b"), 100, 20, Path("data"), Path("data.dvc"))
+
+
+def test_the_quickstart_fits_its_images():
+    assert len(check(preset("quickstart"), INFO)) == 4
+    assert pods_of(preset("quickstart"), INFO) == 4
+    assert pods_of(override(preset("quickstart"), {"place.pods": 2}), INFO) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"partition.grid": [8, 8]}, r"box 0 has \[4, 4\] pixels, but vgg9 .* needs 8 .* coarser grid"),
+        ({"partition.grid": [2, 2, 2]}, r"grid \[2, 2, 2\] has 3 axes, the images of 'sample' \[32, 32\] have 2"),
+        ({"partition.overlap": 17}, r"overlap 17 .* at most 16.*\[32, 32\]"),
+        ({"partition.crop": [40, 40]}, r"crop \[40, 40\] is larger"),
+        ({"partition.size": [40, 40]}, r"size 40 on an axis of 32"),
+        ({"network.width": 3}, r"network.width = 3 cannot be shared by 4"),
+        ({"network.dense": 2}, r"network.dense = 2 cannot be shared by 4"),
+        ({"place.pods": 5}, r"place.pods = 5: there are 4 boxes"),
+        ({"data.limit": 101}, r"data.limit = 101: 'sample' has 100"),
+    ],
+)
+def test_an_impossible_value_is_named_with_its_remedy(change: dict, message: str):
+    with pytest.raises(WrongInput, match=message):
+        check(override(preset("quickstart"), change), INFO)

@@ -1,0 +1,91 @@
+"""Configuration: defaults, overrides, files, and what each fault says."""
+
+from pathlib import Path
+
+import pytest
+
+from schwarz.config import Config, build, fields, load, override, sections
+from schwarz.errors import WrongInput
+from schwarz.presets import PRESETS, preset
+from schwarz.runs import to_toml
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_survives_a_file(name: str, tmp_path: Path):
+    file = tmp_path / "c.toml"
+    file.write_text(to_toml(preset(name)))
+    assert load(file) == preset(name)
+
+
+def test_every_field_is_documented_and_section_global_is_called_so():
+    assert {"global", "local", "place"} <= set(sections())
+    assert all(info.description for info in fields().values())
+
+
+def test_an_override_changes_one_field():
+    changed = override(preset("quickstart"), {"local.epochs": "3", "partition.grid": ["4", "4"], "seed": "7"})
+    assert (changed.local.epochs, changed.partition.grid, changed.seed) == (3, (4, 4), 7)
+    assert override(changed, {"local.epochs": 5, "partition.grid": [2, 2], "seed": 0}) == preset("quickstart")
+
+
+def test_where_it_runs_and_what_it_is_called_decide_no_weights():
+    config = preset("quickstart")
+    assert override(config, {"place.pods": 2, "register.name": "other"}).science() == config.science()
+    assert override(config, {"local.lr": 0.1}).science() != config.science()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"local.epochs": "many"}, r"local.epochs = 'many': .*integer"),
+        ({"local.epochs": 0}, r"local.epochs = 0: .*greater than or equal to 1"),
+        ({"local.epoch": 3}, r"unknown field 'local.epoch'. Did you mean 'epochs'"),
+        ({"network.family": "vgg8"}, r"network.family = 'vgg8'.*Did you mean 'vgg9'"),
+        ({"strategies": ["globl"]}, r"strategies.* = 'globl'.*Did you mean 'global'"),
+        ({"strategies": ["coarse", "coarse"]}, r"name one twice"),
+        ({"strategies": ["coarse"], "export.strategy": "global"}, r"export.strategy 'global' is not among"),
+        ({"data.validation": 1.5}, r"data.validation = 1.5"),
+        ({"partition.size": [20]}, r"size \[20\] has 1 axes, grid \[2, 2\] 2"),
+        ({"partition.size": [20, 20], "partition.overlap": 2}, r"overlap 2 and size \[20, 20\] exclude each other"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_remedy(change: dict, message: str):
+    with pytest.raises(WrongInput, match=message):
+        override(preset("quickstart"), change)
+
+
+def test_a_fault_in_a_file_is_found_by_its_line(tmp_path: Path):
+    file = tmp_path / "c.toml"
+    file.write_text('preset = "x"\n\n[local]\nepochs = 3\nepoch = 4\n')
+    with pytest.raises(WrongInput, match=rf"{file}:5: unknown field 'local.epoch'"):
+        load(file)
+
+
+@pytest.mark.parametrize(("content", "message"), [("a = = 1", "not TOML"), ("seed = 1", "field 'preset' is missing")])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: str, message: str):
+    file = tmp_path / "c.toml"
+    file.write_text(content)
+    with pytest.raises(WrongInput, match=message):
+        load(file)
+
+
+def test_a_missing_file_suggests_the_nearest(tmp_path: Path):
+    (tmp_path / "mine.toml").write_text("")
+    with pytest.raises(WrongInput, match=r"no such file. Did you mean 'mine.toml'"):
+        load(tmp_path / "mime.toml")
+
+
+def test_a_misspelt_preset_suggests_the_nearest():
+    with pytest.raises(WrongInput, match="Did you mean 'quickstart'"):
+        preset("quikstart")
+
+
+def test_a_configuration_cannot_be_changed_in_place():
+    with pytest.raises(ValueError, match="frozen"):
+        preset("quickstart").seed = 3  # type: ignore[misc]  # that it fails is the point
+
+
+def test_build_names_the_place():
+    with pytest.raises(WrongInput, match=r"^here: field 'preset' is missing"):
+        build({}, "here")
+    assert isinstance(build({"preset": "x"}, "here"), Config)

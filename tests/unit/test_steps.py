@@ -1,0 +1,98 @@
+"""The frame around every step: sections, whole inputs, reuse, failure."""
+
+from pathlib import Path
+
+import pytest
+
+from schwarz.config import Training
+from schwarz.errors import StepFailed, WrongInput
+from schwarz.files import read_json, write_atomic
+from schwarz.journal import read
+from schwarz.steps.frame import DONE, Metrics, step, whole
+
+calls: list[Training] = []
+
+
+@step("making {number}")
+def make(local: Training, *, number: int, out: Path) -> Metrics:
+    calls.append(local)
+    if number < 0:
+        raise WrongInput(f"number = {number}: at least 0.")
+    write_atomic(out / "made.txt", str(number))
+    return {"number": float(number)}
+
+
+@step("use", part="second")
+def use(*, made: Path, out: Path) -> Metrics:
+    write_atomic(out / "used.txt", (made / "made.txt").read_text())
+    return {}
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    calls.clear()
+    monkeypatch.setenv("SCHWARZ_RUN", str(tmp_path))
+    return tmp_path
+
+
+def events(run: Path) -> list[str]:
+    return [event["event"] for event in read(run / "logs" / "journal")]
+
+
+def test_a_section_may_come_as_a_json_string(run: Path):
+    make(local='{"epochs": 3}', number=1, out=run / "steps" / "make")
+    assert calls == [Training(epochs=3)]
+
+
+def test_a_finished_step_is_not_done_again_even_into_another_folder(run: Path):
+    first = make(local=Training(), number=1, out=run / "a")
+    again = make(local=Training(), number=1, out=run / "b")
+    assert len(calls) == 1
+    assert first == again
+    assert whole(run / "b")
+    assert events(run) == ["start", "done", "start", "reused"]
+
+
+@pytest.mark.parametrize("change", [{"number": 2}, {"local": Training(epochs=9)}])
+def test_another_argument_is_another_result(run: Path, change: dict):
+    make(local=Training(), number=1, out=run / "a")
+    make(**({"local": Training(), "number": 1, "out": run / "b"} | change))
+    assert len(calls) == 2
+
+
+def test_a_damaged_result_is_made_anew(run: Path):
+    make(local=Training(), number=1, out=run / "a")
+    (run / "steps" / "make" / "made.txt").write_text("7")
+    make(local=Training(), number=1, out=run / "b")
+    assert len(calls) == 2
+    assert (run / "b" / "made.txt").read_text() == "1"
+
+
+def test_an_input_that_is_not_whole_is_refused(run: Path):
+    make(local=Training(), number=1, out=run / "a")
+    (run / "a" / DONE).unlink()
+    with pytest.raises(StepFailed, match=r"input 'made' .* is not whole"):
+        use(made=run / "a", out=run / "b")
+
+
+def test_a_change_of_an_input_is_another_result(run: Path):
+    for number in (1, 2):
+        make(local=Training(), number=number, out=run / f"a{number}")
+        use(made=run / f"a{number}", out=run / "b")
+        assert (run / "steps" / "use" / "second" / "used.txt").read_text() == str(number)
+
+
+def test_a_failure_leaves_its_cause_and_no_result(run: Path):
+    with pytest.raises(WrongInput):
+        make(local=Training(), number=-1, out=run / "a")
+    told = read_json(run / "a" / "error.json")
+    assert told["error"] == "number = -1: at least 0."
+    assert told["status"] == 2
+    assert "Traceback" in Path(told["log"]).read_text()
+    assert events(run) == ["start", "failed"]
+    assert not whole(run / "steps" / "make")
+
+
+def test_in_a_pod_the_journal_lies_beside_the_result(tmp_path: Path):
+    make(local=Training(), number=1, out=tmp_path / "made")
+    assert [event["event"] for event in read(tmp_path)] == ["start", "done"]

@@ -1,0 +1,87 @@
+"""Training one network: order, rate, best epoch, repeatability, a loss that is lost."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from schwarz.config import Training
+from schwarz.errors import SchwarzError
+from schwarz.images import Labelled
+from schwarz.networks import initialise
+from schwarz.training import accuracy, batches, fit, learning_rate, predict
+
+
+def two_classes(n: int, seed: int) -> Labelled:
+    """Points on a line, labelled by their side, a tenth of them wrongly."""
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(n, 4)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+    return Labelled(x, np.where(generator.random(n) < 0.1, 1 - y, y))
+
+
+def net(seed: int = 0) -> nn.Module:
+    return initialise(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), seed)
+
+
+def trained(seed: int = 0, **fields: Any) -> tuple[nn.Module, list[tuple[int, dict[str, float]]]]:
+    module, told = net(), []
+    training = Training(**{"epochs": 5, "batch": 16, "lr": 1e-2} | fields)
+    fit(
+        module,
+        training,
+        two_classes(200, 1),
+        two_classes(100, 2),
+        seed,
+        lambda epoch, figures: told.append((epoch, figures)),
+    )
+    return module, told
+
+
+def test_it_learns_and_tells_every_epoch():
+    module, told = trained()
+    assert [epoch for epoch, _ in told] == [1, 2, 3, 4, 5]
+    validation = two_classes(100, 2)
+    assert accuracy(predict(module, validation.x), validation.y) > 0.7
+
+
+def test_it_ends_with_the_best_epochs_weights():
+    module, told = trained(epochs=8, lr=0.5, schedule="constant")
+    validation = two_classes(100, 2)
+    best = max(figures["validation_accuracy"] for _, figures in told)
+    assert accuracy(predict(module, validation.x), validation.y) == best
+    assert told[-1][1]["validation_accuracy"] < best  # or else this test could not fail
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_order():
+    (a, _), (b, _), (c, _) = trained(0), trained(0), trained(1)
+    assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+    assert not all(torch.equal(x, y) for x, y in zip(a.parameters(), c.parameters(), strict=True))
+
+
+def test_an_epoch_takes_every_image_once_in_batches_of_nearly_one_size():
+    taken = list(batches(33, 16, seed=0, epoch=1))
+    assert sorted(np.concatenate(taken)) == list(range(33))
+    assert {len(batch) for batch in taken} == {11}
+
+
+def test_order_differs_between_epochs():
+    first, second = (np.concatenate(list(batches(50, 16, seed=0, epoch=e))) for e in (1, 2))
+    assert not np.array_equal(first, second)
+
+
+def test_the_cosine_goes_from_the_peak_to_zero():
+    cosine = Training(lr=2.0, schedule="cosine")
+    assert learning_rate(cosine, 0, 10) == 2.0
+    assert learning_rate(cosine, 5, 10) == pytest.approx(1.0)
+    assert learning_rate(cosine, 10, 10) == pytest.approx(0.0)
+    assert learning_rate(Training(lr=2.0, schedule="constant"), 9, 10) == 2.0
+
+
+def test_a_lost_loss_names_epoch_and_rate():
+    images = two_classes(64, 1)
+    broken = Labelled(np.where(np.arange(64)[:, None] == 3, np.float32("nan"), images.x), images.y)
+    with pytest.raises(SchwarzError, match=r"became nan in epoch 1 at learning rate 0.01: use a lower one"):
+        fit(net(), Training(epochs=2, batch=16, lr=0.01), broken, None, 0, lambda epoch, figures: None)
