@@ -159,10 +159,10 @@ class Config(Section):
     coarse: Coarse = Field(default=Coarse(), description="the dense net on the local probabilities")
     coherent: Training = Field(default=Training(), description="locals and coarse net as one model, from scratch")
     transfer: Transfer = Field(default=Transfer(), description="the coherent model, from the trained locals")
-    global_: Training = Training()
+    global_: Training = Field(default=Training(), description="the global network, from random weights")
     tune: Training = Field(default=Training(), description="fine-tuning of the composed network")
     export: Export = Field(default=Export(), description="the ONNX model")
-    register_: Register = Register()
+    register_: Register = Field(default=Register(), description="the entry in the model registry")
     place: Place = Field(default=Place(), description="where it runs: no part of any digest or cache key")
 
     @model_validator(mode="after")
