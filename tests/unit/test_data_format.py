@@ -18,7 +18,9 @@ META = data.Meta("tiny", CLASSES, (1, 4, 5), 20, 7, "MIT", "made here")
 
 def images(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
-    return random.integers(0, 256, (count, *META.shape), dtype=np.uint8), np.arange(count) % len(CLASSES)
+    return random.integers(0, 256, (count, *META.shape), dtype=np.uint8), (np.arange(count) % len(CLASSES)).astype(
+        np.uint8
+    )
 
 
 @pytest.fixture
@@ -97,9 +99,9 @@ X, Y = images(7)
         (shard(x=X), "no item named 'y.npy'"),
         (shard(x=X.astype(np.float32), y=Y), r"x float32 \[7, 1, 4, 5\]"),
         (shard(x=X[:, :, :3], y=Y), r"wanted|not x uint8"),
-        (shard(x=X, y=Y[:-1]), r"y int64 \[6\]"),
+        (shard(x=X, y=Y[:-1]), r"y uint8 \[6\]"),
         (shard(x=X, y=Y + 1), "labels from 1 to 3, but there are 3 classes"),
-        (shard(x=X, y=Y - 1), "labels from -1 to 1"),
+        (shard(x=X, y=Y.astype(int) - 1), "labels from -1 to 1"),
         (shard(x=np.concatenate([X, X]), y=np.concatenate([Y, Y])), "hold 27 images, meta.json says 20"),
     ],
 )

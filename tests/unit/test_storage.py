@@ -9,6 +9,7 @@ import pytest
 
 from schwarz import data, storage
 from schwarz.errors import SchwarzError, WrongInput
+from schwarz.files import replacing
 
 CONFIG = """[core]
     remote = near
@@ -122,7 +123,9 @@ def test_a_changed_file_is_named_and_kept(info: data.DataInfo) -> None:
 
 
 def test_what_a_killed_process_was_writing_is_removed(info: data.DataInfo, template: Path) -> None:
-    for name in (".umgx1zjjpXgR4r188X5ivQ.tmp", ".train-00.npz.k3_x0abc.npz"):  # DVC's, and that of `schwarz.files`
+    with replacing(info.folder / "train-00.npz") as ours:
+        shutil.copyfile(info.folder / "train-00.npz", ours)
+    for name in (ours.name, ".umgx1zjjpXgR4r188X5ivQ.tmp"):  # the other is DVC's
         (info.folder / name).write_bytes(b"half")
     storage.fetch(info)
     assert contents(info.folder) == contents(template / "datasets/own")

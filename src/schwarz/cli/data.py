@@ -42,7 +42,7 @@ def add(path: Path, name: str, skip_bad: int, size: tuple[int, int] | None) -> N
     lines += [
         f"{info.folder}: {info.train} training and {info.test} test images, {shape}, {len(info.classes)} classes",
         f"version {info.md5}. To keep it in git, to look at it, to use it:",
-        f"  git add {info.dvc_file} {info.dvc_file.parent / '.gitignore'}",
+        f"  git add {info.dvc_file}",
         f"  {command('data', 'show', name, '-o', f'{name}.png')}",
         f"  {command('run', 'quickstart', '--data.name', name)}",
     ]
