@@ -142,7 +142,9 @@ def _fill_cache(info: DataInfo) -> tuple[Path, str]:
     done = _dvc("fetch", _checkout(info.dvc_file), info.dvc_file)
     answer = json.loads(done.stdout)
     remote = f"the remote {answer['remote']!r} ({answer['url']})"
-    other = f"If it was pushed to another remote R: `dvc fetch -r R {info.dvc_file}`."
+    other = " ".join(
+        f"If it was pushed to {name!r}: `dvc fetch -r {name} {info.dvc_file}`." for name in answer["others"]
+    )
     for line in done.stderr.splitlines():
         cause = line.removeprefix("ERROR: ")
         if "failed to connect" in line:
@@ -187,9 +189,10 @@ def _child(task: str, root: str, target: str) -> None:
         # What is missing afterwards is found, and named, by the parent.
         with suppress(FileTransferError):
             fetch_objects(repo, targets=[target])
-        remote = repo.cloud.get_remote_odb()
+        remote, name = repo.cloud.get_remote_odb(), repo.config["core"]["remote"]
         url = remote.fs.unstrip_protocol(remote.path).removesuffix("/files/md5")
-        print(json.dumps({"cache": repo.cache.local.path, "remote": repo.config["core"]["remote"], "url": url}))
+        others = [other for other in repo.config["remote"] if other != name]
+        print(json.dumps({"cache": repo.cache.local.path, "remote": name, "url": url, "others": others}))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -161,7 +161,7 @@ def test_a_damaged_object_of_the_remote_is_named(info: data.DataInfo, root: Path
     ) as text:
         storage.fetch(info)
     assert f"({root / 'remote'})" in str(text.value)
-    assert f"dvc fetch -r R {info.dvc_file}" in str(text.value)
+    assert f"If it was pushed to 'far': `dvc fetch -r far {info.dvc_file}`" in str(text.value)
 
 
 def test_a_missing_object_of_the_remote_is_named(info: data.DataInfo) -> None:
