@@ -1,0 +1,39 @@
+"""Pictures made of pixels: images and heat maps as PNG data URIs, boxes as rectangles over them."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+Box = Sequence[Sequence[int]]  # (start, stop) of the rows, then of the columns
+_HEAT = (24, 132, 156)  # between the accents of the light and of the dark page
+
+
+def png(pixels: np.ndarray) -> str:
+    """uint8 [H, W], [H, W, 3] or [H, W, 4] as a data URI."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def photo(image: np.ndarray) -> str:
+    """One image uint8 [C, H, W] as a data URI: in colour when it has three channels, else its first channel."""
+    return png(np.moveaxis(image, 0, -1) if len(image) == 3 else image[0])
+
+
+def heat(depth: np.ndarray) -> str:
+    """Values of 0 to 1, [H, W], as one colour of that opacity over whatever the page's colour is."""
+    alpha = np.rint(255 * depth).astype(np.uint8)
+    colour = np.broadcast_to(np.array(_HEAT, np.uint8), (*depth.shape, 3))
+    return png(np.dstack([colour, alpha]))
+
+
+def coverage(shape: Sequence[int], boxes: Sequence[Box], values: Sequence[float]) -> np.ndarray:
+    """[H, W]: at every pixel the mean of the values of the boxes that hold it, 0 where none does."""
+    total, count = np.zeros(shape), np.zeros(shape)
+    for ((top, bottom), (left, right)), value in zip(boxes, values, strict=True):
+        total[top:bottom, left:right] += value
+        count[top:bottom, left:right] += 1
+    return total / np.maximum(count, 1)
