@@ -1,0 +1,130 @@
+"""The KFP graph and the plain loop give the same bytes; a run that was killed goes on to the same bytes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from schwarz import data as datasets
+from schwarz.config import Config, override
+from schwarz.files import read_json, sha256
+from schwarz.journal import Event, read
+from schwarz.presets import preset
+from schwarz.runs import RunFolder, create, project_root
+
+
+def tiny() -> Config:
+    return override(preset("tiny"), {"data.md5": datasets.describe(project_root(), "sample").md5})
+
+
+def start(run: RunFolder, runner: str) -> subprocess.Popen[bytes]:
+    """The pipeline as `schwarz run` starts it: a process group of its own, its input open."""
+    with (run.logs / "pipeline.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines.execute", str(run.path), "--runner", runner],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{run.path.parent / 'mlflow.db'}"},
+        )
+
+
+def finished(run: RunFolder, runner: str) -> RunFolder:
+    with start(run, runner) as process:
+        assert process.wait() == 0, (run.logs / "pipeline.log").read_text()[-3000:]
+    return run
+
+
+def weights(run: RunFolder) -> dict[str, str]:
+    return {str(path.relative_to(run.steps)): sha256(path) for path in run.steps.rglob("*.safetensors")}
+
+
+def events(run: RunFolder, kind: str) -> list[Event]:
+    return [event for event in read(run.journal) if event["event"] == kind]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return finished(create(tiny(), tmp_path_factory.mktemp("plain") / "run"), "python")
+
+
+def test_the_graph_and_the_plain_loop_give_the_same_weights(plain: RunFolder, tmp_path: Path):
+    graph = finished(create(tiny(), tmp_path / "run"), "subprocess")
+    assert len(weights(plain)) == 4 + 6  # local networks; coarse, coherent, transfer, composed, tuned, global
+    assert weights(graph) == weights(plain)
+    assert not (graph.path / ".kfp").exists()
+
+
+def test_packing_boxes_into_fewer_pods_changes_no_weight(plain: RunFolder, tmp_path: Path):
+    only = {"strategies": ["average"], "place.pods": 2}
+    packed = finished(create(override(tiny(), only), tmp_path / "run"), "python")
+    assert sorted(weights(packed).values()) == sorted(
+        v for k, v in weights(plain).items() if k.startswith("train_local")
+    )
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(plain: RunFolder, tmp_path: Path):
+    run = create(tiny(), tmp_path / "run")
+    process = start(run, "python")
+    while not any(event["step"] == "train_local" for event in events(run, "done")):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert run.results() is None
+    before = {(event["step"], event["part"]) for event in events(run, "done")}
+    finished(run, "python")
+    assert {(event["step"], event["part"]) for event in events(run, "reused")} == before
+    assert weights(run) == weights(plain)
+
+
+def test_the_pipeline_ends_with_the_process_that_started_it(tmp_path: Path):
+    run = create(tiny(), tmp_path / "run")
+    process = start(run, "python")
+    while not events(run, "start"):
+        time.sleep(0.02)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=20) == -signal.SIGKILL
+
+
+def test_results_hold_every_strategy_and_what_it_took(plain: RunFolder):
+    results = plain.results()
+    assert results is not None
+    assert list(results["strategies"]) == list(tiny().strategies)
+    for name, found in results["strategies"].items():
+        assert found["low"] <= found["test"] <= found["high"], name
+        assert found["cpu_s"] > 0
+        assert sum(map(sum, results["confusion"][name])) == results["data"]["test"] == 2000
+    locals_ = sum(local["cpu_s"] for local in results["locals"])
+    assert results["strategies"]["average"]["cpu_s"] == pytest.approx(locals_)
+    assert results["strategies"]["composed_tuned"]["cpu_s"] > locals_
+    assert results["run"]["peak_memory_mb"] > 100
+
+
+def test_plain_numpy_and_onnxruntime_reach_the_accuracy_that_is_reported(plain: RunFolder):
+    results = plain.results()
+    assert results is not None
+    session = onnxruntime.InferenceSession(plain.path / results["model"]["file"])
+    packed = datasets.describe(project_root(), "sample").folder
+    shards = [np.load(path) for path in sorted(packed.glob("test-*.npz"))]
+    x, y = (np.concatenate([shard[name] for shard in shards]) for name in "xy")
+    (probabilities,) = session.run(["probabilities"], {"images": x})
+    best = results["strategies"][results["model"]["strategy"]]
+    assert (np.asarray(probabilities).argmax(1) == y).mean() == pytest.approx(best["test"], abs=1e-9)
+    assert session.get_modelmeta().custom_metadata_map["data_md5"] == results["data"]["md5"]
+
+
+def test_test_images_are_opened_by_evaluate_alone(plain: RunFolder):
+    prepared = plain.steps / "prepare_data"
+    assert {path.name for path in (prepared / "test").iterdir()} >= {"meta.json", "test-00.npz"}
+    assert not list(prepared.glob("test/*.npy"))
+    for part in ("train", "validation"):
+        assert (prepared / part / "x.npy").exists()
+    assert read_json(prepared / "data.json")["test"] == 2000
