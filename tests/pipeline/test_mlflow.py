@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mlflow.entities import Run
 from schwarz.errors import SchwarzError
 from schwarz.journal import read
 from schwarz.tracking import parent_id, sync
+from schwarz.tracking.sender import Sender
 from schwarz.tracking.sync import sending
 from tests.pipeline.journals import (
     COMMIT,
@@ -106,6 +108,13 @@ def test_a_run_is_one_parent_with_live_nested_runs(place: Path, store: str) -> N
     assert (place / "runs" / "mlartifacts" / parent.info.run_id).is_dir()
 
 
+def test_processes_that_come_at_once_agree_on_one_parent(here: Path, store: str) -> None:
+    run = begin(here / "runs" / "tiny" / "12")
+    with ThreadPoolExecutor(4) as pool:
+        parents = set(pool.map(lambda _: Sender(run, store, timeout_s=3).runs.parent, range(4)))
+    assert parents == {found(store, run)[0].info.run_id}
+
+
 def test_epochs_have_the_time_they_ended_at(here: Path, store: str) -> None:
     run = begin(here / "runs" / "tiny" / "2")
     train_all(run, epochs=2)
@@ -119,6 +128,7 @@ def test_epochs_have_the_time_they_ended_at(here: Path, store: str) -> None:
 
 def test_sender_killed_in_the_middle_loses_and_doubles_nothing(here: Path, store: str) -> None:
     run = begin(here / "runs" / "tiny" / "3")
+    sync(run.path)  # the store is there
     trainings = [Training(run, file) for file in NETWORKS]
 
     def rows() -> int:

@@ -12,10 +12,10 @@ import pytest
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import get_model_info
-from onnx import TensorProto, helper
 
-from schwarz.files import read_json, write_atomic
+from schwarz.files import read_json
 from schwarz.tracking import Entry, Unreachable, parent_id, register_model, sync
+from tests.pipeline.graphs import model
 from tests.pipeline.journals import MD5, begin, found, free_port, report, sender, train_all
 
 # mlflow 3.17: on SQLAlchemy 2.1; when it imports its own pyfunc, where it hides the warning from people
@@ -38,24 +38,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(place: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(place)
     return f"sqlite:///{place}/runs/mlflow.db"
-
-
-def model(path: Path, scale: float = 1.0) -> Path:
-    """Four pixels are the scores of four classes: the smallest graph with the contract's input and output."""
-    nodes = [
-        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["float"], ["flat"]),
-        helper.make_node("Mul", ["flat", "scale"], ["scores"]),
-        helper.make_node("Softmax", ["scores"], ["probabilities"]),
-    ]
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 1, 2, 2])
-    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 4])
-    factor = helper.make_tensor("scale", TensorProto.FLOAT, [1], [scale])
-    graph = helper.make_graph(nodes, "model", [images], [probabilities], [factor])
-    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    helper.set_model_props(whole, {"strategy": "global"})
-    write_atomic(path, whole.SerializeToString(deterministic=True))
-    return path
 
 
 def entry(path: Path, name: str) -> Entry:
@@ -124,11 +106,8 @@ def test_registry_away_keeps_the_entry_for_sync(place: Path, store: str, tmp_pat
         register_model(run.path, entry(scratch, "fourth"), IMAGES, f"http://127.0.0.1:{free_port()}")
     scratch.unlink()  # as a pipeline's scratch folder is, after the run
 
-    told = sync(run.path)
-    assert (
-        told
-        == f"Sent to MLflow at {store}: 54 metrics of 7 runs, results and state, model fourth version 1 (champion)."
-    )
+    sent = "54 metrics of 7 runs, model fourth version 1 (champion), results and state"
+    assert sync(run.path) == f"Sent to MLflow at {store}: {sent}."
     assert TAGS.items() <= version(store, "fourth", "1").tags.items()
     registered = read_json(run.path / "results.json")["model"]["registered"]
     assert registered == {

@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schwarz.errors import SchwarzError
 from schwarz.runs import RunFolder
-from schwarz.tracking.server import EMBEDDED, locked, shown
+from schwarz.tracking.server import EMBEDDED, Unreachable, locked, shown
 from schwarz.tracking.summary import note
 
 if TYPE_CHECKING:
@@ -63,9 +62,9 @@ class Runs:
         if found is None:
             return self._new_experiment(name)
         if found.lifecycle_stage == "deleted":
-            raise SchwarzError(
-                f"MLflow at {shown(self.uri)}: experiment {name!r} was deleted there. Bring it back with "
-                f"`mlflow experiments restore -x {found.experiment_id}`, or set MLFLOW_EXPERIMENT_NAME to another."
+            raise Unreachable(
+                f"MLflow at {shown(self.uri)}: experiment {name!r} was deleted there. "
+                f"`mlflow experiments restore -x {found.experiment_id}` brings it back"
             )
         return found.experiment_id
 

@@ -30,6 +30,7 @@ SWITCHES = {
     # By default 120 s and 7 retries: a hung server holds a call for 20 minutes. We try again later, from the journal.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised as well, and told once, by us
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
@@ -123,7 +124,8 @@ def _make_store(database: Path) -> None:
 def _openable(database: Path, timeout_s: float) -> str | None:
     if not database.exists():
         parent = next(folder for folder in database.parents if folder.exists())
-        return None if os.access(parent, os.W_OK) else f"{parent} is not writable"
+        usable = parent.is_dir() and os.access(parent, os.W_OK)
+        return None if usable else f"{parent} is no folder that can be written to"
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", timeout=timeout_s, uri=True)) as connection:
             connection.execute("PRAGMA schema_version")

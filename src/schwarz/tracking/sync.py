@@ -48,15 +48,13 @@ def _send(run: RunFolder, uri: str) -> str:
     if not closed and not registered and sent == Sent():
         return f"MLflow at {shown(uri)} has all of {run.path}: nothing was sent."
     parts = [f"{sent.metrics} metrics of {sent.runs} runs"] if sent != Sent() else []
+    parts += ["model {name} version {version} ({alias})".format(**registered)] if registered else []
     parts += ["results and state"] if closed else []
-    parts += (
-        [f"model {registered['name']} version {registered['version']} ({registered['alias']})"] if registered else []
-    )
     return f"Sent to MLflow at {shown(uri)}: {', '.join(parts)}."
 
 
 def _remedy(run: RunFolder) -> str:
     return (
-        "Start it, or set MLFLOW_TRACKING_URI to the one that runs (`mlflow server --port 5000` starts one), "
-        f"and repeat `schwarz track sync {run.path}`. Nothing is lost meanwhile: {run.journal} holds it all."
+        "Mend that, or set MLFLOW_TRACKING_URI to another server (`mlflow server --port 5000` starts one), and repeat "
+        f"`schwarz track sync {run.path}`. Nothing is lost meanwhile: {run.journal} holds it all."
     )
