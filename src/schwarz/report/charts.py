@@ -18,6 +18,7 @@ Spot = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 
 _WIDTH = 440  # half a page wide, and still legible when shrunk to a phone
 _LETTER, _LINE = 6.3, 13  # width and height of a letter of 11 px, in a wide typeface
+_LEADER = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6}
 
 
 def intervals(strategies: Mapping[str, Row], best: str, chance: float) -> str:
@@ -79,7 +80,8 @@ def curve(number: int, name: str, values: Curve, limits: Limits) -> str:
             axes.yaxis.set_major_locator(MaxNLocator(4))
         pair[0].set_title(name)
         pair[1].set_xlabel(f"epoch ({values['cpu_s'][-1]:,.1f} CPU-s in all)")
-        pair[1].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        pair[1].set_xlim(values["epoch"][0] - 0.5, values["epoch"][-1] + 0.5)
+        pair[1].xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         figure.align_ylabels()
         return inline(figure, f"curve-{number}", f"Learning curve of {name}", _course(values))
 
@@ -121,17 +123,18 @@ def _name(axes: "Axes", strategies: Mapping[str, Row], best: str) -> None:
         free = (spot for spot in spots if _within(spot, frame.extents) and not any(_touch(spot, t) for t in taken))
         spot = next(free, spots[0])
         taken.append(spot)
-        middle = (spot[1] + spot[3]) / 2
+        right, middle = spot[0] > x, (spot[1] + spot[3]) / 2
         axes.annotate(
             name,
             (x, y),
-            (spot[0], middle),
+            (spot[0] if right else spot[2], middle),
             xycoords="figure pixels",
             textcoords="figure pixels",
+            ha="left" if right else "right",
             va="center",
             fontsize=11,
             color=ACCENT if name == best else INK,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6} if abs(middle - y) > _LINE else None,
+            arrowprops=_LEADER | {"relpos": (0 if right else 1, 0.5)} if abs(middle - y) > _LINE else None,
         )
 
 

@@ -65,6 +65,20 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def legible(page: "Page") -> None:
+    """In every chart no text lies on another or outside its picture."""
+    for texts in page.evaluate(TEXTS):
+        for found in texts:
+            left, top, right, bottom = found["box"]
+            frame = found["frame"]
+            assert frame[0] - 1 <= left <= right <= frame[2] + 1, found
+            assert frame[1] - 1 <= top <= bottom <= frame[3] + 1, found
+        for a, b in itertools.combinations(texts, 2):
+            wide = min(a["box"][2], b["box"][2]) - max(a["box"][0], b["box"][0])
+            high = min(a["box"][3], b["box"][3]) - max(a["box"][1], b["box"][1])
+            assert wide < 1 or high < 4, (a["text"], b["text"])  # boxes of neighbouring lines touch, letters do not
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_follow_the_reader(browser: "Browser", file: Path, artifacts: Path, scheme: str) -> None:
     with opened(browser, file, color_scheme=scheme, **DESK) as page:
@@ -78,21 +92,21 @@ def test_colours_follow_the_reader(browser: "Browser", file: Path, artifacts: Pa
     assert f"#{red:02x}{green:02x}{blue:02x}" in [colour.strip() for colour in colours.values()]
 
 
+def test_names_stay_legible_when_all_strategies_tie(browser: "Browser", tmp_path: Path) -> None:
+    given, file = example.results(), tmp_path / "tie.html"
+    for row in given["strategies"].values():
+        row |= {"test": 0.1, "low": 0.087, "high": 0.114, "cpu_s": 1.6}
+    file.write_text(report(given, *example.samples()), encoding="utf-8")
+    with opened(browser, file, **DESK) as page:
+        legible(page)
+
+
 @pytest.mark.parametrize("how", [DESK, PHONE], ids=["desk", "phone"])
 def test_nothing_overlaps_or_sticks_out(browser: "Browser", file: Path, artifacts: Path, how: dict[str, Any]) -> None:
     with opened(browser, file, **how) as page:
         page.screenshot(path=artifacts / f"report-{how['viewport']['width']}.png", full_page=True)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= how["viewport"]["width"]
-        for texts in page.evaluate(TEXTS):
-            for found in texts:
-                left, top, right, bottom = found["box"]
-                frame = found["frame"]
-                assert frame[0] - 1 <= left <= right <= frame[2] + 1, found
-                assert frame[1] - 1 <= top <= bottom <= frame[3] + 1, found
-            for a, b in itertools.combinations(texts, 2):
-                wide = min(a["box"][2], b["box"][2]) - max(a["box"][0], b["box"][0])
-                high = min(a["box"][3], b["box"][3]) - max(a["box"][1], b["box"][1])
-                assert wide < 1 or high < 4, (a["text"], b["text"])  # boxes of neighbouring lines touch, letters do not
+        legible(page)
 
 
 def test_wide_tables_can_be_reached_by_keyboard(browser: "Browser", file: Path) -> None:
