@@ -6,6 +6,7 @@ BASE ?= python:3.11-slim
 TAG ?= dev
 BIN := .venv/bin
 READY := .venv/ready
+BENCHMARKS := $(filter-out __init__ lines,$(basename $(notdir $(wildcard benchmarks/*.py))))
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
@@ -45,8 +46,8 @@ check: $(READY) ## style, types, layers, names in docs/papers.md, commands in RE
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q tests/unit/test_papers.py tests/unit/test_readme.py
 
-bench: $(READY) ## every benchmark; each prints figure, target, ok or short
-	@set -e; for file in benchmarks/*.py; do $(BIN)/python $$file; done
+bench: $(READY) ## every benchmark; each line ends in ok or short, one short is a failure
+	@status=0; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || status=1; done; exit $$status
 
 compile: $(READY) ## write the pipeline for a cluster to train.yaml
 	@$(BIN)/schwarz compile $(PRESET) -o train.yaml
