@@ -45,6 +45,7 @@ def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
     write_json(out / "data.json", {
         "name": data.name, "md5": info.md5, "classes": list(info.classes), "shape": list(info.shape),
         "mean": [float(m) for m in mean], "std": [float(s) for s in std], **counts,
+        "validation_is_test": data.validation == "test",
     })  # fmt: skip
     return {f"{name}_images": float(count) for name, count in counts.items()}
 

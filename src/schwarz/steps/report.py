@@ -13,7 +13,8 @@ from schwarz.report import page
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.split import MANIFEST
 
-SAMPLES = 4
+DATA = ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
+SAMPLES = 10  # a row of the page
 
 
 @step("report")
@@ -44,7 +45,10 @@ def report(
         "seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "chance": 1 / len(about["classes"]),
-        "data": {name: about[name] for name in ("name", "md5", "classes", "shape", "train", "validation", "test")},
+        "data": {name: about[name] for name in DATA},
+            name: about[name]
+            for name in ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
+        },
         "partition": {"shape": padded, "boxes": boxes["boxes"]},
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
         **{name: found[name] for name in ("locals", "best", "curves", "confusion")},
