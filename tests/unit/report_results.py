@@ -72,6 +72,7 @@ def results() -> dict[str, Any]:
             "shape": [1, 28, 28],
             "train": 10800,
             "validation": 1200,
+            "validation_is_test": False,
             "test": TEST,
         },
         "partition": {

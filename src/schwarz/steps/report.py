@@ -46,9 +46,6 @@ def report(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "chance": 1 / len(about["classes"]),
         "data": {name: about[name] for name in DATA},
-            name: about[name]
-            for name in ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
-        },
         "partition": {"shape": padded, "boxes": boxes["boxes"]},
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
         **{name: found[name] for name in ("locals", "best", "curves", "confusion")},
