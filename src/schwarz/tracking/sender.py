@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from schwarz.errors import INTERRUPTED
 from schwarz.files import sha256
 from schwarz.journal import Event, Tail
 from schwarz.runs import RunFolder
@@ -106,7 +105,8 @@ class Sender:
             return
         self.last_ms = max(self.last_ms, _ms(event))
         if event["event"] == "failed":
-            self.outcome = "KILLED" if event["status"] == INTERRUPTED else "FAILED"
+            interrupted = event["error"].startswith(KeyboardInterrupt.__name__)
+            self.outcome = "KILLED" if interrupted else "FAILED"
         elif event["event"] == "done" and event["step"] == LAST_STEP:
             self.outcome = "FINISHED"
         elif event["event"] == "start" and event["step"] == "begin":  # resumed
