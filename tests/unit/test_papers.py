@@ -27,7 +27,7 @@ def defined(body: list[ast.stmt], prefix: str = "") -> set[str]:
     return names
 
 
-@pytest.mark.parametrize(("file", "name"), NAMES, ids=":".join)
+@pytest.mark.parametrize(("file", "name"), NAMES, ids=[":".join(pair) for pair in NAMES])
 def test_name_exists(file: str, name: str) -> None:
     assert name in defined(ast.parse((ROOT / file).read_text(encoding="utf-8")).body)
 
