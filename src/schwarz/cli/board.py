@@ -1,9 +1,8 @@
 """What is known of a running pipeline: the journal's events folded into one state per task."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-Event = dict[str, Any]
+from schwarz.journal import Event
 
 
 @dataclass

@@ -89,14 +89,24 @@ def filled(script: str, tree: dict[str, click.Command]) -> str:
 def fish(tree: dict[str, click.Command]) -> Iterator[str]:
     """The `complete` lines of fish."""
     for path, command in tree.items():
-        here = "__fish_use_subcommand" if not path else f"__fish_seen_subcommand_from {path.split()[-1]}"
-        start = f"complete -c schwarz -n '{here}'"
+        start = f"complete -c schwarz -n '{_fish_place(path, tree)}'"
         for word in places(command):
             yield f"{start} {'-F' if word.startswith('@') else f'-a {word}'}"
         for option, choices in flags(command).items():
             name = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
             takes = "" if choices is None else " -r -F" if choices == ["@file"] else f" -x -a '{' '.join(choices)}'"
             yield f"{start} {name}{takes}"
+
+
+def _fish_place(path: str, tree: dict[str, click.Command]) -> str:
+    """fish's condition for standing in this command, and not in one that shares a word with it."""
+    if not path:
+        return "__fish_use_subcommand"
+    groups = [other for other, command in tree.items() if isinstance(command, click.Group) and other]
+    below = [other.split()[-1] for other in tree if other.startswith(f"{path} ")]
+    others = [name for name in groups if name not in path.split()] + below
+    seen = [f"__fish_seen_subcommand_from {word}" for word in path.split()]
+    return "; and ".join([*seen, f"not __fish_seen_subcommand_from {' '.join(others)}"])
 
 
 def places(command: click.Command) -> list[str]:

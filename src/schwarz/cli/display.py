@@ -5,7 +5,8 @@ import shutil
 from collections.abc import Iterable
 from typing import Protocol, TextIO
 
-from schwarz.cli.board import Board, Event, Task
+from schwarz.cli.board import Board, Task
+from schwarz.journal import Event
 
 PATIENCE_S = 20.0  # a pipe hears of a task that takes longer before it ends
 GREEN, RED, DIM, BOLD = "32", "31", "2", "1"
@@ -66,8 +67,9 @@ def moving(task: Task, now: float, width: int = 120, cells: tuple[str, str] = ("
 
 
 def _accuracy(task: Task) -> str:
-    value = task.metrics.get("validation_accuracy")
-    return "" if value is None else f"   validation accuracy {value:.3f}"
+    """The validation accuracy, of several networks their mean."""
+    found = [value for name, value in task.metrics.items() if name.endswith("validation_accuracy")]
+    return f"   validation accuracy {sum(found) / len(found):.3f}" if found else ""
 
 
 class Plain:

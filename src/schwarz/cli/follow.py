@@ -5,19 +5,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from schwarz.cli.board import Board
 from schwarz.cli.display import Screen
-from schwarz.journal import Tail
+from schwarz.journal import Event, Tail
 
 POLL_S = 0.15
 SENDER_S = 30.0  # how long the sender may take for what is left once the pipeline has ended
 SENDER_END_S = 5.0  # and after Ctrl-C or a failure
-ENDING = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 10.0))
+ENDING = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0))
+KILLED_S = 10.0  # the kernel needs a moment for a process with much memory
 
 
 class Stopped(BaseException):
@@ -28,27 +27,38 @@ class Stopped(BaseException):
         self.status = 128 + number
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Inside, Ctrl-C, SIGTERM and a closed terminal raise Stopped; signals that were ignored stay so."""
+class Signals:
+    """Ctrl-C, SIGTERM and a closed terminal: the first raises Stopped, those that follow only say that it is urgent.
 
-    def stop(number: int, _: FrameType | None) -> None:
-        raise Stopped(number)
+    So nothing interrupts the tidying up. A signal that was ignored before stays ignored.
+    """
 
-    wanted = [s for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in wanted}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def __init__(self) -> None:
+        self.count = 0
+
+    @property
+    def urgent(self) -> bool:
+        return self.count > 1
+
+    def __enter__(self) -> "Signals":
+        wanted = [s for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) != signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._take) for number in wanted}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():  # once stopped, one more Ctrl-C must not spoil the last words
+            signal.signal(number, signal.SIG_IGN if self.count else handler)
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        self.count += 1
+        if self.count == 1:
+            raise Stopped(number)
 
 
 class Child:
     """A process that leads a group of its own and ends it when its stdin closes, as it does when we are killed."""
 
     def __init__(self, command: list[str], log: Path, run: Path) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "SCHWARZ_RUN": str(run)}
         with log.open("ab") as sink:
             self.process = subprocess.Popen(
@@ -56,34 +66,29 @@ class Child:
             )
 
     def status(self) -> int | None:
-        """Its exit status, None while it lives."""
+        """Its exit status, negative for a signal; None while it lives."""
         return self.process.poll()
 
-    def finish(self, patience_s: float) -> bool:
+    def finish(self, patience_s: float, signals: Signals) -> bool:
         """Tell it by its stdin that there is no more to come; whether it ended in time."""
-        self.release()
-        try:
-            self.process.wait(patience_s)
-        except (subprocess.TimeoutExpired, Stopped):
-            return False
-        return True
-
-    def release(self) -> None:
-        """Close the pipe to its stdin."""
         if self.process.stdin:
             self.process.stdin.close()
+        return self._ended(patience_s, signals)
 
-    def stop(self) -> None:
-        """End the whole group: asked first, then killed; a second signal to us skips the asking."""
-        for number, patience_s in ENDING:
+    def stop(self, ending: tuple[tuple[int, float], ...], signals: Signals) -> None:
+        """End the whole group: asked first, then killed; when it is urgent, killed at once."""
+        for number, patience_s in ending:
             self._signal(number)
-            try:
-                self.process.wait(patience_s)
+            if self._ended(patience_s, signals) or signals.urgent:
                 break
-            except (subprocess.TimeoutExpired, Stopped):
-                continue
-        self._signal(signal.SIGKILL)  # what is left of the group when its leader is gone
-        self.process.wait()
+        self._signal(signal.SIGKILL)  # what is left of the group, be its leader gone or not
+        self.finish(KILLED_S, Signals())
+
+    def _ended(self, patience_s: float, signals: Signals) -> bool:
+        limit = time.monotonic() + patience_s
+        while self.status() is None and time.monotonic() < limit and not signals.urgent:
+            time.sleep(0.02)
+        return self.status() is not None
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -100,28 +105,35 @@ def sender_command(run: Path) -> list[str]:
     return [sys.executable, "-m", "schwarz.tracking", str(run)]
 
 
-def follow(run: Path, work: list[str], send: list[str] | None, board: Board, screen: Screen) -> int:
+def follow(run: Path, work: list[str], send: list[str], screen: Screen) -> int:
     """Run the pipeline to its end and show its journal meanwhile; its exit status, negative for a signal."""
     tail = Tail(run / "logs" / "journal")
     tail.poll()  # what earlier attempts wrote
-    with stoppable():
-        pipeline = sender = None
+    pipeline = sender = None
+    with Signals() as signals:
         try:
             pipeline = Child(work, run / "logs" / "pipeline.log", run)
-            sender = Child(send, run / "logs" / "tracking.log", run) if send else None
+            sender = Child(send, run / "logs" / "tracking.log", run)
             status = _watch(pipeline, tail, screen)
-            if sender and not sender.finish(SENDER_S):
-                board.notes.append(f"metrics are still to be sent: `schwarz track sync {run}` sends them")
+            if not sender.finish(SENDER_S, signals):
+                screen.show([_unsent(run)], time.time())
             screen.show(tail.poll(), time.time())
-            return status
-        finally:
-            if pipeline:
-                if pipeline.status() != 0:
-                    pipeline.stop()
-                pipeline.release()
-            if sender and not sender.finish(SENDER_END_S):
-                sender.stop()
+        except Stopped:
             screen.close()
+            print("Ending the run. Ctrl-C again ends it at once.", file=sys.stderr, flush=True)
+            raise
+        finally:
+            if pipeline and (pipeline.status() != 0 or not pipeline.finish(0.0, signals)):
+                pipeline.stop(ENDING, signals)
+            if sender and not sender.finish(SENDER_END_S, signals):
+                sender.stop(ENDING[1:], signals)  # it does not listen to Ctrl-C
+            screen.close()
+    return status
+
+
+def _unsent(run: Path) -> Event:
+    text = f"Not all metrics were sent: `schwarz track sync {run}` sends them."
+    return {"t": time.time(), "step": "tracking", "part": "", "event": "note", "text": text}
 
 
 def _watch(child: Child, tail: Tail, screen: Screen) -> int:

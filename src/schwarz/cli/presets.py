@@ -55,8 +55,7 @@ def compile_(preset: str | None, file: Path | None, changes: Words, output: Path
     from schwarz.cli.run import check
     from schwarz.runs import project_root
 
-    config = chosen(preset, file, changes)
-    check(config, project_root())
+    config, _ = check(chosen(preset, file, changes), project_root())
     from pipelines.train import compile_pipeline
 
     compile_pipeline(config, output)

@@ -10,7 +10,7 @@ import click
 
 from schwarz.cli.grammar import Command, Word
 from schwarz.cli.options import ConfiguredCommand, Words, chosen, configured
-from schwarz.errors import DONE, FAILED, WRONG_INPUT
+from schwarz.errors import DONE, FAILED, WRONG_INPUT, WrongInput
 
 if TYPE_CHECKING:
     from schwarz.cli.board import Board
@@ -44,8 +44,7 @@ def run(preset: str | None, file: Path | None, changes: Words, runner: str, out:
     """
     from schwarz import runs
 
-    config = chosen(preset, file, changes)
-    info = check(config, runs.project_root())
+    config, info = check(chosen(preset, file, changes), runs.project_root())
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
     fetch(info)
@@ -66,14 +65,20 @@ def resume(folder: str, runner: str, as_json: bool) -> int:
     return execute(run, runner, as_json)
 
 
-def check(config: "Config", project: Path) -> "DataInfo":
-    """Refuse what cannot work before anything is written: an unknown data set, a cut that does not fit."""
+def check(config: "Config", project: Path) -> "tuple[Config, DataInfo]":
+    """The config with the version of its data set, refused here, before anything is written, if it cannot work."""
     from schwarz.checks import check as fits
+    from schwarz.config import override
     from schwarz.data import describe
 
     info = describe(project, config.data.name)
+    if config.data.md5 not in (None, info.md5):
+        raise WrongInput(
+            f"data.md5 = {config.data.md5!r}: {info.dvc_file} is at version {info.md5}. "
+            f"Check out the commit that has the other one, or leave the field unset."
+        )
     fits(config, info)
-    return info
+    return override(config, {"data.md5": info.md5}), info
 
 
 def execute(run: "RunFolder", runner: str, as_json: bool) -> int:
@@ -89,7 +94,7 @@ def execute(run: "RunFolder", runner: str, as_json: bool) -> int:
     elif status := _work(run, runner, board, told):
         return status
     results = run.results() or {}
-    print(json.dumps(results, indent=1) if as_json else "\n".join(finished(results, run.path, board, coloured(told))))
+    print(json.dumps(results, indent=1) if as_json else "\n".join(finished(results, run, board, coloured(told))))
     return DONE
 
 
@@ -106,7 +111,7 @@ def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
     started = time.monotonic()
     work, send = pipeline_command(run.path, runner), sender_command(run.path)
     try:
-        status = follow(run.path, work, send, board, screen(board, told))
+        status = follow(run.path, work, send, screen(board, told))
     except Stopped as stop:
         lines = [
             f"Interrupted after {duration(time.monotonic() - started)}. To go on:",

@@ -1,12 +1,15 @@
 """The last block of a run: figures, where things lie, what to type next; or what failed and how to go on."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schwarz.cli.board import Board
 from schwarz.cli.display import BOLD, RED, duration, paint
 from schwarz.cli.shell import command, mlflow_ui
 from schwarz.errors import WRONG_INPUT
+
+if TYPE_CHECKING:
+    from schwarz.runs import RunFolder
 
 Results = dict[str, Any]
 
@@ -22,7 +25,7 @@ def table(results: Results, colour: bool = False) -> list[str]:
     return rows
 
 
-def finished(results: Results, run: Path, board: Board | None, colour: bool = False) -> list[str]:
+def finished(results: Results, run: "RunFolder", board: Board, colour: bool = False) -> list[str]:
     """The block below a finished run: the table and at most 12 lines."""
     best, model, cost = results["best"], results["model"], results["run"]
     figures = results["strategies"][best]
@@ -30,9 +33,9 @@ def finished(results: Results, run: Path, board: Board | None, colour: bool = Fa
         "",
         *table(results, colour),
         f"Chance is {results['chance']:.3f}. Best on validation: {best}, test {figures['test']:.3f}.",
-        f"report     {run / 'report.html'}",
-        f"model      {run / model['file']}{_registered(model)}",
-        f"run        {run}",
+        f"report     {run.path / 'report.html'}",
+        f"model      {run.path / model['file']}{_registered(model)}",
+        f"run        {run.path}",
         f"took       {duration(cost['wall_s'])}, {cost['cpu_s']:.0f} CPU-s, {cost['peak_memory_mb']:.0f} MB at most"
         + _saved(board),
     ]
@@ -46,23 +49,31 @@ def _registered(model: Results) -> str:
     return f"  ({entry['name']} version {entry['version']}" + (f", {entry['alias']})" if entry["alias"] else ")")
 
 
-def _saved(board: Board | None) -> str:
-    if board is None:
-        return ""
+def _saved(board: Board) -> str:
     kept, ended, saved = board.reused()
     return f"; reused {kept} of {ended} steps, saved {saved:.0f} s" if kept else ""
 
 
-def _next(results: Results, run: Path) -> list[str]:
+def _next(results: Results, run: "RunFolder") -> list[str]:
     """Where the curves are, and three commands to go on with."""
     lineage = results["lineage"]
-    store, parent = lineage["tracking_uri"], lineage["mlflow_run_id"]
+    store, parent = lineage["tracking_uri"] or "", lineage["mlflow_run_id"]
     lines = [f"MLflow     {store.rstrip('/')}/#/runs/{parent}"] if parent and store.startswith("http") else []
-    preset = ("run", "--config", run / "config.toml")
-    following = [mlflow_ui(store)] if store and store.startswith("sqlite") else []
-    following += [command(*preset, "--seed", results["seed"] + 1), command("show", "--config", run / "config.toml")]
-    following += [command("compile", "--config", run / "config.toml", "-o", "train.yaml")]
-    return lines + [f"{'next' if not n else '':<11}{text}" for n, text in enumerate(following[:3])]
+    following = [mlflow_ui(store)] if store.startswith("sqlite") else []
+    same = _same(run)
+    following += [command("run", *same, "--seed", results["seed"] + 1), command("compile", *same, "-o", "train.yaml")]
+    following += [command("runs")]
+    return lines + [f"{'' if n else 'next':<11}{text}" for n, text in enumerate(following[:3])]
+
+
+def _same(run: "RunFolder") -> list[str]:
+    """The words that choose this run's config: the preset, when nothing in it was changed, else its file."""
+    from schwarz.config import override
+    from schwarz.presets import PRESETS
+
+    name = run.config.preset
+    unchanged = name in PRESETS and override(run.config, {"data.md5": None}) == PRESETS[name]()
+    return [name] if unchanged else ["--config", str(run.path / "config.toml")]
 
 
 def failed(board: Board, status: int, run: Path, colour: bool = False) -> list[str]:

@@ -15,7 +15,7 @@ def track() -> None:
 def sync(folder: str) -> None:
     """Send what MLflow does not have yet of RUN's journal; sending twice changes nothing.
 
-    The server is the one in MLFLOW_TRACKING_URI, else the store under ./runs.
+    It goes to MLFLOW_TRACKING_URI, else to where the run was sent.
     """
     from schwarz.cli.runs import find
 

@@ -28,22 +28,36 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "there", "absent"), CASES, ids=[line for line, _, _ in CASES])
-def test_bash_completes(
-    schwarz: Callable[..., Any], tmp_path: Path, line: str, there: set[str], absent: set[str]
-) -> None:
-    script = tmp_path / "completion.bash"
-    script.write_text(schwarz("completion", "bash").out)
-    (tmp_path / "mine.toml").touch()
-    (tmp_path / "folder").mkdir()
+def bash(script: Path, line: str) -> list[str]:
+    """What bash is asked, as its readline would."""
     words = ["schwarz", *line.split(" ")]
     array = " ".join(f"'{word}'" for word in words)
     ask = f'. {script}; COMP_WORDS=({array}); COMP_CWORD={len(words) - 1}; _schwarz; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    done = subprocess.run(["bash", "-uc", ask], capture_output=True, text=True, check=True, cwd=tmp_path)
-    offered = set(done.stdout.split())
+    return ["bash", "-uc", ask]
+
+
+def fish(script: Path, line: str) -> list[str]:
+    """What fish is asked; it adds options by itself once a dash is typed."""
+    return ["fish", "-c", f"source {script}; complete -C 'schwarz {line}' | cut -f1"]
+
+
+ASK = {shell.__name__: shell for shell in (bash, fish) if shutil.which(shell.__name__)}  # bash is everywhere
+
+
+@pytest.mark.parametrize("shell", ASK)
+@pytest.mark.parametrize(("line", "there", "absent"), CASES, ids=[line for line, _, _ in CASES])
+def test_the_shell_completes(
+    schwarz: Callable[..., Any], tmp_path: Path, shell: str, line: str, there: set[str], absent: set[str]
+) -> None:
+    script = tmp_path / "script"
+    script.write_text(schwarz("completion", shell).out)
+    (tmp_path / "mine.toml").touch()
+    (tmp_path / "folder").mkdir()
+    done = subprocess.run(ASK[shell](script, line), capture_output=True, text=True, check=True, cwd=tmp_path)
+    offered = {word.rstrip("/") for word in done.stdout.split()}
     assert done.stderr == ""
-    assert there <= offered
-    assert not absent & offered
+    assert (there if shell == "bash" else {word for word in there if word[0] != "-" or "-" in line}) <= offered
+    assert shell == "fish" or not absent & offered  # fish also offers what only resembles the word
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

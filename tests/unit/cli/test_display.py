@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from schwarz.cli.board import Board, Event, Task
+from schwarz.cli.board import Board, Task
 from schwarz.cli.display import Live, Plain, closing, duration, moving, screen
+from schwarz.journal import Event
 
 
 def event(t: float, kind: str, part: str = "", step: str = "train_local", **fields: Any) -> Event:

@@ -212,16 +212,16 @@ def test_damaged_images_are_refused_before_a_folder_is_made(
 
 SLOW = """
 import signal, subprocess, time
-child = subprocess.Popen([sys.executable, "-c", CHILD])
+if DEAF:
+    signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 (run / "pids").write_text(f"{os.getpid()} {child.pid}")
-journal("train_local", "0").write("start", title="local 0")
 time.sleep(60)
 """
-DEAF = "import signal, time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; time.sleep(60)"
 DRIVER = """
 import sys
 from schwarz.cli import follow, main
-follow.ENDING = ((2, 1.0), (15, 0.5), (9, 5.0))
+follow.ENDING = ((2, 30.0), (15, 30.0))
 follow.pipeline_command = lambda run, _: [sys.executable, sys.argv[1], str(run)]
 follow.sender_command = lambda _: [sys.executable, "-c", "import sys; sys.stdin.read()"]
 main(["run", "tiny", "--out", "mine"])
@@ -229,12 +229,12 @@ main(["run", "tiny", "--out", "mine"])
 
 
 @pytest.fixture
-def started(pipeline: Callable[[str], Path], checkout: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+def started(pipeline: Callable[[str], Path], checkout: Path) -> Iterator[Callable[[bool], subprocess.Popen[str]]]:
     """Start `run` in a process of its own, with a slow pipeline that has a child."""
     processes = []
 
-    def start(child: str) -> subprocess.Popen[str]:
-        script = pipeline(SLOW.replace("CHILD", repr(child)))
+    def start(deaf: bool) -> subprocess.Popen[str]:
+        script = pipeline(SLOW.replace("DEAF", str(deaf)))
         command = [sys.executable, "-c", DRIVER, str(script)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=checkout)
         processes.append(process)
@@ -249,9 +249,9 @@ def started(pipeline: Callable[[str], Path], checkout: Path) -> Iterator[Callabl
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_everything_and_says_how_to_go_on(
-    started: Callable[[str], subprocess.Popen[str]], checkout: Path, number: int, status: int
+    started: Callable[[bool], subprocess.Popen[str]], checkout: Path, number: int, status: int
 ) -> None:
-    process = started("import time; time.sleep(60)")
+    process = started(False)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == status
@@ -261,12 +261,12 @@ def test_a_signal_ends_everything_and_says_how_to_go_on(
 
 
 def test_a_second_ctrl_c_ends_what_does_not_listen(
-    started: Callable[[str], subprocess.Popen[str]], checkout: Path
+    started: Callable[[bool], subprocess.Popen[str]], checkout: Path
 ) -> None:
-    process = started(DEAF)
-    time.sleep(0.3)
+    process = started(True)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    assert process.stderr is not None
+    assert "Ctrl-C again ends it at once" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130
