@@ -33,6 +33,6 @@ def flat(config: Config) -> dict[str, str | int | float]:
     for name, value in config.model_dump(mode="json", by_alias=True, exclude_none=True).items():
         section = value if isinstance(value, dict) else {"": value}
         for field, content in section.items():
-            text = "x".join(map(str, content)) if isinstance(content, list) else content
+            text = ", ".join(map(str, content)) if isinstance(content, list) else content
             values[f"{name}.{field}".rstrip(".")] = text
     return values

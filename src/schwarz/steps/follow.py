@@ -16,7 +16,7 @@ class Follower:
         journal.write(
             "run",
             run=run,
-            params={k: "x".join(map(str, v)) if isinstance(v, list) else v for k, v in params.items()},
+            params={k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in params.items()},
             tags={},
         )
 

@@ -48,5 +48,7 @@ def register(
     except tracking.Unreachable as fault:
         journal.write("note", text=str(fault))
         registered = None
-    write_json(out / "registered.json", {"registered": registered, "tracking_uri": uri})
+    parent = registered["run_id"] if registered else tracking.parent_id(run)
+    entered = {"registered": registered, "tracking_uri": tracking.shown(uri), "mlflow_run_id": parent}
+    write_json(out / "registered.json", entered)
     return {}

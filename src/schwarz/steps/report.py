@@ -50,11 +50,7 @@ def report(
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
         **{name: found[name] for name in ("locals", "best", "curves", "confusion")},
         "model": {**model, "file": f"model/{model['file']}", "registered": entry["registered"]},
-        "lineage": {
-            **origin,
-            "tracking_uri": entry["tracking_uri"],
-            "mlflow_run_id": (entry["registered"] or {}).get("run_id"),
-        },
+        "lineage": {**origin, **{name: entry[name] for name in ("tracking_uri", "mlflow_run_id")}},
     }
     write_json(out / "results.json", results)
     samples, labels = _samples(images, boxes["pad"])
