@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import psutil
 
 from schwarz.cli.grammar import Command
 from schwarz.errors import DONE, FAILED, WrongInput
@@ -75,8 +76,8 @@ def versions() -> Iterator[Finding]:
 
 def device() -> Iterator[Finding]:
     """Cores, and the GPUs that the driver names."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("cores", f"{cores}")
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("cores", f"{here}")
     gpus = _answer("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
     text = ", ".join(gpus.splitlines()) if gpus else "none; networks are trained on the CPU"
     yield Finding("gpu", text, bool(gpus), needed=False)
@@ -174,8 +175,7 @@ def _fault(url: str) -> str | None:
 
 def _memory_gb() -> float:
     """Memory that can be had, a container's limit included."""
-    rows = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-    available = int(rows["MemAvailable"].split()[0]) * 1024
+    available = psutil.virtual_memory().available
     limit = Path("/sys/fs/cgroup/memory.max")
     if limit.exists() and (text := limit.read_text().strip()) != "max":
         available = min(available, int(text) - int(Path("/sys/fs/cgroup/memory.current").read_text()))

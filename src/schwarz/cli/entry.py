@@ -56,7 +56,7 @@ def status(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _tell(INTERRUPTED, "interrupted.")
     except OSError as fault:
-        return _system(fault)
+        return _system(fault, arguments)
     except Exception as fault:
         return _tell(FAILED, _unexpected(fault))
     return result if isinstance(result, int) else DONE
@@ -72,14 +72,17 @@ def _refused(fault: click.UsageError | SchwarzError, arguments: list[str]) -> in
     return _tell(fault.status, f"{place}{fault}", _example(fault, arguments) if fault.status == WRONG_INPUT else None)
 
 
-def _system(fault: OSError) -> int:
+def _system(fault: OSError, arguments: list[str]) -> int:
     if isinstance(fault, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit fails once more
         return BROKEN_PIPE
     place = f"{fault.filename}: " if fault.filename else ""
     text = f"{place}{os.strerror(fault.errno) if fault.errno else fault}."
-    full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
-    return _tell(FAILED, f"{text} Free some space, then resume: what is finished is kept." if full else text)
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _tell(FAILED, f"{text} Free some space, then resume: what is finished is kept.")
+    if fault.filename:  # a path that a person named cannot be used
+        return _tell(WRONG_INPUT, text, _example(fault, arguments))
+    return _tell(FAILED, text)
 
 
 def _tell(number: int, message: str, example: str | None = None) -> int:

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -10,7 +11,7 @@ import click
 
 from schwarz.cli.grammar import Command, Word
 from schwarz.cli.options import ConfiguredCommand, Words, chosen, configured
-from schwarz.errors import DONE, FAILED, WRONG_INPUT, WrongInput
+from schwarz.errors import DONE, FAILED, WRONG_INPUT, SchwarzError, WrongInput
 
 if TYPE_CHECKING:
     from schwarz.cli.board import Board
@@ -71,6 +72,8 @@ def check(config: "Config", project: Path) -> "tuple[Config, DataInfo]":
     from schwarz.config import override
     from schwarz.data import describe
 
+    if find_spec("pipelines") is None:  # the wheel in images holds the library alone
+        raise SchwarzError("the pipeline is not installed here: work in a checkout, after `make setup`.")
     info = describe(project, config.data.name)
     if config.data.md5 not in (None, info.md5):
         raise WrongInput(

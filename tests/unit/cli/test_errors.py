@@ -11,6 +11,7 @@ import pytest
 from schwarz.cli import presets as commands
 from schwarz.cli.grammar import closest
 
+ROOT = Path(__file__).parents[3]
 WRONG = [
     ("rnu tiny", "schwarz: no command 'rnu'", "'run'"),
     ("data shwo", "schwarz data: no command 'shwo'", "'show'"),
@@ -48,6 +49,8 @@ WRONG = [
     ("compile tiny -o fodler/x.yaml", "fodler/x.yaml: its folder fodler does not exist", "'folder'"),
     ("compile tiny -o folder", "folder: is a folder", "Name a file in it"),
     ("completion bahs", "'bahs' is none of bash, zsh, fish", "'bash'"),
+    ("run tiny --out /proc/mine", "/proc/mine: No such file or directory", ""),
+    ("run tiny --out mine.toml", "mine.toml: holds something that is not a run", "--out"),
     ("resume", "Missing argument 'RUN'", "--help"),
     ("resume rnus/tiny/1", "rnus/tiny/1: no such run folder", "'runs/tiny/1'"),
     ("resume tiny/11", "tiny/11: no such run folder", "'runs/tiny/1'"),
@@ -62,6 +65,7 @@ WRONG = [
 def files(run_folder: Path, checkout: Path) -> Path:
     """A run, a folder, and config files of every kind."""
     (checkout / "folder").mkdir()
+    (checkout / "data").symlink_to(ROOT / "data")
     for name in ("mine.toml", "folder/mine.toml"):
         (checkout / name).write_text('preset = "mine"\n')
     (checkout / "wrong.toml").write_text('preset = "mine"\n[local]\nepoch = 3\n')

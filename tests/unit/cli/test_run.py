@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -204,9 +205,19 @@ def test_damaged_images_are_refused_before_a_folder_is_made(
         file.write(b"damage")
     (checkout / ".dvc").mkdir()
     (checkout / ".dvc" / "config").write_text(CONFIG)
+    before = cpu_s()
     told = schwarz("run", "tiny")
+    assert cpu_s() - before < 3
     assert told.status == 2
     assert str(checkout / "data" / "test-00.npz") in told.last
+    assert not (checkout / "runs").exists()
+
+
+def test_without_a_checkout_there_is_no_pipeline(checkout: Path) -> None:
+    code = f"import sys; sys.path.remove({str(ROOT)!r}); from schwarz.cli import main; main(['run', 'tiny'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=checkout)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the pipeline is not installed here")
     assert not (checkout / "runs").exists()
 
 
@@ -271,6 +282,12 @@ def test_a_second_ctrl_c_ends_what_does_not_listen(
     process.communicate(timeout=20)
     assert process.returncode == 130
     wait_for(lambda: not any(alive(int(pid)) for pid in (checkout / "mine" / "pids").read_text().split()))
+
+
+def cpu_s() -> float:
+    """CPU-seconds of this process and the children that ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
