@@ -13,12 +13,12 @@ def quickstart() -> Config:
         data=Data(name="sample", pad=2, validation=0.15),
         partition=PartitionConfig(grid=(2, 2)),
         network=Network(family="vgg9", width=16, dense=128),
-        local=Training(epochs=5, batch=64, lr=4e-3),
-        coarse=Coarse(epochs=20, batch=32, lr=1e-3, weight_decay=1.0, hidden=(128,) * 4),
-        coherent=Training(epochs=6, batch=64, lr=4e-3),
+        local=Training(epochs=4, batch=64, lr=4e-3),
+        coarse=Coarse(epochs=15, batch=32, lr=1e-3, hidden=(128,) * 4),
+        coherent=Training(epochs=5, batch=64, lr=4e-3),
         transfer=Transfer(epochs=2, batch=64, lr=2e-3, coarse="trained"),
-        global_=Training(epochs=6, batch=64, lr=2e-3),
-        tune=Training(epochs=2, batch=64, lr=3e-3),
+        global_=Training(epochs=7, batch=64, lr=2e-3),
+        tune=Training(epochs=3, batch=64, lr=3e-3),
     )
 
 
