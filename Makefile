@@ -3,7 +3,7 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 PRESET ?= quickstart
 BASE ?= python:3.11-slim
-TAG ?= dev
+TAG ?= latest
 BIN := .venv/bin
 READY := .venv/ready
 BENCHMARKS := $(filter-out __init__ lines,$(basename $(notdir $(wildcard benchmarks/*.py))))
@@ -34,12 +34,12 @@ run: $(READY) ## run the whole pipeline on the sample images (PRESET=quickstart)
 	@$(BIN)/schwarz run $(PRESET)
 
 test: $(READY) ## unit, property and pipeline tests
-	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/property tests/pipeline
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/property tests/pipeline
 
 test-machine: .venv/machine ## the tests that need Docker, servers or a browser
 	@$(BIN)/python -m pytest -q tests/machine
 
-check: $(READY) ## style, types, layers, names in docs/papers.md, commands in README.md
+check: .venv/machine ## style, types, layers, names in docs/papers.md, commands in README.md
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
@@ -54,7 +54,7 @@ compile: $(READY) ## write the pipeline for a cluster to train.yaml
 
 images: ## build the container image (BASE=python:3.11-slim, TAG=dev, TORCH_INDEX as for setup)
 	@docker build --target train --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) \
-	  --build-arg COMMIT=$$(git rev-parse HEAD) -t schwarz-train:$(TAG) -f docker/Dockerfile .
+	  --build-arg COMMIT=$$(git rev-parse HEAD) -t schwarz/python-train:$(TAG) -f docker/Dockerfile .
 
 clean: ## remove caches and builds; runs/, data/ and .venv stay
 	@rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist train.yaml

@@ -1,6 +1,8 @@
 """The pipeline as a plain loop in one process, without KFP: the reference that the graph is compared with."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipelines.needs import Needs
 from schwarz.runs import RunFolder
@@ -22,96 +24,50 @@ def run(run: RunFolder, pods: int) -> None:
     from schwarz.steps.train_global import train_global, tune
     from schwarz.steps.train_local import train_local
 
-    c, needs = run.config, Needs(run.config)
-
-    def at(step: str, part: str = "") -> Path:
-        return place_of(run.path, step, part)
-
-    begin(config=c, uid=run.uid, out=(begun := at("begin")))
-    prepare_data(seed=c.seed, data=c.data, out=(images := at("prepare_data")))
-    split(
-        seed=c.seed, data=c.data, partition=c.partition, network=c.network, images=images, out=(shards := at("split"))
-    )
+    c, needs, at = run.config, Needs(run.config), partial(place_of, run.path)
+    begun, images, shards = at("begin"), at("prepare_data"), at("split")
+    evaluation, exported, registered = at("evaluate"), at("export_onnx"), at("register")
     locals_ = [at("train_local", str(pod)) for pod in range(pods)] if needs.locals else []
+    trained = _trained(needs, at)
+    seeded = {"seed": c.seed, "images": images}
+    cut = {**seeded, "shards": shards, "network": c.network}
+
+    begin(config=c, uid=run.uid, out=begun)
+    prepare_data(seed=c.seed, data=c.data, out=images)
+    split(**seeded, data=c.data, partition=c.partition, network=c.network, out=shards)
     for pod, out in enumerate(locals_):
         train_local(seed=c.seed, network=c.network, local=c.local, shards=shards, pod=pod, pods=pods, out=out)
-    coarse = coherent = transfer = composed = composed_tuned = global_ = None
-    if needs.coarse:
-        train_coarse(seed=c.seed, coarse=c.coarse, images=images, locals_=locals_, out=(coarse := at("train_coarse")))
-    if needs.coherent:
-        coherent = at("train_coherent", "scratch")
-        train_coherent(
-            seed=c.seed,
-            network=c.network,
-            coarse=c.coarse,
-            coherent=c.coherent,
-            images=images,
-            shards=shards,
-            out=coherent,
-        )
-    if needs.transfer:
-        transfer, trained = at("train_coherent", "transfer"), coarse if needs.coarse_start else None
-        train_transfer(
-            seed=c.seed,
-            network=c.network,
-            coarse=c.coarse,
-            transfer=c.transfer,
-            images=images,
-            shards=shards,
-            locals_=locals_,
-            trained=trained,
-            out=transfer,
-        )
-    if needs.composed:
-        compose(locals_=locals_, out=(composed := at("compose")))
-    if needs.global_:
-        train_global(
-            seed=c.seed,
-            network=c.network,
-            global_=c.global_,
-            images=images,
-            shards=shards,
-            out=(global_ := at("train_global", "random")),
-        )
-    if needs.tuned:
-        tune(
-            seed=c.seed,
-            tune=c.tune,
-            images=images,
-            composed=composed,
-            out=(composed_tuned := at("train_global", "composed")),
-        )
-    networks = {
-        "locals_": locals_, "coarse": coarse, "coherent": coherent, "transfer": transfer, "composed": composed,
-        "composed_tuned": composed_tuned, "global_": global_,
-    }  # fmt: skip
-    evaluate(strategies=list(c.strategies), images=images, **networks, out=(evaluation := at("evaluate")))
-    export_onnx(
-        preset=c.preset,
-        export_=c.export,
-        begun=begun,
-        images=images,
-        evaluation=evaluation,
-        **networks,
-        out=(exported := at("export_onnx")),
-    )
-    register(
-        preset=c.preset,
-        register_=c.register_,
-        begun=begun,
-        images=images,
-        evaluation=evaluation,
-        exported=exported,
-        out=(registered := at("register")),
-    )
+    if out := trained["coarse"]:
+        train_coarse(**seeded, coarse=c.coarse, locals_=locals_, out=out)
+    if out := trained["coherent"]:
+        train_coherent(**cut, coarse=c.coarse, coherent=c.coherent, out=out)
+    if out := trained["transfer"]:
+        start = trained["coarse"] if needs.coarse_start else None
+        train_transfer(**cut, coarse=c.coarse, transfer=c.transfer, locals_=locals_, trained=start, out=out)
+    if out := trained["composed"]:
+        compose(locals_=locals_, out=out)
+    if out := trained["global_"]:
+        train_global(**cut, global_=c.global_, out=out)
+    if out := trained["composed_tuned"]:
+        tune(**seeded, tune=c.tune, composed=trained["composed"], out=out)
+
+    known: dict[str, Any] = {"begun": begun, "images": images, "evaluation": evaluation}
+    evaluate(strategies=list(c.strategies), images=images, locals_=locals_, **trained, out=evaluation)
+    export_onnx(preset=c.preset, export_=c.export, **known, locals_=locals_, **trained, out=exported)
+    register(preset=c.preset, register_=c.register_, **known, exported=exported, out=registered)
     report(
-        preset=c.preset,
-        seed=c.seed,
-        begun=begun,
-        images=images,
-        shards=shards,
-        evaluation=evaluation,
-        exported=exported,
-        registered=registered,
-        out=at("report"),
+        preset=c.preset, seed=c.seed, **known, shards=shards, exported=exported, registered=registered, out=at("report")
     )
+
+
+def _trained(needs: Needs, at: "partial[Path]") -> dict[str, Path | None]:
+    """Where the networks that are trained or composed as a whole go; None for those that the run does not need."""
+    wanted = {
+        "coarse": (needs.coarse, "train_coarse", ""),
+        "coherent": (needs.coherent, "train_coherent", "scratch"),
+        "transfer": (needs.transfer, "train_coherent", "transfer"),
+        "composed": (needs.composed, "compose", ""),
+        "global_": (needs.global_, "train_global", "random"),
+        "composed_tuned": (needs.tuned, "train_global", "composed"),
+    }
+    return {name: at(step, part) if needed else None for name, (needed, step, part) in wanted.items()}

@@ -28,5 +28,5 @@ class StepFailed(SchwarzError, RuntimeError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """' Did you mean X?' when a known word is close to `word`, else ''."""
-    close = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    close = get_close_matches(word, sorted(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -5,7 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import tomlkit
 from schwarz import config as configuration
 from schwarz.config import Config
 from schwarz.errors import WrongInput, nearest
-from schwarz.files import read_json, replacing, write_atomic, write_json
+from schwarz.files import read_json, write_atomic, write_json
 
 INDEX = """# {name}
 
@@ -93,8 +93,7 @@ def create(config: Config, out: Path | None = None) -> RunFolder:
     project = project_root()
     write_json(path / "run.json", {"uid": uid, "project": str(project)})
     write_atomic(path / "INDEX.md", INDEX.format(name=f"{config.preset} in {path.name}", preset=config.preset))
-    with replacing(path / "config.toml") as temporary:  # last: a folder with a config.toml is a whole run folder
-        temporary.write_text(to_toml(config), encoding="utf-8")
+    _write_config(path, config)  # last: a folder with a config.toml is a whole run folder
     return RunFolder(path, config, uid, project)
 
 
@@ -145,7 +144,13 @@ def _same(run: RunFolder, config: Config) -> RunFolder:
         raise WrongInput(
             f"{run.path}: holds a run of another configuration ({'; '.join(changed[:3])}). Choose another --out."
         )
-    return run
+    if config != run.config:  # the same science in another place
+        _write_config(run.path, config)
+    return replace(run, config=config)
+
+
+def _write_config(path: Path, config: Config) -> None:
+    write_atomic(path / "config.toml", to_toml(config))
 
 
 def _next(parent: Path) -> Path:

@@ -6,21 +6,21 @@ from typing import Any
 import pytest
 import yaml
 from google.protobuf.json_format import ParseDict
-from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipelines.train import compile_pipeline
 from schwarz.config import STRATEGIES, Config, override
 from schwarz.presets import PRESETS, preset
 
-SHARED = {"seed", "images"}
+messages: Any = pipeline_spec_pb2  # protobuf makes its classes at import, unseen by a type checker
 
 
 def compiled(config: Config, path: Path) -> dict[str, Any]:
     compile_pipeline(config, path)
     spec, *platform = list(yaml.safe_load_all(path.read_text()))
-    ParseDict(spec, PipelineSpec())
+    ParseDict(spec, messages.PipelineSpec())
     for document in platform:
-        ParseDict(document, PlatformSpec())
+        ParseDict(document, messages.PlatformSpec())
     return spec
 
 

@@ -4,6 +4,8 @@ It holds exactly with `valid` padding, a dense head on the flattened map, BatchN
 total stride divides; with overlap too, although the paper's proof assumes a complete partition.
 """
 
+from typing import Any, Literal
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -29,7 +31,9 @@ def random_statistics(module: nn.Module) -> None:
             nn.init.uniform_(layer.running_var, 0.5, 2)
 
 
-def composed(shape: tuple[int, ...], partition: Partition, stages, dense: int, padding: str):
+def composed(
+    shape: tuple[int, ...], partition: Partition, stages: list[list[int]], dense: int, padding: Literal["same", "valid"]
+) -> tuple[Any, list[Any]]:
     """(global network with composed weights, its trained-looking local networks), in float64 and eval mode."""
     whole = VGG(shape, 5, stages, dense, padding).double()
     locals_ = decompose(whole, partition, shape)
@@ -76,7 +80,7 @@ def test_with_same_padding_features_agree_where_a_box_alone_decides_them_and_not
 
 def test_document_1s_vgg9_decomposes_into_quarters():
     whole = vgg9((1, 32, 32), 10, width=16, dense=128)
-    locals_ = decompose(whole, Partition.grid((32, 32), (2, 2)), (1, 32, 32))
+    locals_: list[Any] = decompose(whole, Partition.grid((32, 32), (2, 2)), (1, 32, 32))
     assert [local.features[0].out_channels for local in locals_] == [4] * 4
     assert [local.dense.in_features for local in locals_] == [16 * 2 * 2] * 4
     assert all(local.classes.out_features == 10 for local in locals_)

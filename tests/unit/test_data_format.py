@@ -63,15 +63,6 @@ def test_a_part_is_read_without_a_file_of_the_other(folder: Path) -> None:
     assert len(data.read(folder, "test")[1]) == 7
 
 
-def test_unpacking_gives_arrays_to_map_into_memory(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "unpacked"
-    data.unpack(folder, "train", out)
-    x = np.load(out / "x.npy", mmap_mode="r", allow_pickle=False)
-    np.testing.assert_array_equal(x, images(20)[0])
-    np.testing.assert_array_equal(np.load(out / "y.npy", allow_pickle=False), images(20)[1])
-    assert sorted(file.name for file in out.iterdir()) == ["x.npy", "y.npy"]
-
-
 def truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
@@ -105,17 +96,13 @@ X, Y = images(7)
         (shard(x=np.concatenate([X, X]), y=np.concatenate([Y, Y])), "hold 27 images, meta.json says 20"),
     ],
 )
-@pytest.mark.parametrize("use", ["read", "unpack"])
-def test_a_damaged_shard_is_named_with_the_command_that_restores_it(
-    folder: Path, tmp_path: Path, damage, message: str, use: str
-) -> None:
+def test_a_damaged_shard_is_named_with_the_command_that_restores_it(folder: Path, damage, message: str) -> None:
     damage(folder / "train-01.npz")
     with pytest.raises(WrongInput, match=message) as caught:
-        data.read(folder, "train") if use == "read" else data.unpack(folder, "train", tmp_path / "out")
+        data.read(folder, "train")
     assert str(folder) in str(caught.value)
     assert f"`dvc pull --force {folder}.dvc`" in str(caught.value)
     assert len(data.read(folder, "test")[1]) == 7
-    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_pickled_objects_are_never_loaded(folder: Path) -> None:

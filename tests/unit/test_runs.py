@@ -33,7 +33,9 @@ def test_a_folder_of_another_run_is_refused_with_what_differs(tmp_path: Path):
 
 def test_where_it_runs_does_not_make_another_run(tmp_path: Path):
     made = create(CONFIG, tmp_path / "r")
-    assert create(override(CONFIG, {"place.pods": 1}), tmp_path / "r").uid == made.uid
+    moved = create(override(CONFIG, {"place.pods": 1}), tmp_path / "r")
+    assert moved.uid == made.uid
+    assert open_run(tmp_path / "r").config.place.pods == 1
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path):

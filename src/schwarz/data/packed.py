@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schwarz.errors import WrongInput
-from schwarz.files import replacing, write_atomic
+from schwarz.files import write_atomic
 
 Part = Literal["train", "test"]
 Images = NDArray[np.uint8]
@@ -97,24 +97,6 @@ def read(folder: Path, part: Part) -> tuple[Images, Labels]:
     """All images [n, C, H, W] and labels [n] of one part, in memory."""
     x, y = zip(*shards(folder, part), strict=True)
     return np.concatenate(x), np.concatenate(y)
-
-
-def unpack(folder: Path, part: Part, out: Path) -> None:
-    """Write one part as `out`/x.npy and y.npy, to be memory-mapped; a shard at a time is in memory."""
-    meta = read_meta(folder)
-    count = getattr(meta, part)
-    labels, start = np.empty(count, np.int64), 0
-    with replacing(out / "x.npy") as unfinished:
-        x_out = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(count, *meta.shape))
-        for x, y in shards(folder, part):
-            # More images than promised do not fit: the slice is short and `shards` names the fault at its end.
-            fitting = min(len(y), count - start)
-            x_out[start : start + fitting], labels[start : start + fitting] = x[:fitting], y[:fitting]
-            start += fitting
-        x_out.flush()
-    buffer = io.BytesIO()
-    np.save(buffer, labels, allow_pickle=False)
-    write_atomic(out / "y.npy", buffer.getvalue())
 
 
 def remedy(folder: Path) -> str:

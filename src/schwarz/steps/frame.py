@@ -149,9 +149,10 @@ def _identity(name: str, value: Any) -> Any:
 
 @functools.cache
 def _code() -> str:
-    """Digest of the library's source: a result made by other code is not reused."""
+    """Digest of the library's source, but for the command line: a result made by other code is not reused."""
     root = Path(__file__).parents[1]
-    return digest({str(path.relative_to(root)): sha256(path) for path in tree(root) if path.suffix == ".py"})
+    sources = [path for path in tree(root) if path.suffix == ".py" and root / "cli" not in path.parents]
+    return digest({str(path.relative_to(root)): sha256(path) for path in sources})
 
 
 def _publish(source: Path, target: Path) -> None:
