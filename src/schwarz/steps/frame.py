@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from schwarz.config import Section, digest
-from schwarz.errors import FAILED, SchwarzError, StepFailed, WrongInput
+from schwarz.errors import FAILED, SchwarzError, StepFailed
 from schwarz.files import read_json, sha256, tree, write_atomic, write_json
 from schwarz.journal import Journal
 
@@ -172,18 +172,24 @@ def _publish(source: Path, target: Path) -> None:
 def _tell(fault: BaseException, journal: Journal, place: Place) -> None:
     """Leave the cause where the command line, or whoever looks at the pod, finds it."""
     log = place.logs / f"{place.label}.log"
-    told = {"error": _cause(fault), "log": str(log), "status": getattr(fault, "status", FAILED)}
+    told = {"error": _cause(fault, place), "log": str(log), "status": getattr(fault, "status", FAILED)}
     journal.write("failed", **told)
     write_atomic(log, traceback.format_exc())
     write_json(place.out / ERROR, told)
 
 
-def _cause(fault: BaseException) -> str:
-    if isinstance(fault, (SchwarzError, WrongInput)):
+def _cause(fault: BaseException, place: Place) -> str:
+    if isinstance(fault, SchwarzError):
         return str(fault)
-    if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
-        return f"no space left on the disk of {fault.filename or Path.cwd()}: free some, then resume"
+    if isinstance(fault, OSError) and (fault.errno in (errno.ENOSPC, errno.EDQUOT) or _full(place.kept)):
+        return f"no space left on the disk of {place.kept}: free some, then resume"
     return f"{type(fault).__name__}: {fault}"
+
+
+def _full(folder: Path) -> bool:
+    """Whether nothing more can be written: numpy reports a full disk without saying so."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free < 2**20
 
 
 def folder_of(artifact: Any) -> Path | None:
