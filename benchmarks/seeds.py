@@ -1,4 +1,4 @@
-"""What a preset reaches over seeds: `python -m benchmarks.seeds [PRESET] [--seeds 5] -o DIR`.
+"""What a preset reaches over seeds: `python -m benchmarks.seeds [PRESET] [--seeds 5] [--first 10] [-o DIR]`.
 
 Every seed is a whole run by the plain loop, two at a time; a finished one is not repeated. Accuracies are those on the
 test images; costs are the CPU-seconds of training, those of the local networks included.
@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.lines import Line, report
 from schwarz.config import STRATEGIES, override
 from schwarz.data import describe
+from schwarz.lineage import commit_of
 from schwarz.presets import preset
 from schwarz.runs import create, project_root
 
@@ -25,18 +26,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("preset", nargs="?", default="quickstart")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--first", type=int, default=10, help="0 to 4 chose the quickstart's settings: they are no test"
+    )
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/seeds"))
     given = parser.parse_args()
     with ThreadPoolExecutor(max_workers=2) as pool:
-        runs = list(pool.map(lambda seed: run(given.preset, seed, given.out / str(seed)), range(given.seeds)))
+        runs = list(
+            pool.map(
+                lambda seed: run(given.preset, seed, given.out / str(seed)),
+                range(given.first, given.first + given.seeds),
+            )
+        )
     return report([*strategies(runs), *claims(runs)])
 
 
 def run(name: str, seed: int, out: Path) -> Results:
     """The results of one seed."""
-    config = override(preset(name), {"seed": seed, "data.md5": describe(project_root(), "sample").md5})
-    folder = create(config, out)
-    if folder.results() is None:
+    config = preset(name)
+    version = describe(project_root(), config.data.name).md5
+    folder = create(override(config, {"seed": seed, "data.md5": version}), out)
+    commit, _ = commit_of(project_root())
+    results = folder.results()
+    if results is not None and results["lineage"]["commit"] != commit:
+        raise SystemExit(f"{out}: made by commit {results['lineage']['commit'][:12]}, not this one: choose another -o.")
+    if results is None:
         store = f"sqlite:///{out.parent.absolute() / 'mlflow.db'}"
         call = [sys.executable, "-m", "pipelines.execute", str(folder.path), "--runner", "python"]
         with (folder.logs / "pipeline.log").open("w") as log:
@@ -49,20 +63,20 @@ def run(name: str, seed: int, out: Path) -> Results:
 def strategies(runs: list[Results]) -> list[Line]:
     """Test accuracy and cost of each strategy."""
     known = [name for name in STRATEGIES if name in runs[0]["strategies"]]
-    lines = [Line(f"{name} accuracy", of(runs, name, "test")) for name in known]
-    return lines + [Line(f"{name} CPU-s", of(runs, name, "cpu_s")) for name in known]
+    lines = [Line(f"{name}-accuracy", of(runs, name, "test")) for name in known]
+    return lines + [Line(f"{name}-CPU-s", of(runs, name, "cpu_s")) for name in known]
 
 
 def claims(runs: list[Results]) -> list[Line]:
     """The order that the documents report, as differences paired by seed, and the price of the tuned network."""
     price = [a / b for a, b in zip(of(runs, "composed_tuned", "cpu_s"), of(runs, "global", "cpu_s"), strict=True)]
     return [
-        Line("coarse - average", less(runs, "coarse", "average"), ">"),
-        Line("average - majority", less(runs, "average", "majority"), ">"),
-        Line("transfer - coarse", less(runs, "transfer", "coarse"), ">="),
-        Line("composed_tuned - transfer", less(runs, "composed_tuned", "transfer"), ">"),
-        Line("global - composed_tuned", less(runs, "global", "composed_tuned"), "<=", 0.025),
-        Line("composed_tuned / global CPU-s", price, "<=", 0.75),
+        Line("coarse-average", less(runs, "coarse", "average"), ">"),
+        Line("average-majority", less(runs, "average", "majority"), ">"),
+        Line("transfer-coarse", less(runs, "transfer", "coarse"), ">="),
+        Line("composed_tuned-transfer", less(runs, "composed_tuned", "transfer"), ">"),
+        Line("global-composed_tuned", less(runs, "global", "composed_tuned"), "<=", 0.025),
+        Line("composed_tuned/global-CPU-s", price, "<=", 0.75),
     ]
 
 

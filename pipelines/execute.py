@@ -19,7 +19,7 @@ import psutil
 from schwarz.checks import pods_of
 from schwarz.data import describe
 from schwarz.errors import SchwarzError
-from schwarz.files import read_json, write_json
+from schwarz.files import copy, read_json, write_json
 from schwarz.runs import RunFolder, open_run
 from schwarz.steps.frame import place_of
 
@@ -74,10 +74,10 @@ def execute(run: RunFolder, runner: str) -> None:
 def publish(run: RunFolder, spent: dict[str, object]) -> None:
     """Put model, report and results at the top of the run folder; results.json last: it says that the run is whole."""
     exported, reported = place_of(run.path, "export_onnx"), place_of(run.path, "report")
-    (run.path / "model").mkdir(exist_ok=True)
+    shutil.rmtree(run.path / "model", ignore_errors=True)  # a resumed run may have chosen another strategy
     for path in exported.glob("*.onnx"):
-        shutil.copyfile(path, run.path / "model" / path.name)
-    shutil.copyfile(reported / REPORT, run.path / REPORT)
+        copy(path, run.path / "model" / path.name)
+    copy(reported / REPORT, run.path / REPORT)
     write_json(run.path / RESULTS, {**read_json(reported / RESULTS), "run": spent})
 
 

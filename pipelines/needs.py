@@ -11,8 +11,7 @@ class Needs:
     def __init__(self, config: Config) -> None:
         wanted = set(config.strategies)
         self.locals = bool(wanted & OF_LOCALS)
-        self.coarse_start = "transfer" in wanted and config.transfer.coarse == "trained"
-        self.coarse = "coarse" in wanted or self.coarse_start
+        self.coarse = "coarse" in wanted
         self.coherent = "coherent" in wanted
         self.transfer = "transfer" in wanted
         self.tuned = "composed_tuned" in wanted

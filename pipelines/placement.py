@@ -1,5 +1,4 @@
-"""Where and how each task runs. Display names and cache switches have no effect on a local run but a warning, so they
-are set for a cluster only."""
+"""Where and how each task runs. Display names would only warn in a local run, so they are set for a cluster alone."""
 
 from dataclasses import dataclass
 
@@ -13,14 +12,10 @@ class Placement:
     cluster: bool
 
     def task(self, task: PipelineTask, name: str | None = None) -> PipelineTask:
-        """A step whose result may be taken from KFP's cache."""
+        """A step whose result may be taken from KFP's cache, called `name` in the Kubeflow UI."""
         if self.cluster and name is not None:
             task.set_display_name(name)
         return task
-
-    def training(self, task: PipelineTask, name: str) -> PipelineTask:
-        """A step that trains networks."""
-        return self.task(task, name)
 
     def fresh(self, task: PipelineTask) -> PipelineTask:
         """A step that must run in every run: its effect is outside its outputs."""

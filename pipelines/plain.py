@@ -34,7 +34,7 @@ def run(run: RunFolder, pods: int) -> None:
 
     begin(config=c, uid=run.uid, out=begun)
     prepare_data(seed=c.seed, data=c.data, out=images)
-    split(**seeded, data=c.data, partition=c.partition, network=c.network, out=shards)
+    split(**seeded, data=c.data, partition=c.partition, out=shards)
     for pod, out in enumerate(locals_):
         train_local(seed=c.seed, network=c.network, local=c.local, shards=shards, pod=pod, pods=pods, out=out)
     if out := trained["coarse"]:
@@ -42,8 +42,7 @@ def run(run: RunFolder, pods: int) -> None:
     if out := trained["coherent"]:
         train_coherent(**cut, coarse=c.coarse, coherent=c.coherent, out=out)
     if out := trained["transfer"]:
-        start = trained["coarse"] if needs.coarse_start else None
-        train_transfer(**cut, coarse=c.coarse, transfer=c.transfer, locals_=locals_, trained=start, out=out)
+        train_transfer(**cut, coarse=c.coarse, transfer=c.transfer, locals_=locals_, out=out)
     if out := trained["composed"]:
         compose(locals_=locals_, out=out)
     if out := trained["global_"]:

@@ -24,6 +24,7 @@ from pipelines.placement import Placement
 from schwarz.checks import pods_of
 from schwarz.config import Config
 from schwarz.data import describe
+from schwarz.files import replacing
 from schwarz.runs import project_root
 
 
@@ -55,40 +56,39 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         begun = first.outputs["begun"]
         images = place.task(prepare_data(seed=seed, data=data).after(first)).outputs["images"]
         common = {"seed": seed, "images": images}
-        shards = place.task(split(**common, data=data, partition=partition, network=network)).outputs["shards"]
+        shards = place.task(split(**common, data=data, partition=partition)).outputs["shards"]
         trained: dict[str, Any] = {}
         fleet: Callable[[], dict[str, Any]] = dict
         if needs.locals:
             with dsl.ParallelFor(items=list(range(pods)), name="local networks") as pod:
-                one = place.training(
+                one = place.task(
                     train_local(seed=seed, network=network, local=local, pod=pod, pods=pods, shards=shards), "local"
                 )
 
             # made anew for each task that takes it: KFP's compiler rewrites a Collected in place
             fleet = lambda: {"fleet": dsl.Collected(one.outputs["fleet"])}  # noqa: E731  # one of two, chosen here
         if needs.coarse:
-            made = place.training(train_coarse(**common, coarse=coarse, **fleet()), "coarse net")
+            made = place.task(train_coarse(**common, coarse=coarse, **fleet()), "coarse net")
             trained["coarse"] = made.outputs["net"]
         if needs.coherent:
-            made = place.training(
+            made = place.task(
                 train_coherent(**common, network=network, coarse=coarse, coherent=coherent, shards=shards), "coherent"
             )
             trained["coherent"] = made.outputs["model"]
         if needs.transfer:
-            start = {"trained": trained["coarse"]} if needs.coarse_start else {}
-            made = place.training(train_transfer(
-                **common, **start, network=network, coarse=coarse, transfer=transfer, shards=shards, **fleet()
+            made = place.task(train_transfer(
+                **common, network=network, coarse=coarse, transfer=transfer, shards=shards, **fleet()
             ), "transfer")  # fmt: skip
             trained["transfer"] = made.outputs["model"]
         if needs.composed:
             trained["composed"] = place.task(compose(**fleet())).outputs["composed"]
         if needs.global_:
-            made = place.training(
+            made = place.task(
                 train_global(**common, network=network, global_network=global_network, shards=shards), "global"
             )
             trained["global_network"] = made.outputs["model"]
         if needs.tuned:
-            made = place.training(tune(**common, tune=tune_composed, composed=trained["composed"]), "composed, tuned")
+            made = place.task(tune(**common, tune=tune_composed, composed=trained["composed"]), "composed, tuned")
             trained["composed_tuned"] = made.outputs["model"]
         evaluation = place.task(
             evaluate(strategies=list(config.strategies), images=images, **fleet(), **trained)
@@ -117,4 +117,5 @@ def compile_pipeline(config: Config, path: Path) -> None:
     """Write the IR that `kfp run create -f` takes; the same configuration gives the same bytes."""
     pods = pods_of(config, describe(project_root(), config.data.name))
     pipeline = build(config, pods, dsl.PIPELINE_JOB_ID_PLACEHOLDER, Placement(cluster=True))
-    compiler.Compiler().compile(pipeline, str(path))
+    with replacing(path) as temporary:
+        compiler.Compiler().compile(pipeline, str(temporary))

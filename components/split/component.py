@@ -6,9 +6,9 @@ from components import component
 
 
 @component
-def split(seed: int, data: str, partition: str, network: str, images: Input[Dataset], shards: Output[Dataset]):
+def split(seed: int, data: str, partition: str, images: Input[Dataset], shards: Output[Dataset]):
     from pathlib import Path
 
     from schwarz.steps.split import split
 
-    split(seed=seed, data=data, partition=partition, network=network, images=Path(images.path), out=Path(shards.path))
+    split(seed=seed, data=data, partition=partition, images=Path(images.path), out=Path(shards.path))

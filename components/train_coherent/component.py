@@ -23,15 +23,14 @@ def train_coherent(
 @component
 def train_transfer(
     seed: int, network: str, coarse: str, transfer: str, images: Input[Dataset], shards: Input[Dataset],
-    fleet: Input[list[Model]], model: Output[Model], metrics: Output[Metrics], trained: Input[Model] | None = None,
+    fleet: Input[list[Model]], model: Output[Model], metrics: Output[Metrics],
 ):  # fmt: skip
     from pathlib import Path
 
-    from schwarz.steps.frame import folder_of
     from schwarz.steps.train_coherent import train_transfer
 
-    given = {"seed": seed, "network": network, "coarse": coarse, "transfer": transfer, "images": Path(images.path)}
-    start = {"locals_": [Path(pod.path) for pod in fleet], "trained": folder_of(trained)}
-    measured = train_transfer(**given, **start, shards=Path(shards.path), out=Path(model.path))
+    given = {"seed": seed, "network": network, "coarse": coarse, "transfer": transfer}
+    folders = {"images": Path(images.path), "shards": Path(shards.path), "locals_": [Path(pod.path) for pod in fleet]}
+    measured = train_transfer(**given, **folders, out=Path(model.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)

@@ -15,7 +15,8 @@ from schwarz.config import Network
 from schwarz.decomposition import decompose
 from schwarz.errors import SchwarzError
 from schwarz.files import read_json, write_atomic, write_json
-from schwarz.partition import Box, Partition
+from schwarz.images import MANIFEST
+from schwarz.partition import Box, Partition, padded
 from schwarz.seeds import derive
 
 WEIGHTS, NETWORK = "weights.safetensors", "network.json"
@@ -37,7 +38,7 @@ class Blueprint:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Of the padded images, which the networks see."""
-        return (self.image_shape[0], *(n + 2 * self.pad for n in self.image_shape[1:]))
+        return padded(self.image_shape, self.pad)
 
     def global_network(self, seed: int) -> nn.Module:
         """The undecomposed network with fresh weights."""
@@ -80,10 +81,9 @@ class Blueprint:
     def from_json(cls, value: dict[str, Any]) -> "Blueprint":
         image_shape = tuple(value["image_shape"])
         boxes = tuple(Box(tuple((start, stop) for start, stop in spans)) for spans in value["boxes"])
-        padded = tuple(n + 2 * value["pad"] for n in image_shape[1:])
         return cls(
             network=Network(**value["network"]),
-            partition=Partition(padded, boxes),
+            partition=Partition(padded(image_shape, value["pad"])[1:], boxes),
             image_shape=image_shape,
             pad=value["pad"],
             mean=tuple(value["mean"]),
@@ -98,6 +98,11 @@ class Blueprint:
         return Preprocess(pad, self.mean, self.std, len(self.image_shape) - 1)
 
 
+def planned(shards: Path, network: Network) -> Blueprint:
+    """The blueprint of networks for the images that `split` cut."""
+    return Blueprint.from_json({**read_json(shards / MANIFEST)["plan"], "network": network.model_dump(mode="json")})
+
+
 def save(folder: Path, module: nn.Module, blueprint: Blueprint, **role: Any) -> None:
     """Keep a network: `role` says which one it is, e.g. role="local", box=2."""
     tensors = {name: value.contiguous() for name, value in module.state_dict().items()}
@@ -110,10 +115,10 @@ def blueprint_of(folder: Path) -> Blueprint:
     return Blueprint.from_json(read_json(folder / NETWORK)["blueprint"])
 
 
-def load_local(folder: Path) -> nn.Module:
-    """The local network kept in `folder`."""
-    blueprint, role = blueprint_of(folder), read_json(folder / NETWORK)
-    return _filled(blueprint.local_networks(0)[role["box"]], folder)
+def load_fleet(folders: list[Path]) -> list[nn.Module]:
+    """Every local network of a run, from one folder per box in the order of the boxes."""
+    fresh = blueprint_of(folders[0]).local_networks(0)
+    return [_filled(network, folder) for network, folder in zip(fresh, folders, strict=True)]
 
 
 def load_coarse(folder: Path) -> CoarseNet:

@@ -3,23 +3,24 @@
 from schwarz.config import Config
 from schwarz.data import DataInfo
 from schwarz.errors import WrongInput
-from schwarz.partition import Partition
+from schwarz.partition import Partition, padded
+from schwarz.shrinking import least
 
-SHRINKS_BY = {"vgg9": 8}
-"""The factor by which a network's poolings shrink an axis: a box needs as many pixels at least."""
+STAGES = {"vgg9": (3, 3, 3)}
+"""Convolutions of each stage of a family: with the padding they say how many pixels a box needs at least."""
 
 
 def check(config: Config, info: DataInfo) -> Partition:
     """The partition that the run will use; WrongInput naming field, value and remedy where it cannot run."""
-    padded = tuple(n + 2 * config.data.pad for n in info.shape[1:])
-    if len(config.partition.grid) != len(padded):
+    shape = padded(info.shape, config.data.pad)[1:]
+    if len(config.partition.grid) != len(shape):
         raise WrongInput(f"partition.grid {list(config.partition.grid)} has {len(config.partition.grid)} axes, "
-                         f"the images of {info.name!r} {list(padded)} have {len(padded)}.")  # fmt: skip
+                         f"the images of {info.name!r} {list(shape)} have {len(shape)}.")  # fmt: skip
     try:
-        partition = Partition.of(config.partition, padded)
+        partition = Partition.of(config.partition, shape)
     except ValueError as fault:
         raise WrongInput(
-            f"partition: {fault}. The images of {info.name!r} are {list(padded)}, padding included."
+            f"partition: {fault}. The images of {info.name!r} are {list(shape)}, padding included."
         ) from None
     _boxes_are_large_enough(config, partition)
     boxes = len(partition)
@@ -30,11 +31,25 @@ def check(config: Config, info: DataInfo) -> Partition:
         raise WrongInput(f"place.pods = {config.place.pods}: there are {boxes} boxes to train, at most one pod each.")
     if config.data.limit is not None and config.data.limit > info.train:
         raise WrongInput(f"data.limit = {config.data.limit}: {info.name!r} has {info.train} training images.")
-    if config.export.strategy == "best" and len(info.classes) < 2:
+    if len(info.classes) < 2:
         raise WrongInput(
             f"data.name = {info.name!r}: has one class only, {', '.join(info.classes)!r}: there is nothing to learn."
         )
+    _enough_images(config, info)
     return partition
+
+
+def _enough_images(config: Config, info: DataInfo) -> None:
+    """Every fold of the coarse net and every class needs validation images."""
+    if config.data.validation == "test":
+        return
+    images = round((config.data.limit or info.train) * config.data.validation)
+    needed = max(config.coarse.folds if "coarse" in config.strategies else 1, len(info.classes))
+    if images < needed:
+        raise WrongInput(
+            f"data.validation = {config.data.validation} leaves {images} validation images for {len(info.classes)} "
+            f"classes and {config.coarse.folds} folds of the coarse net: use more images or a larger share."
+        )
 
 
 def pods_of(config: Config, info: DataInfo) -> int:
@@ -43,11 +58,11 @@ def pods_of(config: Config, info: DataInfo) -> int:
 
 
 def _boxes_are_large_enough(config: Config, partition: Partition) -> None:
-    least = SHRINKS_BY[config.network.family] if config.network.padding == "same" else 36
+    needed = least(STAGES[config.network.family], config.network.padding)
     for k, box in enumerate(partition):
-        if min(box.shape) < least:
+        if min(box.shape) < needed:
             raise WrongInput(
                 f"partition.grid {list(config.partition.grid)}: box {k} has {list(box.shape)} pixels, but "
-                f"{config.network.family} with {config.network.padding!r} padding needs {least} along each axis: "
+                f"{config.network.family} with {config.network.padding!r} padding needs {needed} along each axis: "
                 "use a coarser grid or more overlap."
             )

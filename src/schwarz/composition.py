@@ -12,6 +12,8 @@ networks are 0), 2.13 (first dense layer: the whole local map at its offset), 2.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import floor
 from typing import Any
 
 import torch
@@ -32,6 +34,8 @@ class Activation:
     local: Tensor
     maps: tuple[Tensor, ...]
     """For each axis after the batch, the global index of every local index."""
+    starts: tuple[Fraction, ...]
+    """For each partitioned axis, where the box begins on this map: its first pixel over the strides so far, exactly."""
 
 
 def compose(module: nn.Module, locals_: Sequence[nn.Module], partition: Partition) -> nn.Module:
@@ -69,6 +73,7 @@ def _image(input_shape: Sequence[int], partition: Partition, k: int) -> Activati
         blank(*input_shape),
         blank(*lead, *box.shape),
         (*(torch.arange(n) for n in lead), *(torch.arange(start, stop) for start, stop in box)),
+        tuple(Fraction(start) for start, _ in box),
     )
 
 
@@ -85,15 +90,14 @@ class _Placer(fx.Interpreter):
         layer, layer_k = self.fetch_attr(name), self.trained.get_submodule(name)
         after = replace(before, whole=passed(layer, before.whole), local=passed(layer_k, before.local))
         if isinstance(layer, CONVOLUTIONS):
-            outputs = self._place(name, layer, layer_k, before.maps[0])
-            return replace(after, maps=(outputs, *_shifted(before.maps[1:], layer.stride, after)))
+            return _strided(after, self._place(name, layer, layer_k, before.maps[0]), layer.stride)
         if isinstance(layer, nn.Linear):
             return replace(after, maps=(*before.maps[:-1], self._place(name, layer, layer_k, before.maps[-1])))
         if isinstance(layer, NORMS):
             _place_statistics(layer, layer_k, before.maps[0])
             return after
         if isinstance(layer, POOLS):
-            return replace(after, maps=(before.maps[0], *_shifted(before.maps[1:], layer.stride, after)))
+            return _strided(after, before.maps[0], layer.stride)
         if isinstance(layer, ELEMENTWISE):
             return after
         raise ValueError(f"layer {name!r}: {type(layer).__name__} cannot be composed")
@@ -128,14 +132,14 @@ def _place_statistics(layer: Any, layer_k: Any, channels: Tensor) -> None:
             own.copy_(value)
 
 
-def _shifted(maps: Sequence[Tensor], stride: Any, after: Activation) -> list[Tensor]:
-    """Where the local map lies in the global one after a stride: offset round(start / stride), clipped to fit."""
-    strides = (stride,) * len(maps) if isinstance(stride, int) else stride
-    wholes, parts = after.whole.shape[2:], after.local.shape[2:]
-    return [
-        torch.arange(part) + min(round(int(indices[0]) / step), whole - part)
-        for indices, step, whole, part in zip(maps, strides, wholes, parts, strict=True)
-    ]
+def _strided(after: Activation, channels: Tensor, stride: Any) -> Activation:
+    """Where the local map lies in the global one after a stride: at its start over all strides so far, rounded half up
+    once, and clipped to fit. Rounding anew at each stride would put boxes side by side on top of each other."""
+    strides = (stride,) * len(after.starts) if isinstance(stride, int) else stride
+    starts = tuple(start / step for start, step in zip(after.starts, strides, strict=True))
+    sizes = zip(starts, after.whole.shape[2:], after.local.shape[2:], strict=True)
+    spatial = (torch.arange(part) + min(floor(start + Fraction(1, 2)), whole - part) for start, whole, part in sizes)
+    return replace(after, maps=(channels, *spatial), starts=starts)
 
 
 def _flattened(x: Activation) -> Activation:
@@ -143,4 +147,4 @@ def _flattened(x: Activation) -> Activation:
     index = torch.zeros(1, dtype=torch.long)
     for size, indices in zip(x.whole.shape[1:], x.maps, strict=True):
         index = (index[:, None] * size + indices[None, :]).flatten()
-    return Activation(x.whole.flatten(1), x.local.flatten(1), (index,))
+    return Activation(x.whole.flatten(1), x.local.flatten(1), (index,), ())

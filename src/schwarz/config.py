@@ -10,17 +10,19 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from schwarz.errors import WrongInput, nearest
+from schwarz.errors import WrongInput, nearest, nearest_path
 
 Strategy = Literal[
     "global", "average", "majority", "product", "coarse", "coherent", "transfer", "composed", "composed_tuned"
 ]
 STRATEGIES: tuple[Strategy, ...] = Strategy.__args__  # type: ignore[attr-defined]  # typing keeps them there
 Axis = Annotated[int, Field(ge=1)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a run or a model may be called: a folder of that name, a model in MLflow."""
 COMMAND_LINE = "the command line"
 _BRANCH = re.compile(r"(constrained-)?(int|float|str)$|(literal|tuple)\[")  # pydantic's mark of a union's branch
 
@@ -37,9 +39,8 @@ class Section(BaseModel):
         alias_generator=lambda name: name.rstrip("_"),  # section `global` is the attribute `global_`
     )
 
-    def digest(self) -> str:
-        """Sixteen hex digits that change when any field changes."""
-        return digest(self.model_dump(mode="json"))
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Data(Section):
@@ -108,7 +109,6 @@ class Coarse(Training):
     """The dense net on the concatenated local probabilities."""
 
     hidden: tuple[Axis, ...] = Field(default=(64, 64, 64, 64), description="neurons of its hidden layers")
-    source: Literal["holdout"] = Field(default="holdout", description="images it learns from: the validation images")
     folds: int = Field(default=5, ge=2, description="cross-fitting folds behind its own validation accuracy")
 
 
@@ -116,7 +116,7 @@ class Transfer(Training):
     """The coherent model started from the trained local networks."""
 
     coarse: Literal["random", "trained"] = Field(
-        default="random", description="start of its coarse net (document 1: random)"
+        default="random", description="start of its coarse net; trained: alone first, on the frozen local networks"
     )
 
 
@@ -129,7 +129,7 @@ class Export(Section):
 class Register(Section):
     """The entry in the model registry."""
 
-    name: str | None = Field(default=None, description="registered model name; unset: the preset's")
+    name: str | None = Field(default=None, pattern=NAME, description="registered model name; unset: the preset's")
 
 
 class Place(Section):
@@ -139,13 +139,12 @@ class Place(Section):
         default=None, ge=1, description="pods the local networks are trained on; unset: one per box"
     )
     threads: int = Field(default=1, ge=1, description="threads of each process")
-    device: Literal["cpu"] = Field(default="cpu", description="device the networks are trained on")
 
 
 class Config(Section):
     """One complete run."""
 
-    preset: str = Field(..., min_length=1, description="name of the run: its folder, experiment and model")
+    preset: str = Field(..., pattern=NAME, description="name of the run: its folder, experiment and model")
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides weights, batch order and the validation images")
     strategies: tuple[Strategy, ...] = Field(
         default=STRATEGIES, min_length=1, description="what is trained and compared"
@@ -172,6 +171,10 @@ class Config(Section):
         wanted = self.export.strategy
         if wanted != "best" and wanted not in self.strategies:
             raise ValueError(f"export.strategy {wanted!r} is not among the strategies {list(self.strategies)}")
+        if self.data.validation == "test" and "coarse" in self.strategies:
+            raise ValueError(
+                "data.validation 'test' would train the coarse net on test images: leave `coarse` out of the strategies"
+            )
         return self
 
     def science(self) -> str:
@@ -209,7 +212,7 @@ def build(values: Mapping[str, Any], where: str) -> Config:
         raise WrongInput(explain(fault, where)) from None
 
 
-def override(config: Config, changes: Mapping[str, Any], where: str = COMMAND_LINE) -> Config:
+def override(config: Config, changes: Mapping[str, Any]) -> Config:
     """`config` with dotted fields replaced, validated as a whole."""
     values = config.model_dump(mode="json", by_alias=True)
     for name, value in changes.items():
@@ -218,7 +221,7 @@ def override(config: Config, changes: Mapping[str, Any], where: str = COMMAND_LI
         for part in path:
             target = target[part]
         target[field] = value
-    return build(values, where)
+    return build(values, COMMAND_LINE)
 
 
 def load(path: Path, base: Config | None = None) -> Config:
@@ -226,8 +229,7 @@ def load(path: Path, base: Config | None = None) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        raise WrongInput(f"{path}: no such file.{nearest(path.name, beside)}") from None
+        raise WrongInput(f"{path}: no such file.{nearest_path(path)}") from None
     except (OSError, UnicodeDecodeError) as fault:
         raise WrongInput(f"{path}: cannot be read as text: {fault}") from None
     try:
@@ -253,6 +255,14 @@ def _over(base: Config, values: dict[str, Any], where: str) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(below.get(name), dict)
         below[name] = below[name] | value if both else value
     return below
+
+
+def read_section(kind: type[AnySection], text: str, where: str) -> AnySection:
+    """A section from its JSON, the form in which the pipeline carries it."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as fault:
+        raise WrongInput(explain(fault, where)) from None
 
 
 def explain(fault: ValidationError, where: str, text: str | None = None) -> str:

@@ -101,6 +101,8 @@ class _Localiser(fx.Interpreter):
         if isinstance(layer, nn.Linear):
             return nn.Linear(x.shape[-1], mine, layer.bias is not None, **kind)
         if isinstance(layer, CONVOLUTIONS):
+            if layer.groups != 1:
+                raise ValueError(f"layer {name!r}: a convolution in {layer.groups} groups cannot be decomposed")
             return type(layer)(
                 x.shape[1], mine, layer.kernel_size, layer.stride, layer.padding, layer.dilation,  # type: ignore[arg-type]
                 bias=layer.bias is not None, padding_mode=layer.padding_mode, **kind,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,12 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON value atomically; a NaN, which is not JSON, is refused."""
     write_atomic(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file so that a reader sees the old target or the whole new one."""
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def read_json(path: Path) -> Any:

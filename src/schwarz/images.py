@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from schwarz.files import replacing
+from schwarz.errors import StepFailed
+from schwarz.files import replacing, sha256
+
+MANIFEST = "manifest.json"
+"""What `split` leaves: where the shards of each box lie, their sha256, and what networks need to know of the images."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,17 @@ def load(images: Path, part: str) -> Labelled:
     """The training or validation images that `prepare_data` laid out, memory-mapped."""
     folder = images / part
     return Labelled(np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy"))
+
+
+def load_box(manifest: dict[str, Any], k: int, part: str) -> Labelled:
+    """The shards of box k, memory-mapped, after their sha256 was checked."""
+    folder = Path(manifest["uri"]) / str(k)
+    for name, value in manifest["sha256"][str(k)].items():
+        if not (folder / name).exists() or sha256(folder / name) != value:
+            raise StepFailed(
+                f"{folder / name}: is missing or not what `split` wrote. Resume the run to write it again."
+            )
+    return Labelled(np.load(folder / f"{part}-x.npy", mmap_mode="r"), np.load(folder / f"{part}-y.npy"))
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

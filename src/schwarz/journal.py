@@ -4,6 +4,7 @@ The journal is the single source of the progress that the command line shows and
 a step only appends lines, so a slow reader or an absent server never holds up the work.
 """
 
+import errno
 import json
 import os
 import time
@@ -27,7 +28,10 @@ class Journal:
         line = {"t": round(time.time(), 3), "step": self.step, "part": self.part, "event": event, **fields}
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(handle, (json.dumps(line) + "\n").encode())
+            content = (json.dumps(line) + "\n").encode()
+            if (written := os.write(handle, content)) < len(content):  # a disk that fills up in the middle of a line
+                os.ftruncate(handle, os.fstat(handle).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         finally:
             os.close(handle)
 

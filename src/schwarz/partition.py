@@ -91,6 +91,11 @@ class Partition:
         return [x[box.slices] for box in self.boxes]
 
 
+def padded(image_shape: Sequence[int], pad: int) -> tuple[int, ...]:
+    """Shape of an image (channels first) with `pad` pixels around: what a partition cuts."""
+    return (image_shape[0], *(n + 2 * pad for n in image_shape[1:]))
+
+
 def _cut(n: int, p: int, overlap: int) -> list[tuple[int, int]]:
     if p > n:
         raise ValueError(f"{p} boxes along an axis of {n}: at most one box per pixel")

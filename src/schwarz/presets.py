@@ -16,7 +16,7 @@ def quickstart() -> Config:
         local=Training(epochs=4, batch=64, lr=4e-3),
         coarse=Coarse(epochs=15, batch=32, lr=1e-3, hidden=(128,) * 4),
         coherent=Training(epochs=5, batch=64, lr=4e-3),
-        transfer=Transfer(epochs=2, batch=64, lr=2e-3, coarse="trained"),
+        transfer=Transfer(epochs=2, batch=64, lr=1e-3, coarse="trained"),
         global_=Training(epochs=7, batch=64, lr=2e-3),
         tune=Training(epochs=3, batch=64, lr=3e-3),
     )

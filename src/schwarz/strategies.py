@@ -1,15 +1,19 @@
 """Every strategy as a model on raw images, from what the steps left; what each took to train."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from torch import nn
 
-from schwarz.blueprint import Blueprint, blueprint_of, load_coarse, load_divided, load_local, load_whole
+from schwarz.blueprint import Blueprint, blueprint_of, load_coarse, load_divided, load_fleet, load_whole
 from schwarz.coherent import Divided, Whole
 from schwarz.combine import CHEAP
 from schwarz.config import Strategy
 from schwarz.files import read_json
+
+COMBINED = (*CHEAP, "coarse")
+"""Strategies that combine the answers of the trained local networks as they are."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +35,25 @@ class Trained:
         assert folder is not None, f"{name} was not trained, but its strategy was asked for"
         return folder
 
-    def model(self, strategy: Strategy) -> Whole | Divided:
-        """The strategy on raw images."""
-        if strategy in ("coherent", "transfer"):
-            return load_divided(self.folder(strategy))
-        if strategy in ("composed", "composed_tuned", "global"):
-            return load_whole(self.folder(strategy))
-        return self.divided(strategy)
-
-    def divided(self, strategy: Strategy) -> Divided:
-        """The trained local networks under a combiner: a cheap one or the coarse net."""
-        locals_: list[nn.Module] = [load_local(folder) for folder in self.locals_]
-        combiner = CHEAP[strategy]() if strategy in CHEAP else load_coarse(self.folder("coarse"))
-        return self.blueprint().divided(locals_, combiner)
-
+    @cached_property
     def blueprint(self) -> Blueprint:
         whole = (self.coherent, self.composed, self.global_)
         return blueprint_of(next(folder for folder in (*self.locals_, *whole) if folder is not None))
+
+    @cached_property
+    def fleet(self) -> list[nn.Module]:
+        """The trained local networks."""
+        return load_fleet(self.locals_)
+
+    def model(self, strategy: Strategy) -> Whole | Divided:
+        """The strategy on raw images."""
+        if strategy in COMBINED:
+            return self.blueprint.divided(self.fleet, self.combiner(strategy))
+        return (load_divided if strategy in ("coherent", "transfer") else load_whole)(self.folder(strategy))
+
+    def combiner(self, strategy: Strategy) -> nn.Module:
+        """What makes one decision of the local ones: a cheap combiner, or the coarse net."""
+        return CHEAP[strategy]() if strategy in CHEAP else load_coarse(self.folder("coarse"))
 
     def parts(self, strategy: Strategy) -> list[Path]:
         """The folders whose training a strategy's cost is made of."""

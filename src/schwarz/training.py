@@ -45,12 +45,14 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 def fit(
-    module: nn.Module, training: Training, train: Labelled, validation: Labelled | None, seed: int, on_epoch: OnEpoch
-) -> History:
+    module: nn.Module, training: Training, train: Labelled, validation: Labelled | None, seed: int, on_epoch: OnEpoch,
+    spent_s: float = 0.0,
+) -> History:  # fmt: skip
     """Train `module` (inputs -> scores [batch, K]) in place; it ends in eval mode with its best epoch's weights, or
     its last one's where there is nothing to choose by. `on_epoch(epoch, figures)` is called after each epoch, from 1.
+    `spent_s` are CPU-seconds of work that this training needed before it began.
     """
-    start = time.process_time()
+    start = time.process_time() - spent_s
     channels_last(module)
     optimizer = torch.optim.AdamW(module.parameters(), training.lr, weight_decay=training.weight_decay, fused=True)
     steps = math.ceil(len(train) / training.batch)

@@ -88,6 +88,9 @@ def test_pods_fan_out_over_the_boxes_or_as_the_configuration_says(tmp_path: Path
 
 def test_steps_with_effects_outside_are_never_cached_and_the_others_are(tmp_path: Path):
     spec = compiled(preset("tiny"), tmp_path / "train.yaml")
+    inside = [task for dag in dags(spec)[1:] for task in dag["dag"]["tasks"].values()]
+    assert inside
+    assert all(task["cachingOptions"]["enableCache"] for task in inside)
     cached = {
         name: task["cachingOptions"].get("enableCache", False)
         for name, task in spec["root"]["dag"]["tasks"].items()

@@ -108,6 +108,14 @@ def test_results_hold_every_strategy_and_what_it_took(plain: RunFolder):
     assert results["run"]["peak_memory_mb"] > 100
 
 
+def test_the_coarse_nets_own_validation_accuracy_is_that_of_nets_that_had_not_seen_the_image(plain: RunFolder):
+    results = plain.results()
+    assert results is not None
+    scores = np.load(plain.steps / "train_coarse" / "validation.npy")
+    y = np.load(plain.steps / "prepare_data" / "validation" / "y.npy")
+    assert results["strategies"]["coarse"]["validation"] == pytest.approx((scores.argmax(1) == y).mean())
+
+
 def test_plain_numpy_and_onnxruntime_reach_the_accuracy_that_is_reported(plain: RunFolder):
     results = plain.results()
     assert results is not None
@@ -121,7 +129,7 @@ def test_plain_numpy_and_onnxruntime_reach_the_accuracy_that_is_reported(plain: 
     assert session.get_modelmeta().custom_metadata_map["data_md5"] == results["data"]["md5"]
 
 
-def test_test_images_are_opened_by_evaluate_alone(plain: RunFolder):
+def test_test_images_are_passed_on_packed(plain: RunFolder):
     prepared = plain.steps / "prepare_data"
     assert {path.name for path in (prepared / "test").iterdir()} >= {"meta.json", "test-00.npz"}
     assert not list(prepared.glob("test/*.npy"))

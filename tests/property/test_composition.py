@@ -21,6 +21,11 @@ from schwarz.partition import Box, Partition
 SIZE = {1: 40, 2: 32, 3: 16}
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
 def random_statistics(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
@@ -59,8 +64,9 @@ def aligned(draw) -> tuple[tuple[int, ...], Partition, list[list[int]]]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(aligned(), st.integers(4, 9))
-def test_logits_of_the_composed_network_are_the_sum_of_the_local_ones(case, dense):
+@given(aligned(), st.integers(4, 9), st.integers(0, 2**31))
+def test_logits_of_the_composed_network_are_the_sum_of_the_local_ones(case, dense, seed):
+    torch.manual_seed(seed)
     shape, partition, stages = case
     whole, locals_ = composed(shape, partition, stages, dense, "valid")
     x = torch.randn(3, *shape, dtype=torch.float64)
@@ -71,11 +77,26 @@ def test_logits_of_the_composed_network_are_the_sum_of_the_local_ones(case, dens
 def test_with_same_padding_features_agree_where_a_box_alone_decides_them_and_not_elsewhere():
     partition = Partition.grid((32, 32), (2, 2))
     whole, locals_ = composed((1, 32, 32), partition, [[8], [8]], 8, "same")
-    x = torch.randn(2, 1, 32, 32, dtype=torch.float64)
+    x = torch.randn(20, 1, 32, 32, dtype=torch.float64)
     maps = whole.features(x)[:, :2, :4, :4]  # the first box's channels, on its part of the 8x8 map
     local = locals_[0].features(partition.split(x)[0])
     assert (maps - local)[..., :3, :3].abs().max() < 1e-12  # what lies beyond the cut reaches one position of it
-    assert (maps - local)[..., 3, 3].abs().max() > 1e-6
+    assert (maps - local)[..., 3, :].abs().max() > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("n", "boxes", "overlap", "first"),
+    [(32, 3, 0, [0, 1, 3]), (32, 2, 4, [0, 2]), (36, 2, 6, [0, 1]), (40, 4, 0, [0, 1, 3, 4])],
+)
+def test_unaligned_boxes_lie_at_the_nearest_place_of_the_flattened_map_side_by_side(n, boxes, overlap, first):
+    """Starts that the stride of 8 does not divide: offset round(start / 8), clipped so that the local map fits."""
+    whole: Any = VGG((1, n), 3, [[4], [4], [4]], 4)
+    partition = Partition.grid((n,), (boxes,), overlap)
+    locals_ = decompose(whole, partition, (1, n))
+    for k, local in enumerate(locals_):
+        local.get_submodule("dense").weight.data.fill_(k + 1)
+    weight = compose(whole, locals_, partition).get_submodule("dense").weight.reshape(4, 4, n // 8)
+    assert [int((weight == k + 1).any(0).any(0).nonzero()[0]) for k in range(boxes)] == first
 
 
 def test_document_1s_vgg9_decomposes_into_quarters():

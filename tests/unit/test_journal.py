@@ -1,6 +1,9 @@
 """The journal: whole lines, read as they grow, from where one left off."""
 
+import resource
 from pathlib import Path
+
+import pytest
 
 from schwarz.journal import Journal, Tail, read
 
@@ -33,4 +36,18 @@ def test_half_a_line_waits_and_that_of_a_dead_writer_is_cut_off(tmp_path: Path):
     assert len(tail.poll()) == 1
     assert tail.poll() == []
     Journal(tmp_path / "a.jsonl", "a").write("done")
+    assert [event["event"] for event in read(tmp_path)] == ["start", "done"]
+
+
+def test_a_disk_that_fills_up_leaves_no_half_line(tmp_path: Path):
+    journal = Journal(tmp_path / "a.jsonl", "a")
+    journal.write("start")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size + 10, before[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            journal.write("done")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    journal.write("done")
     assert [event["event"] for event in read(tmp_path)] == ["start", "done"]

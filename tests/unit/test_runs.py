@@ -44,6 +44,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path):
         create(CONFIG, tmp_path)
 
 
+def test_a_folder_whose_making_was_cut_short_is_taken(tmp_path: Path):
+    made = create(CONFIG, tmp_path / "r")
+    (made.path / "config.toml").unlink()
+    assert create(CONFIG, tmp_path / "r").config == CONFIG
+
+
 @pytest.mark.parametrize(("name", "message"), [("tinny", "Did you mean 'tiny'"), ("tiny", "has no config.toml")])
 def test_what_is_not_a_run_is_refused(tmp_path: Path, name: str, message: str):
     (tmp_path / "tiny").mkdir()

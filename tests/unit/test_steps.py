@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from schwarz.config import Training
+from schwarz.config import Config, Training, override
 from schwarz.errors import StepFailed, WrongInput
 from schwarz.files import read_json, write_atomic
 from schwarz.journal import read
+from schwarz.presets import preset
 from schwarz.steps.frame import DONE, Metrics, step, whole
 
 calls: list[Training] = []
@@ -91,6 +92,35 @@ def test_a_failure_leaves_its_cause_and_no_result(run: Path):
     assert "Traceback" in Path(told["log"]).read_text()
     assert events(run) == ["start", "failed"]
     assert not whole(run / "steps" / "make")
+
+
+def test_a_section_that_is_wrong_is_told_like_any_other_failure(run: Path):
+    with pytest.raises(WrongInput, match=r"local: epochs = 0: .*greater than or equal to 1"):
+        make(local='{"epochs": 0}', number=1, out=run / "a")
+    assert events(run) == ["start", "failed"]
+
+
+@step("again", fresh=True)
+def again(*, out: Path) -> Metrics:
+    calls.append(Training())
+    return {}
+
+
+def test_a_fresh_step_is_done_in_every_run(run: Path):
+    for _ in range(2):
+        again(out=run / "steps" / "again")
+    assert len(calls) == 2
+
+
+def test_where_a_run_happens_is_no_part_of_a_results_key(run: Path):
+    @step("whole")
+    def all_of_it(config: Config, *, out: Path) -> Metrics:
+        calls.append(config.local)
+        return {}
+
+    for pods in (1, 2):
+        all_of_it(config=override(preset("tiny"), {"place.pods": pods}), out=run / "steps" / "all_of_it")
+    assert len(calls) == 1
 
 
 def test_in_a_pod_the_journal_lies_beside_the_result(tmp_path: Path):

@@ -18,7 +18,7 @@ def build(network: Network, input_shape: Sequence[int], classes: int) -> nn.Modu
 
 
 def initialise(module: nn.Module, seed: int) -> nn.Module:
-    """Fresh weights, a function of the seed alone: not of what was drawn before, nor of the thread."""
+    """Fresh weights, a function of the seed alone, not of what was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for layer in module.modules():

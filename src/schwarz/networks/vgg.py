@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from schwarz.shrinking import left
+
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
@@ -35,7 +37,7 @@ class VGG(nn.Module):
                 layers += _block(len(spatial), channels, width, padding)
                 channels = width
             layers.append(POOL[len(spatial)](2))
-        mapped = [_mapped(n, stages, padding) for n in spatial]
+        mapped = [left(n, [len(widths) for widths in stages], padding) for n in spatial]
         if min(mapped) < 1:
             raise ValueError(f"an input of {list(input_shape)} is too small: after all stages its map is {mapped}")
         self.features = nn.Sequential(*layers)
@@ -55,7 +57,7 @@ def vgg9(
     dense: int = 128,
     padding: Literal["same", "valid"] = "same",
 ) -> VGG:
-    """Document 1's VGG9 with w = `width` (DESIGN: widths are ours to choose and to state)."""
+    """Document 1's VGG9 with w = `width` (document 1 gives no widths: ours)."""
     return VGG(input_shape, classes, [[width * 2**stage] * 3 for stage in range(3)], dense, padding)
 
 
@@ -65,10 +67,3 @@ def _block(dim: int, inputs: int, outputs: int, padding: Literal["same", "valid"
         NORM[dim](outputs),
         nn.ReLU(),
     ]
-
-
-def _mapped(n: int, stages: Sequence[Sequence[int]], padding: str) -> int:
-    """Pixels along an axis of n after all stages: a `valid` 3x3 convolution takes two, a pooling half."""
-    for widths in stages:
-        n = (n - (0 if padding == "same" else 2 * len(widths))) // 2
-    return n

@@ -1,5 +1,6 @@
-"""First step, never cached: say what is about to run, and open its entry in the tracking server."""
+"""First step, never cached: say what is about to run, and refuse at once what could not end well."""
 
+import os
 from pathlib import Path
 
 from schwarz.config import Config
@@ -7,14 +8,18 @@ from schwarz.errors import WrongInput
 from schwarz.files import write_json
 from schwarz.journal import Journal
 from schwarz.lineage import lineage
-from schwarz.steps.frame import Metrics, step
+from schwarz.steps.frame import Metrics, run_folder, step
 
 
-@step("begin")
+@step("begin", fresh=True)
 def begin(config: Config, *, uid: str, journal: Journal, out: Path) -> Metrics:
     """Writes lineage.json: commit, versions, the configuration's digest, the run's id."""
     if config.data.md5 is None:
         raise WrongInput("data.md5 is not set: `schwarz run` and `schwarz compile` fill it in from the .dvc file.")
+    if run_folder() is None and "SCHWARZ_STORE" not in os.environ:
+        raise WrongInput(
+            "neither SCHWARZ_RUN nor SCHWARZ_STORE is set: name the folder that all pods see in SCHWARZ_STORE."
+        )
     origin = lineage(config, uid)
     tags = {
         "schwarz.run": uid,
@@ -28,9 +33,9 @@ def begin(config: Config, *, uid: str, journal: Journal, out: Path) -> Metrics:
 
 
 def flat(config: Config) -> dict[str, str | int | float]:
-    """The configuration as MLflow's flat parameters; what is unset is left out."""
+    """The science of a configuration as MLflow's flat parameters; what is unset is left out."""
     values: dict[str, str | int | float] = {}
-    for name, value in config.model_dump(mode="json", by_alias=True, exclude_none=True).items():
+    for name, value in config.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"place"}).items():
         section = value if isinstance(value, dict) else {"": value}
         for field, content in section.items():
             text = ", ".join(map(str, content)) if isinstance(content, list) else content

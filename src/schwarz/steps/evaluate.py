@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from schwarz import data as datasets
-from schwarz.combine import CHEAP
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.files import read_json, write_json
 from schwarz.images import Labelled, load, save_array
@@ -17,7 +16,7 @@ from schwarz.journal import Journal
 from schwarz.networks import count_parameters
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.train_local import fleet
-from schwarz.strategies import Trained, history
+from schwarz.strategies import COMBINED, Trained, history
 from schwarz.training import accuracy, predict
 
 TRAIN_IMAGES = 2000
@@ -41,14 +40,17 @@ def evaluate(
     found: dict[Strategy, dict[str, Any]] = {}
     for name in sorted(strategies, key=STRATEGIES.index):
         scores = _scores(trained, name, parts, local)
-        found[name] = _figures(scores, parts) | {"cpu_s": trained.cpu_s(name), "parameters": _parameters(trained, name)}
+        found[name] = _figures(scores, parts) | {
+            "cpu_s": trained.cpu_s(name),
+            "parameters": count_parameters(trained.model(name)),
+        }
         found[name]["confusion"] = _confusion(scores["test"], parts["test"].y)
         save_array(out / "probabilities" / f"{name}.npy", scores["test"].softmax(-1).numpy())
         journal.write("progress", done=len(found), total=len(strategies))
         journal.write("run", run=name, params={"strategy": name}, tags={})
         journal.write("metric", run=name, epoch=0, metrics={MLFLOW[key]: found[name][key] for key in MLFLOW})
         journal.write("end", run=name)
-    best = max(found, key=lambda name: (found[name]["validation"], -found[name]["cpu_s"]))
+    best = max(found, key=lambda name: (found[name]["validation"], -found[name]["parameters"]))
     write_json(out / "evaluation.json", {
         "best": best,
         "classes": read_json(images / "data.json")["classes"],
@@ -79,18 +81,17 @@ def _parts(images: Path) -> dict[str, Labelled]:
 
 def _local_logits(trained: Trained, parts: dict[str, Labelled]) -> dict[str, Tensor]:
     """[images, N, K] per part: what all combiners work on, computed once."""
-    model = trained.divided("product")
-    model.combiner = nn.Identity()
+    model = trained.blueprint.divided(trained.fleet, nn.Identity())
     return {name: predict(model, part.x) for name, part in parts.items()}
 
 
 def _scores(
     trained: Trained, strategy: Strategy, parts: dict[str, Labelled], local: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    if strategy not in (*CHEAP, "coarse"):
+    if strategy not in COMBINED:
         model = trained.model(strategy)
         return {name: predict(model, part.x) for name, part in parts.items()}
-    combiner = trained.divided(strategy).combiner
+    combiner = trained.combiner(strategy)
     with torch.inference_mode():
         scores = {name: combiner(logits) for name, logits in local.items()}
     if strategy == "coarse":  # it learned from the validation images: its cross-fitted scores stand for it there
@@ -113,10 +114,6 @@ def _figures(scores: dict[str, Tensor], parts: dict[str, Labelled]) -> dict[str,
 def _local(trained: Trained, k: int, logits: dict[str, Tensor], parts: dict[str, Labelled]) -> dict[str, float]:
     figures = _figures({name: scores[:, k] for name, scores in logits.items()}, parts)
     return {"box": k, **figures, "cpu_s": history(trained.locals_[k])["cpu_s"][-1]}
-
-
-def _parameters(trained: Trained, strategy: Strategy) -> int:
-    return count_parameters(trained.model(strategy))
 
 
 def _confusion(scores: Tensor, y: np.ndarray) -> list[list[int]]:

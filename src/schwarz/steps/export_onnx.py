@@ -23,7 +23,7 @@ def export_onnx(
     trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)
     best: Strategy = read_json(evaluation / "evaluation.json")["best"]
     strategy: Strategy = best if export_.strategy == "best" else export_.strategy
-    model, path, blueprint = Deployed(trained.model(strategy)), out / f"{strategy}.onnx", trained.blueprint()
+    model, path, blueprint = Deployed(trained.model(strategy)), out / f"{strategy}.onnx", trained.blueprint
     about = read_json(images / "data.json")
     metadata = {
         "classes": json.dumps(about["classes"]),

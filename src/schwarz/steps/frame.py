@@ -15,11 +15,12 @@ import time
 import traceback
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schwarz.config import Section, digest
+from schwarz.config import Section, digest, read_section
 from schwarz.errors import FAILED, SchwarzError, StepFailed
 from schwarz.files import read_json, sha256, tree, write_atomic, write_json
 from schwarz.journal import Journal
@@ -55,19 +56,20 @@ class Place:
         return run / "logs" / "journal" / f"{self.label}.jsonl" if run else self.out.parent / f"{self.out.name}.jsonl"
 
 
-def step(title: str, name: str = "", part: str = "") -> Callable[[Callable[..., Metrics]], Callable[..., Metrics]]:
+def step(
+    title: str, name: str = "", part: str = "", fresh: bool = False
+) -> Callable[[Callable[..., Metrics]], Callable[..., Metrics]]:
     """Make a function a step. `title` names it in the journal and `part` the part of the step `name` that it does;
-    both may hold {argument}."""
+    both may hold {argument}. A `fresh` step is done anew in every run: its effect is outside its result."""
 
     def decorate(work: Callable[..., Metrics]) -> Callable[..., Metrics]:
         @functools.wraps(work)
         def framed(*, out: Path, **given: Any) -> Metrics:
-            arguments = _typed(work, given)
-            place = Place(name or work.__name__, part.format(**arguments), out)
+            place = Place(name or work.__name__, part.format(**given), out)
             journal = Journal(place.journal, place.step, place.part)
-            journal.write("start", title=title.format(**arguments))
+            journal.write("start", title=title.format(**given))
             try:
-                return _run(work, arguments, place, journal)
+                return _run(work, _typed(work, given), place, journal, fresh)
             except BaseException as fault:
                 _tell(fault, journal, place)
                 raise
@@ -95,10 +97,12 @@ def place_of(run: Path, step: str, part: str = "") -> Path:
     return run / "steps" / step / part
 
 
-def _run(work: Callable[..., Metrics], arguments: dict[str, Any], place: Place, journal: Journal) -> Metrics:
+def _run(
+    work: Callable[..., Metrics], arguments: dict[str, Any], place: Place, journal: Journal, fresh: bool
+) -> Metrics:
     out, kept = place.out, place.kept
     key = digest([place.step, place.part, {name: _identity(name, value) for name, value in arguments.items()}, _code()])
-    if whole(kept) and (done := read_json(kept / DONE))["key"] == key:
+    if not fresh and whole(kept) and (done := read_json(kept / DONE))["key"] == key:
         _publish(kept, out)
         journal.write("reused", saved_s=done["wall_s"], metrics=done["metrics"])
         return done["metrics"]
@@ -110,7 +114,7 @@ def _run(work: Callable[..., Metrics], arguments: dict[str, Any], place: Place, 
         arguments = {**arguments, "journal": journal}
     metrics = work(**arguments, out=out)
     spent = {"wall_s": round(time.monotonic() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
-    files = {str(path.relative_to(out)): sha256(path) for path in tree(out) if path.suffix != ".jsonl"}
+    files = {str(path.relative_to(out)): sha256(path) for path in tree(out)}
     write_json(
         out / DONE, {"step": place.step, "part": place.part, "key": key, "files": files, "metrics": metrics, **spent}
     )
@@ -126,7 +130,7 @@ def _typed(work: Callable[..., Metrics], given: Mapping[str, Any]) -> dict[str, 
     for name, value in given.items():
         hint = hints.get(name)
         if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, str):
-            typed[name] = hint.model_validate_json(value)
+            typed[name] = read_section(hint, value, name)
         else:
             typed[name] = value
     return typed
@@ -135,7 +139,7 @@ def _typed(work: Callable[..., Metrics], given: Mapping[str, Any]) -> dict[str, 
 def _identity(name: str, value: Any) -> Any:
     """What an argument means to a result: an input folder counts by its key, wherever it lies."""
     if isinstance(value, Section):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", exclude={"place"})
     if isinstance(value, Path):
         if not whole(value):
             raise StepFailed(
@@ -151,7 +155,9 @@ def _identity(name: str, value: Any) -> Any:
 def _code() -> str:
     """Digest of the library's source, but for the command line: a result made by other code is not reused."""
     root = Path(__file__).parents[1]
-    sources = [path for path in tree(root) if path.suffix == ".py" and root / "cli" not in path.parents]
+    sources = [
+        path for path in tree(root) if path.suffix in (".py", ".j2", ".css") and root / "cli" not in path.parents
+    ]
     return digest({str(path.relative_to(root)): sha256(path) for path in sources})
 
 
@@ -173,9 +179,13 @@ def _tell(fault: BaseException, journal: Journal, place: Place) -> None:
     """Leave the cause where the command line, or whoever looks at the pod, finds it."""
     log = place.logs / f"{place.label}.log"
     told = {"error": _cause(fault, place), "log": str(log), "status": getattr(fault, "status", FAILED)}
-    journal.write("failed", **told)
-    write_atomic(log, traceback.format_exc())
-    write_json(place.out / ERROR, told)
+    for tell in (
+        lambda: journal.write("failed", **told, interrupted=isinstance(fault, KeyboardInterrupt)),
+        lambda: write_atomic(log, traceback.format_exc()),
+        lambda: write_json(place.out / ERROR, told),
+    ):
+        with suppress(OSError):  # a full disk may refuse one and still take another; the fault itself is raised on
+            tell()
 
 
 def _cause(fault: BaseException, place: Place) -> str:

@@ -3,7 +3,6 @@
 Test images are passed on packed, as they came: only `evaluate` opens them.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from schwarz import data as datasets
 from schwarz import storage
 from schwarz.config import Data
 from schwarz.errors import StepFailed, WrongInput
-from schwarz.files import write_json
+from schwarz.files import copy, write_json
 from schwarz.images import Labelled, save_array
 from schwarz.runs import project_root
 from schwarz.seeds import derive
@@ -51,9 +50,8 @@ def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
 
 
 def _pass_on(packed: Path, folder: Path) -> None:
-    folder.mkdir()
     shards = sorted(packed.glob("test-*.npz"))
     if not shards:
         raise WrongInput(f"{packed}: has no test-*.npz. `schwarz data add` packs a set anew.")
     for path in (packed / "meta.json", *shards):
-        shutil.copyfile(path, folder / path.name)
+        copy(path, folder / path.name)

@@ -12,7 +12,7 @@ from schwarz.journal import Journal
 from schwarz.steps.frame import Metrics, run_folder, step
 
 
-@step("register")
+@step("register", fresh=True)
 def register(
     preset: str,
     register_: Register,

@@ -8,16 +8,16 @@ import numpy as np
 
 from schwarz.config import STRATEGIES
 from schwarz.files import read_json, write_atomic, write_json
-from schwarz.images import load, pad
+from schwarz.images import MANIFEST, load, pad
+from schwarz.partition import padded
 from schwarz.report import page
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.split import MANIFEST
 
 DATA = ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
 SAMPLES = 10  # a row of the page
 
 
-@step("report")
+@step("report", fresh=True)
 def report(
     preset: str,
     seed: int,
@@ -32,8 +32,7 @@ def report(
 ) -> Metrics:
     """Writes results.json and report.html."""
     about, found = read_json(images / "data.json"), read_json(evaluation / "evaluation.json")
-    boxes = read_json(shards / MANIFEST)["blueprint"]
-    padded = [n + 2 * boxes["pad"] for n in boxes["image_shape"][1:]]
+    plan = read_json(shards / MANIFEST)["plan"]
     entry = read_json(registered / "registered.json")
     origin = read_json(begun / "lineage.json")
     uid = origin.pop("uid")
@@ -46,14 +45,14 @@ def report(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "chance": 1 / len(about["classes"]),
         "data": {name: about[name] for name in DATA},
-        "partition": {"shape": padded, "boxes": boxes["boxes"]},
+        "partition": {"shape": list(padded(plan["image_shape"], plan["pad"])[1:]), "boxes": plan["boxes"]},
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
         **{name: found[name] for name in ("locals", "best", "curves", "confusion")},
         "model": {**model, "file": f"model/{model['file']}", "registered": entry["registered"]},
         "lineage": {**origin, **{name: entry[name] for name in ("tracking_uri", "mlflow_run_id")}},
     }
     write_json(out / "results.json", results)
-    samples, labels = _samples(images, boxes["pad"])
+    samples, labels = _samples(images, plan["pad"])
     write_atomic(out / "report.html", page(results, samples, labels))
     return {"best_test_accuracy": found["strategies"][found["best"]]["test"]}
 

@@ -1,42 +1,36 @@
 """Cut every training and validation image into its boxes, one folder of shards per box.
 
 The artifact is a small manifest; the shards lie outside it, so that a pod that trains one box reads one box. They are
-content-addressed: a second run with the same data and partition writes nothing.
+addressed by data, partition and seed: a second run of the same writes nothing.
 """
 
 import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from schwarz.config import Data, Network, PartitionConfig, digest
+from schwarz.config import Data, PartitionConfig, digest
 from schwarz.errors import StepFailed
 from schwarz.files import read_json, sha256, write_json
-from schwarz.images import Labelled, load, pad, save_array
-from schwarz.partition import Partition
+from schwarz.images import MANIFEST, load, pad, save_array
+from schwarz.partition import Partition, padded
 from schwarz.steps.frame import Metrics, run_folder, step
-
-MANIFEST = "manifest.json"
 
 
 @step("split")
-def split(seed: int, data: Data, partition: PartitionConfig, network: Network, *, images: Path, out: Path) -> Metrics:
-    """Writes manifest.json: where the shards lie, their sha256, and the blueprint of the networks to come."""
+def split(seed: int, data: Data, partition: PartitionConfig, *, images: Path, out: Path) -> Metrics:
+    """Writes manifest.json: where the shards lie, their sha256, and what the networks need to know of the images."""
     about = read_json(images / "data.json")
-    padded = [n + 2 * data.pad for n in about["shape"][1:]]
-    boxes = Partition.of(partition, padded)
+    boxes = Partition.of(partition, padded(about["shape"], data.pad)[1:])
     chosen = digest([seed, data.model_dump(mode="json", exclude={"name", "md5"}), [box.spans for box in boxes]])
     folder = store() / "boxes" / f"{about['md5']}-{chosen}"
     sums = {}
     for k, box in enumerate(boxes):
         sums[str(k)] = _written(folder / str(k)) or _write(folder / str(k), images, data.pad, box.slices)
-    blueprint = {
-        "network": network.model_dump(mode="json"), "boxes": [[list(span) for span in box] for box in boxes],
-        "image_shape": about["shape"], "pad": data.pad, "mean": about["mean"], "std": about["std"],
-        "classes": len(about["classes"]),
+    plan = {
+        "boxes": [[list(span) for span in box] for box in boxes], "image_shape": about["shape"], "pad": data.pad,
+        "mean": about["mean"], "std": about["std"], "classes": len(about["classes"]),
     }  # fmt: skip
-    write_json(out / MANIFEST, {"uri": str(folder), "sha256": sums, "blueprint": blueprint})
+    write_json(out / MANIFEST, {"uri": str(folder), "sha256": sums, "plan": plan})
     return {"boxes": float(len(boxes))}
 
 
@@ -47,17 +41,6 @@ def store() -> Path:
     if "SCHWARZ_STORE" not in os.environ and default is None:
         raise StepFailed("SCHWARZ_STORE is not set: name the folder that all pods see, where the boxes are to lie.")
     return Path(os.environ.get("SCHWARZ_STORE", str(default)))
-
-
-def load_box(manifest: dict[str, Any], k: int, part: str) -> Labelled:
-    """The shards of box k, memory-mapped, after their sha256 was checked."""
-    folder = Path(manifest["uri"]) / str(k)
-    for name, value in manifest["sha256"][str(k)].items():
-        if not (folder / name).exists() or sha256(folder / name) != value:
-            raise StepFailed(
-                f"{folder / name}: is missing or not what `split` wrote. Resume the run to write it again."
-            )
-    return Labelled(np.load(folder / f"{part}-x.npy", mmap_mode="r"), np.load(folder / f"{part}-y.npy"))
 
 
 def _written(folder: Path) -> dict[str, str] | None:

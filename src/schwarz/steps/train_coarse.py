@@ -1,13 +1,14 @@
 """Train the coarse net on the local probabilities of images that no local network was trained on
 (document 1, section 2.1: the CNN-DNN's DNN)."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from schwarz.blueprint import blueprint_of, load_local, save
+from schwarz.blueprint import blueprint_of, load_fleet, save
 from schwarz.config import Coarse
 from schwarz.files import write_json
 from schwarz.images import Labelled, load, save_array
@@ -28,13 +29,15 @@ def train_coarse(
     It learns from all of those images, so its own answers on them say nothing; each is instead scored by a net
     trained without its fold. Strategies are compared on these scores.
     """
+    began = time.process_time()
     boxes = fleet(locals_)
     blueprint = blueprint_of(boxes[0])
     holdout = load(images, "validation")
-    model = blueprint.divided([load_local(box) for box in boxes], nn.Identity())
+    model = blueprint.divided(load_fleet(boxes), nn.Identity())
     logits = Labelled(predict(model, holdout.x).numpy(), holdout.y)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
-    history = fit(net, coarse, logits, None, derive(seed, "coarse"), Follower(journal, "coarse", coarse))
+    spent_s, follower = time.process_time() - began, Follower(journal, "coarse", coarse)
+    history = fit(net, coarse, logits, None, derive(seed, "coarse"), follower, spent_s)
     scores = torch.zeros(len(logits), blueprint.classes)
     for fold, left_out in enumerate(folds(logits.y, coarse.folds, derive(seed, "folds"))):
         other = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))

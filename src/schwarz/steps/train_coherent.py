@@ -1,68 +1,67 @@
 """Train local networks and coarse net as one model: from scratch (document 1's CNN-DNN-coherent), or started from
 trained local networks (document 1, section 2.2: CNN-DNN-transfer)."""
 
+import time
 from pathlib import Path
 
 from torch import nn
 
-from schwarz.blueprint import Blueprint, load_coarse, load_local, save
+from schwarz.blueprint import Blueprint, load_fleet, planned, save
+from schwarz.combine import CoarseNet
 from schwarz.config import Coarse, Network, Training, Transfer
-from schwarz.files import read_json, write_json
-from schwarz.images import load
+from schwarz.files import write_json
+from schwarz.images import Labelled, load
 from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.steps.follow import Follower
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.split import MANIFEST
 from schwarz.steps.train_local import fleet
-from schwarz.training import fit
+from schwarz.training import fit, predict
 
 
 @step("coherent", part="scratch")
 def train_coherent(
-    seed: int,
-    network: Network,
-    coarse: Coarse,
-    coherent: Training,
-    *,
-    images: Path,
-    shards: Path,
-    journal: Journal,
-    out: Path,
-) -> Metrics:
+    seed: int, network: Network, coarse: Coarse, coherent: Training, *,
+    images: Path, shards: Path, journal: Journal, out: Path,
+) -> Metrics:  # fmt: skip
     """The coherent model from random weights."""
-    blueprint = _blueprint(shards, network)
+    blueprint = planned(shards, network)
     locals_ = blueprint.local_networks(derive(seed, "coherent"))
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coherent"))
-    return _train(blueprint, locals_, net, coherent, "coherent", seed, coarse, images, journal, out)
+    return _train(blueprint, locals_, net, coherent, "coherent", seed, images, journal, out)
 
 
 @step("transfer", name="train_coherent", part="transfer")
 def train_transfer(
     seed: int, network: Network, coarse: Coarse, transfer: Transfer, *,
-    images: Path, shards: Path, locals_: list[Path], trained: Path | None, journal: Journal, out: Path,
+    images: Path, shards: Path, locals_: list[Path], journal: Journal, out: Path,
 ) -> Metrics:  # fmt: skip
-    """The coherent model from trained local networks; its coarse net starts at random, or is the trained one."""
-    blueprint = _blueprint(shards, network)
-    start = [load_local(box) for box in fleet(locals_)]
-    fresh = blueprint.coarse_net(coarse.hidden, derive(seed, "transfer"))
-    net = fresh if trained is None else load_coarse(trained)
-    return _train(blueprint, start, net, transfer, "transfer", seed, coarse, images, journal, out)
+    """The coherent model from trained local networks. Its coarse net starts at random, as in document 1, or was first
+    trained alone, as long as the whole is to be, on what the frozen local networks answer to the training images.
+
+    The validation images choose the best epoch and the best strategy, so its start must not have learned from them:
+    it is not the net of `coarse`.
+    """
+    began = time.process_time()
+    blueprint = planned(shards, network)
+    start = load_fleet(fleet(locals_))
+    net = blueprint.coarse_net(coarse.hidden, derive(seed, "transfer"))
+    if transfer.coarse == "trained":
+        train = load(images, "train")
+        answers = predict(blueprint.divided(start, nn.Identity()), train.x).numpy()
+        fit(net, transfer, Labelled(answers, train.y), None, derive(seed, "transfer", "alone"), lambda *epoch: None)
+    spent_s = time.process_time() - began
+    return _train(blueprint, start, net, transfer, "transfer", seed, images, journal, out, spent_s)
 
 
 def _train(
-    blueprint: Blueprint, locals_: list[nn.Module], net: nn.Module, training: Training, name: str,
-    seed: int, coarse: Coarse, images: Path, journal: Journal, out: Path,
+    blueprint: Blueprint, locals_: list[nn.Module], net: CoarseNet, training: Training, name: str,
+    seed: int, images: Path, journal: Journal, out: Path, spent_s: float = 0.0,
 ) -> Metrics:  # fmt: skip
     model = blueprint.divided(locals_, net)
-    follower = Follower(journal, name, training)
-    history = fit(model, training, load(images, "train"), load(images, "validation"), derive(seed, name), follower)
-    save(out, model, blueprint, role=name, hidden=list(coarse.hidden))
+    train, validation = load(images, "train"), load(images, "validation")
+    history = fit(model, training, train, validation, derive(seed, name), Follower(journal, name, training), spent_s)
+    hidden = [layer.out_features for layer in net.hidden if isinstance(layer, nn.Linear)]
+    save(out, model, blueprint, role=name, hidden=hidden)
     write_json(out / "history.json", history.to_json())
     return {"validation_accuracy": max(history.validation_accuracy)}
-
-
-def _blueprint(shards: Path, network: Network) -> Blueprint:
-    return Blueprint.from_json(
-        {**read_json(shards / MANIFEST)["blueprint"], "network": network.model_dump(mode="json")}
-    )

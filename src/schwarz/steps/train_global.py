@@ -4,15 +4,14 @@ from pathlib import Path
 
 from torch import nn
 
-from schwarz.blueprint import Blueprint, blueprint_of, load_whole, save
+from schwarz.blueprint import Blueprint, blueprint_of, load_whole, planned, save
 from schwarz.config import Network, Training
-from schwarz.files import read_json, write_json
+from schwarz.files import write_json
 from schwarz.images import load
 from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.steps.follow import Follower
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.split import MANIFEST
 from schwarz.training import fit
 
 
@@ -21,8 +20,7 @@ def train_global(
     seed: int, network: Network, global_: Training, *, images: Path, shards: Path, journal: Journal, out: Path
 ) -> Metrics:
     """The global network from random weights."""
-    manifest = read_json(shards / MANIFEST)
-    blueprint = Blueprint.from_json({**manifest["blueprint"], "network": network.model_dump(mode="json")})
+    blueprint = planned(shards, network)
     start = blueprint.global_network(derive(seed, "global"))
     return _train(blueprint, start, global_, "global", seed, images, journal, out)
 

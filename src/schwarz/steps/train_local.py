@@ -3,14 +3,14 @@
 
 from pathlib import Path
 
-from schwarz.blueprint import Blueprint, save
+from schwarz.blueprint import planned, save
 from schwarz.config import Network, Training
 from schwarz.files import read_json, write_json
+from schwarz.images import MANIFEST, load_box
 from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.steps.follow import Follower
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.split import MANIFEST, load_box
 from schwarz.training import fit
 
 
@@ -19,8 +19,7 @@ def train_local(
     seed: int, network: Network, local: Training, *, shards: Path, pod: int, pods: int, journal: Journal, out: Path
 ) -> Metrics:
     """Writes box-<k>/ for every box of the pod: weights, how to rebuild the network, its history."""
-    manifest = read_json(shards / MANIFEST)
-    blueprint = Blueprint.from_json({**manifest["blueprint"], "network": network.model_dump(mode="json")})
+    manifest, blueprint = read_json(shards / MANIFEST), planned(shards, network)
     fresh = blueprint.local_networks(seed)
     mine = range(pod, len(fresh), pods)
     metrics: Metrics = {}
