@@ -9,7 +9,7 @@ from typing import Any
 
 from schwarz.config import Config
 
-LIBRARIES = ("schwarz", "torch", "numpy", "onnx", "onnxruntime", "mlflow-skinny", "kfp", "dvc")
+LIBRARIES = ("schwarz", "torch", "numpy", "onnx", "onnxruntime", "mlflow", "kfp", "dvc")
 
 
 def lineage(config: Config, uid: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def lineage(config: Config, uid: str) -> dict[str, Any]:
         "commit": commit,
         "dirty": dirty,
         "config_digest": config.science(),
-        "versions": {"python": platform.python_version(), **versions()},
+        "versions": versions(),
     }
 
 
@@ -34,9 +34,9 @@ def commit_of(folder: Path) -> tuple[str, bool]:
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the libraries that decide a result."""
+    """Versions of Python and of the libraries that decide a result, as far as they are installed."""
     found = {distribution.name.lower(): distribution.version for distribution in metadata.distributions()}
-    return {name: found[name] for name in LIBRARIES if name in found}
+    return {"python": platform.python_version(), **{name: found[name] for name in LIBRARIES if name in found}}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -1,6 +1,5 @@
 """The folder of one run: where everything it makes lies, and which run it belongs to."""
 
-import fcntl
 import os
 import uuid
 from collections.abc import Iterator
@@ -9,18 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-
 from schwarz import config as configuration
 from schwarz.config import Config
-from schwarz.errors import WrongInput, nearest
+from schwarz.document import document
+from schwarz.errors import WrongInput, nearest_path
 from schwarz.files import read_json, write_atomic, write_json
+from schwarz.locks import Busy, locked
+
+BEGUN = {"logs", "run.json", "INDEX.md"}
+"""What a run folder holds whose making was cut short: such a folder may be taken."""
 
 INDEX = """# {name}
 
 | file | what it is |
 |---|---|
-| `config.toml` | the whole configuration: `schwarz run {preset} --config config.toml` repeats the run |
+| `config.toml` | the whole configuration: `schwarz run --config config.toml` repeats the run |
 | `results.json` | every figure of the run |
 | `report.html` | the report, one page, needs no network |
 | `model/` | the exported ONNX model |
@@ -66,19 +68,14 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run; a second process that wants it is refused. The kernel lets go when the holder dies."""
-        handle = os.open(self.logs / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        """Hold the run; a second process that wants it is refused."""
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
+            with locked(self.logs / "lock", wait=False):
+                yield
+        except Busy:
             raise WrongInput(
                 f"{self.path}: another process runs it now. Wait for it, or choose another --out."
             ) from None
-        try:
-            yield
-        finally:
-            os.close(handle)
 
 
 def create(config: Config, out: Path | None = None) -> RunFolder:
@@ -86,7 +83,7 @@ def create(config: Config, out: Path | None = None) -> RunFolder:
     path = Path(out).absolute() if out is not None else _next(Path("runs").absolute() / config.preset)
     if (path / "config.toml").exists():
         return _same(open_run(path), config)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or {p.name for p in path.iterdir()} - BEGUN):
         raise WrongInput(f"{path}: holds something that is not a run. Choose an empty or new folder for --out.")
     (path / "logs" / "journal").mkdir(parents=True, exist_ok=True)
     uid = uuid.uuid4().hex
@@ -101,8 +98,7 @@ def open_run(path: Path) -> RunFolder:
     """The run in a folder."""
     path = Path(path).absolute()
     if not path.is_dir():
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise WrongInput(f"{path}: no such run folder.{nearest(path.name, beside)} `schwarz runs` lists the runs here.")
+        raise WrongInput(f"{path}: no such run folder.{nearest_path(path)} `schwarz runs` lists the runs here.")
     if not (path / "config.toml").exists():
         raise WrongInput(f"{path}: not a run folder: it has no config.toml. `schwarz runs` lists the runs here.")
     identity = read_json(path / "run.json")
@@ -117,13 +113,13 @@ def project_root() -> Path:
     here = Path.cwd()
     checkout = Path(__file__).parents[2]
     return next(
-        (p for p in (here, *here.parents, checkout) if (p / "data.dvc").exists() or (p / "datasets").is_dir()), here
+        (
+            p
+            for p in (here, *here.parents, checkout)
+            if (p / "data.dvc").exists() or any((p / "datasets").glob("*.dvc"))
+        ),
+        here,
     )
-
-
-def to_toml(config: Config) -> str:
-    """The configuration as TOML that `load` reads back; unset fields are left out, for TOML has no null."""
-    return tomlkit.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 def differences(old: Config, new: Config) -> list[str]:
@@ -150,7 +146,7 @@ def _same(run: RunFolder, config: Config) -> RunFolder:
 
 
 def _write_config(path: Path, config: Config) -> None:
-    write_atomic(path / "config.toml", to_toml(config))
+    write_atomic(path / "config.toml", document(config))
 
 
 def _next(parent: Path) -> Path:

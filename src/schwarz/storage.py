@@ -5,15 +5,13 @@ DVC itself delivers a damaged object with exit status 0 and stops at the partial
 DVC works in a child process (`python -m schwarz.storage`), so that none of its output, locks or threads reach ours.
 """
 
-import fcntl
 import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +20,7 @@ import yaml
 from schwarz.data.info import DataInfo, describe, dvc_file_of
 from schwarz.errors import SchwarzError, WrongInput
 from schwarz.files import read_json, tree, write_atomic
+from schwarz.locks import locked
 
 IGNORED = (".DS_Store", "Thumbs.db")  # as in .dvcignore
 # The name under which DVC, or `schwarz.files`, writes a file before it takes its place.
@@ -37,14 +36,12 @@ class Added:
     skipped: tuple[str, ...]  # images left out, with the reason
 
 
-def add(
-    path: Path, name: str, root: Path, size: tuple[int, int] | None = None, skip_bad: int = 0, seed: int = 0
-) -> Added:
+def add(path: Path, name: str, root: Path, size: tuple[int, int] | None = None, skip_bad: int = 0) -> Added:
     """Pack the images at `path` (see `schwarz.data.adding.build`) and track them: both, or nothing is left behind."""
     from schwarz.data.adding import build  # numpy and Pillow, which fetching does not need
 
     _checkout(dvc_file_of(root, name))
-    packed = build(path, name, root, size=size, skip_bad=skip_bad, seed=seed)
+    packed = build(path, name, root, size=size, skip_bad=skip_bad)
     try:
         info = track(root, name)
     except BaseException:  # Ctrl-C too: without its .dvc file the folder would only be in the way of the next try
@@ -54,17 +51,16 @@ def add(
     return Added(info, packed.notes, packed.skipped)
 
 
-def fetch(info: DataInfo, into: Path | None = None) -> Path:
-    """Make the set's folder (or a copy of it at `into`) present and whole, and return it.
+def fetch(info: DataInfo) -> Path:
+    """Make the set's folder present and whole, and return it.
 
     Every file is compared with the md5 in the version's listing. Absent and partial files are delivered from the cache,
     which DVC fills from the default remote. A file that was changed is an error, never overwritten.
     """
-    folder = into or info.folder
-    if not _whole(folder, info):
-        with _alone(_checkout(info.dvc_file)):
-            _repair(folder, info)
-    return folder
+    if not _whole(info):
+        with locked(_checkout(info.dvc_file) / ".dvc/tmp/schwarz.lock"):
+            _repair(info)
+    return info.folder
 
 
 def track(root: Path, name: str) -> DataInfo:
@@ -86,31 +82,21 @@ def version(folder: Path) -> str:
     return _md5(json.dumps(listing, sort_keys=True).encode()) + ".dir"
 
 
-def _whole(folder: Path, info: DataInfo) -> bool:
-    return folder.is_dir() and version(folder) == info.md5
+def _whole(info: DataInfo) -> bool:
+    return info.folder.is_dir() and version(info.folder) == info.md5
 
 
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """One process at a time repairs the sets of a checkout."""
-    lock = root / ".dvc/tmp/schwarz.lock"
-    lock.parent.mkdir(exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _repair(folder: Path, info: DataInfo) -> None:
+def _repair(info: DataInfo) -> None:
     """Deliver what is absent or partial, remove what a killed process was writing, and name what else is wrong."""
     cache, note = _fill_cache(info)
     entries = json.loads(_object(cache, info.md5, f"the listing of {info.dvc_file}", note))
     listing = {entry["relpath"]: entry["md5"] for entry in entries}
     for name, md5 in listing.items():
-        _deliver(_object(cache, md5, name, note), folder / name, info)
-    for file in _files(folder):
+        _deliver(_object(cache, md5, name, note), info.folder / name, info)
+    for file in _files(info.folder):
         if UNFINISHED.fullmatch(file.name):
             file.unlink()
-        elif file.relative_to(folder).as_posix() not in listing:
+        elif file.relative_to(info.folder).as_posix() not in listing:
             raise WrongInput(f"{file} is no file of version {info.md5} of {info.name!r}. Move it elsewhere.")
 
 

@@ -3,14 +3,12 @@
 import http.client
 import json
 import os
-import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +19,6 @@ import psutil
 from schwarz.cli.grammar import Command
 from schwarz.errors import DONE, FAILED, WrongInput
 
-LIBRARIES = ("torch", "kfp", "mlflow", "dvc", "onnx", "onnxruntime", "numpy")
 SERVERS = ("MLFLOW_TRACKING_URI", "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 DISK_GB, MEMORY_GB = 2.0, 4.0
 ANSWER_S = 2.0
@@ -62,12 +59,12 @@ def doctor(as_json: bool) -> int:
     return FAILED if lacking else DONE
 
 
-def versions() -> Iterator[Finding]:
-    """Python and the libraries, read from what is installed; nothing is imported."""
-    yield Finding("python", platform.python_version())
-    found = {distribution.name.lower(): distribution.version for distribution in metadata.distributions()}
-    yield Finding("schwarz", found["schwarz"])
-    for name in LIBRARIES:
+def libraries() -> Iterator[Finding]:
+    """Python and the libraries, read from what is installed; none of them is imported."""
+    from schwarz.lineage import LIBRARIES, versions
+
+    found = versions()
+    for name in ("python", *LIBRARIES):
         there = name in found
         yield Finding(
             name, found.get(name, "not installed"), there, remedy=None if there else "`make setup` installs it"
@@ -146,7 +143,7 @@ def sample() -> Iterator[Finding]:
     yield Finding("sample", text, whole, remedy=None if whole else f"`dvc checkout --force {info.dvc_file}`")
 
 
-LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (versions, device, room, tools, servers, sample)
+LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (libraries, device, room, tools, servers, sample)
 
 
 def _answer(*command: str) -> str | None:

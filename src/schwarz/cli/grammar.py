@@ -1,14 +1,12 @@
 """What every command shares: help that ends in examples, and errors that name the nearest valid word or path."""
 
-import os
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
-from schwarz.errors import WrongInput, nearest
+from schwarz.errors import WrongInput, nearest, nearest_path
 
 
 class Command(click.Command):
@@ -62,7 +60,7 @@ class Existing(click.ParamType[Path]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value).expanduser()
         if not path.exists():
-            self.fail(f"{value}: no such {self.name}.{suggestion(path)}", param, ctx)
+            self.fail(f"{value}: no such {self.name}.{nearest_path(path)}", param, ctx)
         if self.name == "file" and path.is_dir():
             self.fail(f"{value}: is a folder, not a file.", param, ctx)
         return path
@@ -78,25 +76,8 @@ class Target(click.ParamType[Path]):
         if path.is_dir():
             self.fail(f"{value}: is a folder. Name a file in it.", param, ctx)
         if not path.parent.is_dir():
-            self.fail(f"{value}: its folder {path.parent} does not exist.{suggestion(path.parent)}", param, ctx)
+            self.fail(f"{value}: its folder {path.parent} does not exist.{nearest_path(path.parent)}", param, ctx)
         return path
-
-
-def suggestion(path: Path) -> str:
-    """ " Did you mean 'X'?" for the existing path nearest to one that does not exist, else ''."""
-    close = closest(path)
-    return f" Did you mean {str(close)!r}?" if close else ""
-
-
-def closest(path: Path) -> Path | None:
-    """The existing path most like `path`, mended from its root to its name; None when a part resembles nothing."""
-    if path.exists():
-        return path
-    parent = closest(path.parent)
-    if parent is None or not parent.is_dir() or not os.access(parent, os.R_OK):
-        return None
-    match = get_close_matches(path.name, [entry.name for entry in parent.iterdir()], 1, 0.6)
-    return parent / match[0] if match else None
 
 
 class WrongFlag(WrongInput):

@@ -33,10 +33,13 @@ def show(preset: str | None, file: Path | None, changes: Words, as_json: bool) -
 
     The output is a file that `--config FILE` reads back.
     """
-    from schwarz.cli.document import document
+    from schwarz.document import document
 
     config = chosen(preset, file, changes)
-    print(json.dumps(config.model_dump(mode="json", by_alias=True), indent=1) if as_json else document(config))
+    if as_json:
+        print(json.dumps(config.model_dump(mode="json", by_alias=True), indent=1))
+    else:
+        print(document(config), end="")
 
 
 @click.command(

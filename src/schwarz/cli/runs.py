@@ -1,6 +1,5 @@
 """`runs`, and how a run is found by what a person calls it."""
 
-import fcntl
 import json
 import re
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schwarz.cli.grammar import Command, suggestion
-from schwarz.errors import WrongInput
+from schwarz.cli.grammar import Command
+from schwarz.errors import WrongInput, nearest_path
+from schwarz.locks import held
 
 if TYPE_CHECKING:
     from schwarz.runs import RunFolder
@@ -58,17 +58,15 @@ def state(path: Path, complete: bool) -> str:
     """`finished`, `running`, `failed` or `stopped`."""
     if complete:
         return "finished"
-    if _held(path / "logs" / "lock"):
+    if held(path / "logs" / "lock"):
         return "running"
     from schwarz.journal import read
 
-    faults: dict[tuple[str, str], str] = {}
+    failed: dict[tuple[str, str], bool] = {}
     for event in read(path / "logs" / "journal"):
         if event["event"] in ("start", "failed"):
-            faults[event["step"], event["part"]] = event.get("error", "")
-    # A step that was interrupted says so: that is no failure.
-    failed = any(fault and not fault.startswith(KeyboardInterrupt.__name__) for fault in faults.values())
-    return "failed" if failed else "stopped"
+            failed[event["step"], event["part"]] = event["event"] == "failed" and not event["interrupted"]
+    return "failed" if any(failed.values()) else "stopped"
 
 
 def find(name: str) -> "RunFolder":
@@ -81,12 +79,13 @@ def find(name: str) -> "RunFolder":
     if (Path("runs") / name).is_dir():
         return open_run(Path("runs") / name)
     if re.fullmatch(r"[0-9a-f]{32}", name):
+        from schwarz.tracking import is_parent
+
         for folder in folders():
-            results = _read(folder / "results.json") or {}
-            if results.get("lineage", {}).get("mlflow_run_id") == name:
+            if is_parent(folder, name):
                 return open_run(folder)
-        raise WrongInput(f"no finished run under {Path('runs').absolute()} has the MLflow run id {name}.")
-    hint = suggestion(path) or suggestion(Path("runs") / name)
+        raise WrongInput(f"no run under {Path('runs').absolute()} has the MLflow run id {name}.")
+    hint = nearest_path(path) or nearest_path(Path("runs") / name)
     raise WrongInput(f"{name}: no such run folder.{hint} `schwarz runs` lists the runs here.")
 
 
@@ -97,15 +96,3 @@ def _line(entry: dict[str, Any], width: int) -> str:
 
 def _read(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def _held(lock: Path) -> bool:
-    """Whether a living process holds a run."""
-    if not lock.exists():
-        return False
-    with lock.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

@@ -7,6 +7,7 @@ from schwarz.cli.board import Board
 from schwarz.cli.display import BOLD, RED, duration, paint
 from schwarz.cli.shell import command, mlflow_ui
 from schwarz.errors import WRONG_INPUT
+from schwarz.tracking.summary import SAME_IMAGES
 
 if TYPE_CHECKING:
     from schwarz.runs import RunFolder
@@ -33,6 +34,7 @@ def finished(results: Results, run: "RunFolder", board: Board, colour: bool = Fa
         "",
         *table(results, colour),
         f"Chance is {results['chance']:.3f}. Best on validation: {best}, test {figures['test']:.3f}.",
+        *([SAME_IMAGES] if results["data"]["validation_is_test"] else []),
         f"report     {run.path / 'report.html'}",
         f"model      {run.path / model['file']}{_registered(model)}",
         f"run        {run.path}",

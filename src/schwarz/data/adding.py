@@ -12,10 +12,10 @@ from schwarz.data.images import Size, from_folder
 from schwarz.data.info import SAMPLE, dvc_file_of
 from schwarz.data.packed import Images, Labels, Meta, Part, pack
 from schwarz.data.selection import split_validation
-from schwarz.errors import WrongInput, nearest
+from schwarz.errors import WrongInput, nearest_path
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-TEST_SHARE = 0.2
+TEST_SHARE, SEED = 0.2, 0
 FEWEST: dict[Part, int] = {"train": 2, "test": 1}  # of every class: one to learn from, one to validate on; one to test
 
 
@@ -28,22 +28,22 @@ class Packed:
     skipped: tuple[str, ...]
 
 
-def build(path: Path, name: str, root: Path, size: Size | None = None, skip_bad: int = 0, seed: int = 0) -> Packed:
+def build(path: Path, name: str, root: Path, size: Size | None = None, skip_bad: int = 0) -> Packed:
     """Pack the images at `path` as the set `name`: whole, or nothing is written.
 
     `path` is a folder CLASS/IMAGE, a folder {train,test}/CLASS/IMAGE, or an .npz file. Where no test images are told
-    apart, a fifth of every class, chosen by `seed`, becomes the test part. `size` (H, W) resizes images of a folder;
-    `skip_bad` of its images may fail to decode and are left out.
+    apart, a fifth of every class becomes the test part, always the same images. `size` (H, W) resizes the images of a
+    folder; `skip_bad` of them may fail to decode and are left out.
     """
     folder = _new_folder(name, root)
     found = _collect(path, size, skip_bad)
     parts, notes = found.parts, found.notes
     if "test" not in parts:
         _enough(found, {"train": FEWEST["train"] + FEWEST["test"]}, path)
-        parts = _set_aside(*parts["train"], seed)
+        parts = _set_aside(*parts["train"])
         notes = (
             *notes,
-            f"no test images told apart: {TEST_SHARE:.0%} of every class, by seed {seed}, are the test part",
+            f"no test images told apart: {TEST_SHARE:.0%} of every class, by seed {SEED}, are the test part",
         )
     else:
         _enough(found, FEWEST, path)
@@ -74,10 +74,7 @@ def _new_folder(name: str, root: Path) -> Path:
 
 def _collect(path: Path, size: Size | None, skip_bad: int) -> Collected:
     if not path.exists():
-        known = next(parent for parent in path.absolute().parents if parent.exists())
-        missing = path.absolute().relative_to(known).parts[0]
-        beside = [entry.name for entry in known.iterdir()] if known.is_dir() else []
-        raise WrongInput(f"{path}: {missing!r} is not in {known}.{nearest(missing, beside)}")
+        raise WrongInput(f"{path}: no such file or folder.{nearest_path(path)}")
     if size is not None and min(size) < 1:
         raise WrongInput(f"--size {size[0]} {size[1]}: height and width must be at least 1.")
     if path.is_dir():
@@ -102,6 +99,6 @@ def _enough(found: Collected, fewest: dict[Part, int], path: Path) -> None:
             raise WrongInput(f"{message}. Add images of it, or remove the class.")
 
 
-def _set_aside(x: Images, y: Labels, seed: int) -> dict[Part, tuple[Images, Labels]]:
-    test = split_validation(y, TEST_SHARE, seed)
+def _set_aside(x: Images, y: Labels) -> dict[Part, tuple[Images, Labels]]:
+    test = split_validation(y, TEST_SHARE, SEED)
     return {"train": (x[~test], y[~test]), "test": (x[test], y[test])}

@@ -12,6 +12,7 @@ from schwarz.files import replacing, tree
 
 PARTS: tuple[Part, ...] = ("train", "test")
 TILE_PX, GAP_PX, FONT_PX = 56, 4, 16
+PER_CLASS = 10  # images in a row of the contact sheet
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,14 @@ def show(info: DataInfo) -> Summary:
     )
 
 
-def contact_sheet(info: DataInfo, path: Path, per_class: int = 10) -> None:
+def contact_sheet(info: DataInfo, path: Path) -> None:
     """Write a PNG: a row per class with its name and its first training images."""
     font = ImageFont.load_default(FONT_PX)
     margin = GAP_PX + int(max(font.getlength(name) for name in info.classes)) + 2 * GAP_PX
     pitch = TILE_PX + GAP_PX
-    sheet = Image.new("RGB", (margin + per_class * pitch, len(info.classes) * pitch + GAP_PX), "white")
+    sheet = Image.new("RGB", (margin + PER_CLASS * pitch, len(info.classes) * pitch + GAP_PX), "white")
     draw = ImageDraw.Draw(sheet)
-    for row, (name, images) in enumerate(zip(info.classes, _examples(info, per_class), strict=True)):
+    for row, (name, images) in enumerate(zip(info.classes, _examples(info), strict=True)):
         top = GAP_PX + row * pitch
         draw.text((GAP_PX, top + TILE_PX // 2), name, fill="black", font=font, anchor="lm")
         for column, image in enumerate(images):
@@ -65,11 +66,11 @@ def contact_sheet(info: DataInfo, path: Path, per_class: int = 10) -> None:
         sheet.save(temporary, format="PNG")
 
 
-def _examples(info: DataInfo, per_class: int) -> list[list[Images]]:
+def _examples(info: DataInfo) -> list[list[Images]]:
     examples: list[list[Images]] = [[] for _ in info.classes]
     for x, y in shards(info.folder, "train"):
         for k, chosen in enumerate(examples):
-            chosen += list(x[y == k][: per_class - len(chosen)])
+            chosen += list(x[y == k][: PER_CLASS - len(chosen)])
     return examples
 
 

@@ -5,7 +5,7 @@ RUN`) sends the journal while the run goes on; `sync` sends what was left. Only 
 the import costs more than a second.
 """
 
-from schwarz.tracking.ledger import parent_id
+from schwarz.tracking.ledger import is_parent, parent_id
 from schwarz.tracking.registry import Entry, register_model
 from schwarz.tracking.server import Unreachable, default_uri, reachable, shown
 from schwarz.tracking.sync import sync
@@ -14,6 +14,7 @@ __all__ = [
     "Entry",
     "Unreachable",
     "default_uri",
+    "is_parent",
     "parent_id",
     "reachable",
     "register_model",

@@ -43,6 +43,11 @@ def parent_id(run: Path) -> str | None:
     return kept["servers"].get(kept["uri"], {}).get("parent")
 
 
+def is_parent(run: Path, identity: str) -> bool:
+    """Whether `identity` is the parent's MLflow run id at any server that the run was sent to."""
+    return any(kept["parent"] == identity for kept in _read(run)["servers"].values())
+
+
 def _file(run: Path) -> Path:
     return run / "logs" / "journal" / "sent.json"
 

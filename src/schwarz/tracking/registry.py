@@ -9,12 +9,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schwarz.files import read_json, sha256, write_json
+from schwarz.files import read_json, replacing, sha256, write_json
 from schwarz.runs import RunFolder, open_run
 from schwarz.tracking.runs import UID, Runs
 from schwarz.tracking.server import UPLOAD_S, Unreachable, answering, connect, reachable, shown
@@ -68,6 +68,7 @@ def register_postponed(run: RunFolder, uri: str) -> Registered | None:
     registered = _register(run, entry, np.array(kept["example"], np.uint8), uri)
     if results := run.results():
         results["model"]["registered"] = registered
+        results["lineage"] |= {"tracking_uri": shown(uri), "mlflow_run_id": registered["run_id"]}
         write_json(run.path / "results.json", results)
     shutil.rmtree(folder)
     return registered
@@ -75,10 +76,10 @@ def register_postponed(run: RunFolder, uri: str) -> Registered | None:
 
 def _postpone(run: Path, entry: Entry, example: "np.ndarray") -> None:
     folder = _pending(run)
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(entry.path, folder / entry.path.name)  # the original may lie in a pipeline's scratch folder
-    kept = asdict(replace(entry, path=Path(entry.path.name)))
-    write_json(folder / "entry.json", {"entry": {**kept, "path": entry.path.name}, "example": example.tolist()})
+    with replacing(folder / entry.path.name) as copy:  # the original may lie in a pipeline's scratch folder
+        shutil.copyfile(entry.path, copy)
+    kept = {**asdict(entry), "path": entry.path.name}
+    write_json(folder / "entry.json", {"entry": kept, "example": example.tolist()})
 
 
 def _pending(run: Path) -> Path:

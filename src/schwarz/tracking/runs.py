@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schwarz.locks import locked
 from schwarz.runs import RunFolder
-from schwarz.tracking.server import EMBEDDED, Unreachable, locked, shown
+from schwarz.tracking.server import EMBEDDED, Unreachable, shown
 from schwarz.tracking.summary import note
 
 if TYPE_CHECKING:

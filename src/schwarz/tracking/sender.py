@@ -105,8 +105,7 @@ class Sender:
             return
         self.last_ms = max(self.last_ms, _ms(event))
         if event["event"] == "failed":
-            interrupted = event["error"].startswith(KeyboardInterrupt.__name__)
-            self.outcome = "KILLED" if interrupted else "FAILED"
+            self.outcome = "KILLED" if event["interrupted"] else "FAILED"
         elif event["event"] == "done" and event["step"] == LAST_STEP:
             self.outcome = "FINISHED"
         elif event["event"] == "start" and event["step"] == "begin":  # resumed

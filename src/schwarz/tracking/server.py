@@ -1,6 +1,5 @@
 """Reaching MLflow: which store it is, whether it answers, and a client that is quiet and gives up soon."""
 
-import fcntl
 import http.client
 import os
 import sqlite3
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from schwarz.errors import SchwarzError
 from schwarz.files import replacing
+from schwarz.locks import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -94,15 +94,6 @@ def answering(uri: str) -> Iterator[None]:
         reason = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
         reason = reason.replace(uri.rstrip("/"), shown(uri).rstrip("/"))
         raise Unreachable(f"MLflow at {shown(uri)} failed: {reason}") from fault
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file; BlockingIOError when another process does and `wait` is off. A dead holder holds nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
 
 
 def _make_store(database: Path) -> None:

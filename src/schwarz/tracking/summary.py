@@ -7,6 +7,9 @@ from schwarz.runs import RunFolder
 HEAD = "| strategy | test accuracy | 95% interval | validation | training CPU-s |\n|---|---|---|---|---|"
 
 
+SAME_IMAGES = "The validation images are the test images: what was chosen by them flatters the test accuracy."
+
+
 def note(run: RunFolder) -> str:
     """What was trained on what; the results, once there are some; where the files lie."""
     config, results = run.config, run.results()
@@ -32,4 +35,5 @@ def _table(results: dict[str, Any]) -> str:
         for name, row in results["strategies"].items()
     ]
     chance = f"Chance level {results['chance']:.2f}; in bold the best on validation images."
-    return "\n".join([HEAD, *rows, "", chance])
+    same = ["", SAME_IMAGES] if results["data"]["validation_is_test"] else []
+    return "\n".join([HEAD, *rows, "", chance, *same])

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schwarz.errors import SchwarzError
+from schwarz.locks import Busy, locked
 from schwarz.runs import RunFolder, open_run
 from schwarz.tracking.ledger import address
 from schwarz.tracking.registry import register_postponed
 from schwarz.tracking.sender import Sender, Sent
-from schwarz.tracking.server import UPLOAD_S, Unreachable, default_uri, locked, reachable, shown
+from schwarz.tracking.server import UPLOAD_S, Unreachable, default_uri, reachable, shown
 
 
 def sync(folder: Path) -> str:
@@ -25,7 +26,7 @@ def sync(folder: Path) -> str:
     try:
         with sending(run, wait=False):
             return _send(run, uri)
-    except BlockingIOError:
+    except Busy:
         raise SchwarzError(
             f"{run.path}: its metrics are being sent by another process now: nothing is left to do."
         ) from None
@@ -35,7 +36,7 @@ def sync(folder: Path) -> str:
 
 @contextmanager
 def sending(run: RunFolder, *, wait: bool = True) -> Iterator[None]:
-    """Be the only one that sends this run's journal."""
+    """Be the only one that sends this run's journal; Busy when another is and `wait` is off."""
     with locked(run.journal / ".sender.lock", wait=wait):
         yield
 

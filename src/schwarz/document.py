@@ -3,20 +3,17 @@
 import json
 import textwrap
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+from pydantic.fields import FieldInfo
 
-    from schwarz.config import Config, Section
+from schwarz.config import Config, Section, sections
 
 COMMENT, WIDTH = 36, 120  # columns where a comment begins, and where a line ends
 
 
-def document(config: "Config") -> str:
-    """Every field with its meaning as a comment; a field that is unset is a line commented out."""
-    from schwarz.config import sections
-
+def document(config: Config) -> str:
+    """Every field with its meaning as a comment; an unset one, for TOML has no null, as a line commented out."""
     lines = []
     for name, info in type(config).model_fields.items():
         if (info.alias or name) not in sections():
@@ -27,10 +24,10 @@ def document(config: "Config") -> str:
             lines += ["", f"[{info.alias or name}]  # {info.description}"]
             for field, about in type(section).model_fields.items():
                 lines += _field(field, getattr(section, field), about)
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
-def _field(name: str, value: Any, info: "FieldInfo") -> list[str]:
+def _field(name: str, value: Any, info: FieldInfo) -> list[str]:
     text = f"# {name} = {_placeholder(info)}" if value is None else f"{name} = {literal(value)}"
     meaning = f"{info.description}{_words(info)}"
     line = f"{text:<{COMMENT}}# {meaning}"
@@ -48,14 +45,14 @@ def literal(value: Any) -> str:
     return json.dumps(value)
 
 
-def _words(info: "FieldInfo") -> str:
+def _words(info: FieldInfo) -> str:
     """The words a field may hold, ' (same, valid)', when it is a matter of words."""
     kinds = [info.annotation, *get_args(info.annotation)]
     words = [word for kind in kinds for word in get_args(kind) if isinstance(word, str)]
     return f" ({', '.join(dict.fromkeys(words))})" if len(words) > 1 else ""
 
 
-def _placeholder(info: "FieldInfo") -> str:
+def _placeholder(info: FieldInfo) -> str:
     """A value that an unset field could take."""
     kind = next(kind for kind in get_args(info.annotation) if kind is not NoneType)
     if kind is str:
