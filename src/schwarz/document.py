@@ -28,7 +28,7 @@ def document(config: Config) -> str:
 
 
 def _field(name: str, value: Any, info: FieldInfo) -> list[str]:
-    text = f"# {name} = {_placeholder(info)}" if value is None else f"{name} = {literal(value)}"
+    text = f"# {name} = {_placeholder(name, info)}" if value is None else f"{name} = {literal(value)}"
     meaning = f"{info.description}{_words(info)}"
     line = f"{text:<{COMMENT}}# {meaning}"
     if len(text) < COMMENT and len(line) <= WIDTH:
@@ -52,10 +52,10 @@ def _words(info: FieldInfo) -> str:
     return f" ({', '.join(dict.fromkeys(words))})" if len(words) > 1 else ""
 
 
-def _placeholder(info: FieldInfo) -> str:
+def _placeholder(name: str, info: FieldInfo) -> str:
     """A value that an unset field could take."""
     kind = next(kind for kind in get_args(info.annotation) if kind is not NoneType)
     if kind is str:
-        return '"..."'
+        return literal(name)
     bound = next((about.ge for about in info.metadata if hasattr(about, "ge")), 1)
     return str(bound) if kind is int else "[16, 16]"

@@ -164,7 +164,9 @@ def test_lines_sent_but_not_remembered_are_not_doubled(here: Path, store: str) -
 def test_failed_run_ends_as_failed_and_is_opened_again_when_resumed(here: Path, store: str) -> None:
     run = begin(here / "runs" / "tiny" / "5")
     Training(run, "train_local-0").train(2)
-    Training(run, "train_local-1").journal.write("failed", error="no space left", log="x.log", status=1)
+    Training(run, "train_local-1").journal.write(
+        "failed", error="no space left", log="x.log", status=1, interrupted=False
+    )
     sync(run.path)
     assert statuses(*found(store, run)) == {"": "FAILED", "local 0": "FAILED", "local 1": "FAILED"}
 
@@ -179,7 +181,8 @@ def test_failed_run_ends_as_failed_and_is_opened_again_when_resumed(here: Path, 
 
 
 def test_interrupted_run_ends_as_killed(here: Path, store: str) -> None:
-    for number, events in (("6a", []), ("6b", [{"error": "KeyboardInterrupt: ", "log": "x.log", "status": 1}])):
+    fault = {"error": "KeyboardInterrupt: ", "log": "x.log", "status": 1, "interrupted": True}
+    for number, events in (("6a", []), ("6b", [fault])):
         run = begin(here / "runs" / "tiny" / number)
         training = Training(run, "train_global")
         training.train(1)

@@ -109,8 +109,9 @@ def test_registry_away_keeps_the_entry_for_sync(place: Path, store: str, tmp_pat
     sent = "54 metrics of 7 runs, model fourth version 1 (champion), results and state"
     assert sync(run.path) == f"Sent to MLflow at {store}: {sent}."
     assert TAGS.items() <= version(store, "fourth", "1").tags.items()
-    registered = read_json(run.path / "results.json")["model"]["registered"]
-    assert registered == {
+    results = read_json(run.path / "results.json")
+    assert results["lineage"] == {"tracking_uri": store, "mlflow_run_id": parent_id(run.path)}
+    assert results["model"]["registered"] == {
         "name": "fourth", "version": "1", "alias": "champion", "uri": "models:/fourth/1", "run_id": parent_id(run.path)
     }  # fmt: skip
     assert sync(run.path).endswith("nothing was sent.")

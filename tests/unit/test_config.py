@@ -5,16 +5,8 @@ from pathlib import Path
 import pytest
 
 from schwarz.config import Config, build, fields, load, override, sections
-from schwarz.document import document
 from schwarz.errors import WrongInput
-from schwarz.presets import PRESETS, preset
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_survives_a_file(name: str, tmp_path: Path):
-    file = tmp_path / "c.toml"
-    file.write_text(document(preset(name)))
-    assert load(file) == preset(name)
+from schwarz.presets import preset
 
 
 def test_every_field_is_documented_and_section_global_is_called_so():

@@ -1,4 +1,4 @@
-"""The README keeps its word: its quick commands work as they stand there, and no link on any page is dead.
+"""The README keeps its word: its quick commands work, no figure is left out, and no link on any page is dead.
 
 A code block is run when the line `<!-- test: fast -->` stands before it. Of a block, the lines that start with
 `schwarz` or `.venv/bin/schwarz` (after a `$ ` if there is one) are commands, everything else is their output.
@@ -26,7 +26,7 @@ PAGES = sorted(
 
 
 def fast_commands() -> list[str]:
-    text = README.read_text(encoding="utf-8") if README.exists() else ""
+    text = README.read_text(encoding="utf-8")
     return [command for block in BLOCK.findall(text) for command in COMMAND.findall(block)]
 
 
@@ -51,6 +51,10 @@ def test_the_fast_commands_work(checkout: Path, subtests: pytest.Subtests) -> No
             )  # fmt: skip
             assert done.returncode == 0, done.stdout + done.stderr
             assert done.stderr == ""
+
+
+def test_every_figure_is_filled_in() -> None:
+    assert not re.search(r"^    [A-Z]+$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

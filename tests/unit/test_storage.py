@@ -94,13 +94,6 @@ def test_a_whole_folder_needs_neither_cache_nor_remote(info: data.DataInfo, root
     assert storage.fetch(info) == info.folder
 
 
-def test_a_copy_is_delivered_where_it_is_wanted(info: data.DataInfo, tmp_path: Path) -> None:
-    forget(info, cache=False)
-    assert storage.fetch(info, into=tmp_path / "copy") == tmp_path / "copy"
-    assert storage.version(tmp_path / "copy") == info.md5
-    assert not info.folder.exists()
-
-
 @pytest.mark.parametrize("keep", [0, 1, 500])
 def test_absent_and_partial_files_of_a_killed_pull_are_made_whole(
     info: data.DataInfo, template: Path, keep: int

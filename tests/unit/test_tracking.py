@@ -116,6 +116,8 @@ def test_each_server_has_its_own_account_without_credentials(tmp_path: Path) -> 
     first.save()
     Ledger(tmp_path, "http://two:5000").save()
     assert (address(tmp_path), tracking.parent_id(tmp_path)) == ("http://two:5000", None)
+    assert tracking.is_parent(tmp_path, "1f")
+    assert not tracking.is_parent(tmp_path, "2f")
     again = Ledger(tmp_path, "http://you:other@one:5000")
     assert again.kept == first.kept
     again.save()
@@ -130,7 +132,10 @@ def test_description_says_what_it_is_then_what_came_out(tmp_path: Path) -> None:
     row = {"test": 0.85, "low": 0.83, "high": 0.87, "validation": 0.86, "cpu_s": 31.25}
     model = {"file": "model/coarse.onnx"}
     results = {"chance": 0.1, "best": "coarse", "strategies": {"global": row, "coarse": row}, "model": model}
-    write_json(run.path / "results.json", results)
+    write_json(run.path / "results.json", {**results, "data": {"validation_is_test": False}})
     assert "| global | 0.8500 | 0.8300 to 0.8700 | 0.8600 | 31.2 |" in note(run)
     assert "| **coarse** |" in note(run)
     assert f"Model: `{run.path}/model/coarse.onnx`" in note(run)
+    assert "flatters" not in note(run)
+    write_json(run.path / "results.json", {**results, "data": {"validation_is_test": True}})
+    assert "The validation images are the test images: " in note(run)

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from schwarz import data, storage
 from schwarz.cli import follow
 from schwarz.cli.entry import status
+from schwarz.tracking.ledger import Ledger
 
 ROOT = Path(__file__).parents[3]
+MLFLOW_ID = "0" * 32
 
 
 @dataclass
@@ -27,6 +30,12 @@ class Told:
     @property
     def last(self) -> str:
         return self.err.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The folder of the sample images; in a fresh clone they are fetched."""
+    return storage.fetch(data.describe(ROOT, "sample"))
 
 
 @pytest.fixture
@@ -60,10 +69,11 @@ def results() -> dict[str, Any]:
         "seed": 0,
         "created": "2026-01-01T00:00:00+00:00",
         "chance": 0.1,
+        "data": {"validation_is_test": False},
         "strategies": {"average": {"test": 0.84, **row}, "coarse": {"test": 0.85, **row}},
         "best": "coarse",
         "model": {"file": "model/coarse.onnx", "strategy": "coarse", "registered": registered},
-        "lineage": {"tracking_uri": "sqlite:////somewhere/runs/mlflow.db", "mlflow_run_id": "0" * 32},
+        "lineage": {"tracking_uri": "sqlite:////somewhere/runs/mlflow.db", "mlflow_run_id": MLFLOW_ID},
         "run": {"wall_s": 63.0, "cpu_s": 100.0, "peak_memory_mb": 900.0, "runner": "python"},
     }
 
@@ -106,7 +116,7 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: dict[str,
 
 @pytest.fixture
 def run_folder(checkout: Path, results: dict[str, Any]) -> Path:
-    """A finished run in ./runs/tiny/1."""
+    """A finished run in ./runs/tiny/1, which MLflow calls MLFLOW_ID."""
     from schwarz.presets import preset
     from schwarz.runs import create
 
@@ -115,6 +125,9 @@ def run_folder(checkout: Path, results: dict[str, Any]) -> Path:
     (run.path / "model" / "coarse.onnx").write_bytes(b"")
     (run.path / "report.html").write_text("")
     (run.path / "results.json").write_text(json.dumps(results))
+    ledger = Ledger(run.path, results["lineage"]["tracking_uri"])
+    ledger.kept.parent = MLFLOW_ID
+    ledger.save()
     return run.path
 
 

@@ -11,13 +11,11 @@ from typing import Any
 
 import pytest
 
-SAMPLE = Path(__file__).parents[3] / "data"
-
 
 @pytest.fixture
-def machine(checkout: Path) -> Path:
+def machine(checkout: Path, sample: Path) -> Path:
     """A checkout with the sample."""
-    (checkout / "data").symlink_to(SAMPLE)
+    (checkout / "data").symlink_to(sample)
     return checkout
 
 
@@ -67,11 +65,9 @@ def test_a_sample_that_is_not_here_yet_is_no_fault(checkout: Path, schwarz: Call
     assert "the first run gets it" in findings["sample"]["text"]
 
 
-def test_a_folder_without_data_sets(
-    checkout: Path, schwarz: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (checkout / "data.dvc").unlink()
+def test_a_folder_without_the_sample(checkout: Path, schwarz: Callable[..., Any]) -> None:
     (checkout / "datasets").mkdir()
+    (checkout / "data.dvc").rename(checkout / "datasets" / "mine.dvc")
     status, findings = found(schwarz)
     assert status == 1
     assert not findings["sample"]["ok"]

@@ -46,8 +46,8 @@ def test_the_page_of_the_manual_names_every_command_and_option(path: str) -> Non
 
 
 @pytest.fixture
-def ready(checkout: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with DVC, images of one's own, a finished run; what `run` starts ends at once."""
+def ready(checkout: Path, run_folder: Path, sample: Path) -> Path:
+    """A checkout with DVC, the sample, images of one's own, a finished run."""
     (checkout / ".dvc").mkdir()
     (checkout / ".dvc" / "config").write_text("[core]\nno_scm = true\nanalytics = false\n")
     rng = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def ready(checkout: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
             Image.fromarray(pixels).save(checkout / "photos" / name / f"{number}.png")
     x, y = rng.integers(0, 255, (20, 1, 16, 16), np.uint8), np.arange(20) % 2
     np.savez(checkout / "digits.npz", x=x, y=y)
-    (checkout / "data").symlink_to(PAGE.parents[1] / "data")
+    (checkout / "data").symlink_to(sample)
     return checkout
 
 

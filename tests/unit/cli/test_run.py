@@ -23,9 +23,9 @@ GOOD = 'step("begin", "", "begin")\nstep("train_local", "0", "local 0")\nfinish(
 
 
 @pytest.fixture(autouse=True)
-def data(checkout: Path) -> None:
+def data(checkout: Path, sample: Path) -> None:
     """The sample itself, so that it need not be fetched."""
-    (checkout / "data").symlink_to(ROOT / "data")
+    (checkout / "data").symlink_to(sample)
 
 
 def test_a_run_ends_with_figures_paths_and_commands(
@@ -43,6 +43,7 @@ def test_a_run_ends_with_figures_paths_and_commands(
     assert len(lines) - len(table) + 1 <= 12
     assert any("coarse" in line and "0.850" in line and "0.800-0.900" in line for line in table)
     assert "Chance is 0.100" in summary
+    assert "flatters" not in summary
     for path in (run / "report.html", run / "model" / "coarse.onnx", run):
         assert str(path) in summary
         assert path.exists()
@@ -50,6 +51,24 @@ def test_a_run_ends_with_figures_paths_and_commands(
     assert "1 min 03 s, 100 CPU-s, 900 MB" in summary
     assert "ui --backend-store-uri sqlite:////somewhere/runs/mlflow.db" in summary
     assert len(summary.partition("\nnext ")[2].splitlines()) == 3
+
+
+def test_validation_on_the_test_images_is_said(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], results: dict[str, Any]
+) -> None:
+    results["data"]["validation_is_test"] = True
+    pipeline(GOOD)
+    assert "\nThe validation images are the test images: " in schwarz("run", "tiny").out
+
+
+def test_the_config_of_a_run_explains_itself(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path
+) -> None:
+    pipeline(GOOD)
+    schwarz("run", "tiny")
+    file = checkout / "runs" / "tiny" / "1" / "config.toml"
+    assert "# passes over the training images" in file.read_text()
+    assert schwarz("show", "--config", file).out == file.read_text()
 
 
 def test_the_next_commands_can_be_copied(
@@ -113,7 +132,8 @@ def test_a_resumed_run_says_what_it_reused(schwarz: Callable[..., Any], pipeline
 FAILS = """
 j = journal("train_local", "2")
 j.write("start", title="local 2")
-j.write("failed", error="loss is not a number in epoch 3", log=str(run / "logs" / "train_local-2.log"), status={status})
+log = str(run / "logs" / "train_local-2.log")
+j.write("failed", error="loss is not a number in epoch 3", log=log, status={status}, interrupted=False)
 raise SystemExit(1)
 """
 

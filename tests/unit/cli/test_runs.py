@@ -9,6 +9,9 @@ import pytest
 
 from schwarz.cli.runs import find
 from schwarz.errors import WrongInput
+from schwarz.tracking.ledger import Ledger
+
+MLFLOW_ID = "0" * 32  # of the run in `run_folder`
 
 
 def test_an_empty_folder_says_how_to_begin(checkout: Path, schwarz: Callable[..., Any]) -> None:
@@ -43,12 +46,15 @@ def test_an_interrupted_step_is_no_failure(run_folder: Path, schwarz: Callable[.
     (run_folder / "results.json").unlink()
     journal = Journal(run_folder / "logs" / "journal" / "split.jsonl", "split")
     journal.write("start", title="split")
-    journal.write("failed", error="KeyboardInterrupt: ", log="x", status=1)
+    journal.write("failed", error="KeyboardInterrupt: ", log="x", status=1, interrupted=True)
     assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "stopped"
 
 
 def test_a_run_is_found_by_folder_name_or_mlflow_id(run_folder: Path) -> None:
-    for name in (str(run_folder), "runs/tiny/1", "tiny/1", "0" * 32):
+    for name in (str(run_folder), "runs/tiny/1", "tiny/1", MLFLOW_ID):
         assert find(name).path == run_folder
+    (run_folder / "results.json").unlink()
+    Ledger(run_folder, "http://another:5000").save()
+    assert find(MLFLOW_ID).path == run_folder  # unfinished, and last sent elsewhere
     with pytest.raises(WrongInput, match=r"Did you mean 'runs/tiny/1'"):
         find("runs/tinny/1")

@@ -1,0 +1,42 @@
+"""A config as a TOML document: every field explained, and read back as it was."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from schwarz.config import build, fields, load
+from schwarz.document import document
+from schwarz.presets import PRESETS, preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_survives_a_file(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(document(preset(name)))
+    assert load(file) == preset(name)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_field_is_explained(name: str) -> None:
+    lines = document(preset(name)).splitlines()
+    assert max(map(len, lines)) <= 130
+    text = " ".join(line.lstrip("# ") for line in lines)
+    for field, info in fields().items():
+        assert info.description, f"{field} has no description"
+        assert " ".join(info.description.split()) in " ".join(text.split()), field
+
+
+def test_an_unset_field_is_a_comment_that_is_valid_once_uncommented(tmp_path: Path) -> None:
+    text = document(preset("quickstart"))
+    unset = [line for line in text.splitlines() if line.startswith("# ") and " = " in line.split("#")[1]]
+    assert [line.split()[1] for line in unset] == ["md5", "limit", "size", "crop", "name", "pods"]
+    for line in unset:
+        file = tmp_path / "mine.toml"
+        file.write_text(text.replace(line, line[2:]))
+        assert load(file) != preset("quickstart")
+
+
+def test_strings_are_quoted_as_toml_wants_them() -> None:
+    odd = 'a "b" \\ \u00fc \U0001f600 \x7f \t'
+    assert tomllib.loads(document(build({"preset": "x", "data": {"name": odd}}, "here")))["data"]["name"] == odd
