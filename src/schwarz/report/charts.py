@@ -1,24 +1,18 @@
-"""The charts of the report: strategies beside chance level, accuracy against its cost, one learning curve a network.
+"""The charts of the report: strategies beside chance level, accuracy against cost, one learning curve a network.
 
 Each function returns an <svg> element. Rows are those of `strategies` in results.json, curves those of `curves`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 
+from schwarz.report import names
+from schwarz.report.courses import Course, Curve, Row
 from schwarz.report.figures import ACCENT, INK, MUTED, PAPER, RULE, blank, drawing, inline
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-Row = Mapping[str, Any]
-Curve = Mapping[str, Sequence[float]]  # a series that was not measured is empty
 Limits = tuple[tuple[float, float], tuple[float, float]]  # of accuracy and of loss
-Spot = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 
 _WIDTH = 440  # half a page wide, and still legible when shrunk to a phone
-_LETTER, _LINE = 6.3, 13  # width and height of a letter of 11 px, in a wide typeface
-_LEADER = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6}
+_DASHES = {"composed_tuned": (0, (9, 2)), "transfer": (0, (4, 2)), "coherent": (0, (1.2, 1.6))}
 
 
 def intervals(strategies: Mapping[str, Row], best: str, chance: float) -> str:
@@ -46,23 +40,27 @@ def intervals(strategies: Mapping[str, Row], best: str, chance: float) -> str:
         return inline(figure, "intervals", title, f"{told}; chance level {chance:.3f}.")
 
 
-def cost(strategies: Mapping[str, Row], best: str) -> str:
-    """Test accuracy against the CPU-seconds that training took; the bars are 95% intervals."""
-    lowest, highest = min(row["low"] for row in strategies.values()), max(row["high"] for row in strategies.values())
+def cost(courses: Mapping[str, Course], best: str) -> str:
+    """Validation accuracy against the CPU-seconds spent: a line for each training, a dot for what has no epochs."""
+    lowest, highest = (f(max(c.accuracy) for c in courses.values()) for f in (min, max))
     margin = max(0.08 * (highest - lowest), 0.005)
+    colours = {name: ACCENT if name == best else INK for name in courses}
     with drawing():
-        figure, (axes,) = blank(_WIDTH, 300)
-        axes.set(xlim=(0, 1.12 * max(row["cpu_s"] for row in strategies.values())))
-        axes.set(ylim=(lowest - margin, min(highest + margin, 1.0)))
-        axes.set(xlabel="CPU-seconds of training", ylabel="test accuracy")
-        for name, row in strategies.items():
-            colour = ACCENT if name == best else INK
-            axes.vlines(row["cpu_s"], row["low"], row["high"], color=colour, linewidth=1.2, alpha=0.55)
-            axes.scatter(row["cpu_s"], row["test"], color=colour, edgecolor=PAPER, linewidth=1, s=42, zorder=3)
+        figure, (axes,) = blank(_WIDTH, 340)
+        axes.set(xlim=(0, 1.12 * max(c.cpu_s[-1] for c in courses.values())))
+        axes.set(ylim=(lowest - margin, min(highest + margin, 1 + margin / 2)))
+        axes.set(xlabel="CPU-seconds of training so far", ylabel="validation accuracy")
+        for name, course in courses.items():
+            line = {"color": colours[name], "linestyle": _DASHES.get(name, "solid"), "linewidth": 1.6}
+            if len(course.cpu_s) == 1:
+                axes.scatter(*course, color=colours[name], edgecolor=PAPER, linewidth=1, s=42, zorder=3)
+            else:
+                axes.plot(*course, marker="o" if len(course.cpu_s) <= 12 else None, markersize=3, **line)
         figure.draw_without_rendering()  # settles the layout, which the names need
-        _name(axes, strategies, best)
-        told = "; ".join(f"{name} {row['test']:.3f} at {row['cpu_s']:,.1f}" for name, row in strategies.items())
-        return inline(figure, "cost", "Test accuracy against CPU-seconds of training", f"{told} CPU-seconds.")
+        shown = {name: list(zip(course.cpu_s, course.accuracy, strict=True)) for name, course in courses.items()}
+        names.write(axes, shown, colours)
+        told = "; ".join(f"{name} {_passed(course)}" for name, course in courses.items())
+        return inline(figure, "cost", "Validation accuracy against CPU-seconds of training", f"{told} CPU-seconds.")
 
 
 def curve(number: int, name: str, values: Curve, limits: Limits) -> str:
@@ -100,6 +98,13 @@ def limits(curves: Mapping[str, Curve]) -> Limits:
     return (max(min(accuracy) - 0.03, 0.0), 1.0), (0.0, max(1.05 * max(loss), 0.01))
 
 
+def _passed(course: Course) -> str:
+    """Where a course begins and ends, and its best epoch, in words."""
+    best = course.accuracy.index(max(course.accuracy))
+    places = sorted({0, best, len(course.cpu_s) - 1})
+    return ", ".join(f"{course.accuracy[place]:.3f} at {course.cpu_s[place]:,.1f}" for place in places)
+
+
 def _course(values: Curve) -> str:
     """First and last value of every series, in words."""
     told = [
@@ -108,47 +113,3 @@ def _course(values: Curve) -> str:
         if series and key not in ("epoch", "cpu_s")
     ]
     return f"Epochs {values['epoch'][0]} to {values['epoch'][-1]}: {', '.join(told)}."
-
-
-def _name(axes: "Axes", strategies: Mapping[str, Row], best: str) -> None:
-    """Write every point's name where it covers neither a bar nor another name; a thin line leads far ones back."""
-    frame = axes.get_window_extent()
-    bars = [
-        axes.transData.transform([(row["cpu_s"], row[end]) for end in ("low", "high")]) for row in strategies.values()
-    ]
-    taken: list[Spot] = [(x - 4, bottom, x + 4, top) for (x, bottom), (_, top) in bars]
-    for name, row in strategies.items():
-        x, y = axes.transData.transform((row["cpu_s"], row["test"]))
-        spots = list(_spots(x, y, _LETTER * len(name)))
-        free = (spot for spot in spots if _within(spot, frame.extents) and not any(_touch(spot, t) for t in taken))
-        spot = next(free, spots[0])
-        taken.append(spot)
-        right, middle = spot[0] > x, (spot[1] + spot[3]) / 2
-        axes.annotate(
-            name,
-            (x, y),
-            (spot[0] if right else spot[2], middle),
-            xycoords="figure pixels",
-            textcoords="figure pixels",
-            ha="left" if right else "right",
-            va="center",
-            fontsize=11,
-            color=ACCENT if name == best else INK,
-            arrowprops=_LEADER | {"relpos": (0 if right else 1, 0.5)} if abs(middle - y) > _LINE else None,
-        )
-
-
-def _spots(x: float, y: float, width: float) -> Iterator[Spot]:
-    """Places for a name around its point, nearest first: right or left of it, ever further below and above."""
-    for step in range(24):
-        middle = y + (step + 1) // 2 * (_LINE / 2) * (-1) ** step
-        for left in (x + 9, x - 9 - width):
-            yield left, middle - _LINE / 2, left + width, middle + _LINE / 2
-
-
-def _within(spot: Spot, frame: Sequence[float]) -> bool:
-    return frame[0] <= spot[0] and frame[1] <= spot[1] and spot[2] <= frame[2] and spot[3] <= frame[3]
-
-
-def _touch(a: Spot, b: Spot) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

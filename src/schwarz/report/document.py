@@ -10,6 +10,7 @@ import numpy as np
 
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.report import charts, pixels
+from schwarz.report.courses import Curve, follow, level
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -66,12 +67,12 @@ def page(results: Mapping[str, Any], samples: np.ndarray, sample_labels: Sequenc
     best = results["best"]
     html = _template().render(
         results,
-        run=results.get("run"),  # the runner adds it when the last step, this one, is over
         strategies=strategies,
         meaning=MEANING,
         rival=_rival(strategies, best),
         intervals=charts.intervals(strategies, best, results["chance"]),
-        cost=charts.cost(strategies, best),
+        cost=charts.cost(follow(strategies, results["curves"]), best),
+        level=level(strategies, results["curves"]),
         samples=_samples(results, samples, sample_labels),
         local_map=_local_map(results),
         learning=_learning(results["curves"]),
@@ -140,7 +141,7 @@ def _local_map(results: Mapping[str, Any]) -> Cut | None:
     return _cut(pixels.heat(pixels.coverage(shape, held, depth.tolist())), shape, held)
 
 
-def _learning(curves: Mapping[str, charts.Curve]) -> list[str]:
+def _learning(curves: Mapping[str, Curve]) -> list[str]:
     """One picture a network: the local networks by number, then the others in the order of the strategies."""
     if not curves:
         return []
