@@ -3,7 +3,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 PRESET ?= quickstart
 BASE ?= python:3.11-slim
-TAG ?= latest
+TAG ?= $(shell git rev-parse --short HEAD)
+IMAGE = schwarz/python-train:$(TAG)
 BIN := .venv/bin
 READY := .venv/ready
 BENCHMARKS := $(filter-out __init__ lines,$(basename $(notdir $(wildcard benchmarks/*.py))))
@@ -21,7 +22,7 @@ setup: $(READY) ## make .venv; TORCH_INDEX=https://download.pytorch.org/whl/cpu 
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) here. Name a Python of 3.11 or newer: make setup PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("schwarz needs Python 3.11 or newer, $(PYTHON) is %d.%d. Name a newer one: make setup PYTHON=python3.12" % v[:2])'
-	@echo "Setting up .venv: some minutes the first time, about 2 GB on disk."
+	@echo "Setting up .venv: some minutes the first time; 2.3 GB on disk with the CPU build of torch, more with CUDA."
 	@$(PYTHON) -m venv .venv
 	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e '.[dev]'
 	@touch $@
@@ -52,9 +53,10 @@ bench: $(READY) ## every benchmark; each line ends in ok or short, one short is 
 compile: $(READY) ## write the pipeline for a cluster to train.yaml
 	@$(BIN)/schwarz compile $(PRESET) -o train.yaml
 
-images: ## build the container image (BASE=python:3.11-slim, TAG=dev, TORCH_INDEX as for setup)
+images: ## build the container image (BASE=python:3.11-slim, TAG=the commit, TORCH_INDEX as for setup)
 	@docker build --target train --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) \
-	  --build-arg COMMIT=$$(git rev-parse HEAD) -t schwarz/python-train:$(TAG) -f docker/Dockerfile .
+	  --build-arg COMMIT=$$(git rev-parse HEAD) -t $(IMAGE) -f docker/Dockerfile .
+	@echo "Built $(IMAGE). A pipeline that runs in it: SCHWARZ_IMAGE=$(IMAGE) make compile"
 
 clean: ## remove caches and builds; runs/, data/ and .venv stay
 	@rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist train.yaml

@@ -233,9 +233,17 @@ def test_damaged_images_are_refused_before_a_folder_is_made(
     assert not (checkout / "runs").exists()
 
 
+LIBRARY_ALONE = """
+import sys, pathlib
+sys.path = [folder for folder in sys.path if not pathlib.Path(folder, "pipelines").is_dir()]
+from schwarz.cli import main
+main(["run", "tiny"])
+"""
+
+
 def test_without_a_checkout_there_is_no_pipeline(checkout: Path) -> None:
-    code = f"import sys; sys.path.remove({str(ROOT)!r}); from schwarz.cli import main; main(['run', 'tiny'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=checkout)
+    command = [sys.executable, "-c", LIBRARY_ALONE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=checkout)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: the pipeline is not installed here")
     assert not (checkout / "runs").exists()
