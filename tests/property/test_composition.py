@@ -94,8 +94,8 @@ def test_unaligned_boxes_lie_at_the_nearest_place_of_the_flattened_map_side_by_s
     partition = Partition.grid((n,), (boxes,), overlap)
     locals_ = decompose(whole, partition, (1, n))
     for k, local in enumerate(locals_):
-        local.get_submodule("dense").weight.data.fill_(k + 1)
-    weight = compose(whole, locals_, partition).get_submodule("dense").weight.reshape(4, 4, n // 8)
+        nn.init.constant_(local.get_parameter("dense.weight"), k + 1)
+    weight = compose(whole, locals_, partition).get_parameter("dense.weight").reshape(4, 4, n // 8)
     assert [int((weight == k + 1).any(0).any(0).nonzero()[0]) for k in range(boxes)] == first
 
 
