@@ -51,7 +51,7 @@ bench: $(READY) ## every benchmark; each line ends in ok or short, one short is 
 	@status=0; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || status=1; done; exit $$status
 
 compile: $(READY) ## write the pipeline for a cluster to train.yaml
-	@$(BIN)/schwarz compile $(PRESET) -o train.yaml
+	@SCHWARZ_IMAGE=$${SCHWARZ_IMAGE:-$(IMAGE)} $(BIN)/schwarz compile $(PRESET) -o train.yaml
 
 images: ## build the container image (BASE=python:3.11-slim, TAG=the commit, TORCH_INDEX as for setup)
 	@docker build --target train --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) \
