@@ -55,52 +55,42 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         ))  # fmt: skip
         begun = first.outputs["begun"]
         images = place.task(prepare_data(seed=seed, data=data).after(first)).outputs["images"]
-        common = {"seed": seed, "images": images}
-        shards = place.task(split(**common, data=data, partition=partition)).outputs["shards"]
+        seeded = {"seed": seed, "images": images}
+        shards = place.task(split(**seeded, data=data, partition=partition)).outputs["shards"]
+        cut = {**seeded, "shards": shards, "network": network}
+
         trained: dict[str, Any] = {}
         fleet: Callable[[], dict[str, Any]] = dict
         if needs.locals:
             with dsl.ParallelFor(items=list(range(pods)), name="local networks") as pod:
-                one = place.task(
-                    train_local(seed=seed, network=network, local=local, pod=pod, pods=pods, shards=shards), "local"
-                )
-
+                one = train_local(seed=seed, network=network, local=local, pod=pod, pods=pods, shards=shards)
+                place.task(one, "local")
             # made anew for each task that takes it: KFP's compiler rewrites a Collected in place
             fleet = lambda: {"fleet": dsl.Collected(one.outputs["fleet"])}  # noqa: E731  # one of two, chosen here
         if needs.coarse:
-            made = place.task(train_coarse(**common, coarse=coarse, **fleet()), "coarse net")
-            trained["coarse"] = made.outputs["net"]
+            net = place.task(train_coarse(**seeded, coarse=coarse, **fleet()), "coarse net")
+            trained["coarse"] = net.outputs["net"]
         if needs.coherent:
-            made = place.task(
-                train_coherent(**common, network=network, coarse=coarse, coherent=coherent, shards=shards), "coherent"
-            )
-            trained["coherent"] = made.outputs["model"]
+            model = place.task(train_coherent(**cut, coarse=coarse, coherent=coherent), "coherent")
+            trained["coherent"] = model.outputs["model"]
         if needs.transfer:
-            made = place.task(train_transfer(
-                **common, network=network, coarse=coarse, transfer=transfer, shards=shards, **fleet()
-            ), "transfer")  # fmt: skip
-            trained["transfer"] = made.outputs["model"]
+            model = place.task(train_transfer(**cut, coarse=coarse, transfer=transfer, **fleet()), "transfer")
+            trained["transfer"] = model.outputs["model"]
         if needs.composed:
             trained["composed"] = place.task(compose(**fleet())).outputs["composed"]
         if needs.global_:
-            made = place.task(
-                train_global(**common, network=network, global_network=global_network, shards=shards), "global"
-            )
-            trained["global_network"] = made.outputs["model"]
+            model = place.task(train_global(**cut, global_network=global_network), "global")
+            trained["global_network"] = model.outputs["model"]
         if needs.tuned:
-            made = place.task(tune(**common, tune=tune_composed, composed=trained["composed"]), "composed, tuned")
-            trained["composed_tuned"] = made.outputs["model"]
-        evaluation = place.task(
-            evaluate(strategies=list(config.strategies), images=images, **fleet(), **trained)
-        ).outputs["evaluation"]
-        known = {"begun": begun, "images": images, "evaluation": evaluation}
-        exported = place.task(export_onnx(preset=preset, export=export, **known, **fleet(), **trained)).outputs[
-            "exported"
-        ]
-        registered = place.fresh(register(preset=preset, register=registry, **known, exported=exported)).outputs[
-            "registered"
-        ]
-        place.fresh(report(preset=preset, seed=seed, **known, shards=shards, exported=exported, registered=registered))
+            model = place.task(tune(**seeded, tune=tune_composed, composed=trained["composed"]), "composed, tuned")
+            trained["composed_tuned"] = model.outputs["model"]
+
+        judged = place.task(evaluate(strategies=list(config.strategies), images=images, **fleet(), **trained))
+        known = {"begun": begun, "images": images, "evaluation": judged.outputs["evaluation"]}
+        onnx = place.task(export_onnx(preset=preset, export=export, **known, **fleet(), **trained))
+        known["exported"] = onnx.outputs["exported"]
+        entry = place.fresh(register(preset=preset, register=registry, **known))
+        place.fresh(report(preset=preset, seed=seed, **known, shards=shards, registered=entry.outputs["registered"]))
 
     return train
 
