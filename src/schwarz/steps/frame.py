@@ -146,8 +146,8 @@ def _identity(name: str, value: Any) -> Any:
                 f"input {name!r} ({value}) is not whole: the step before it did not finish. Resume the run."
             )
         return read_json(value / DONE)["key"]
-    if isinstance(value, list):
-        return [_identity(name, each) for each in value]
+    if isinstance(value, list):  # sorted: which pod ended first is no part of a result
+        return sorted(_identity(name, each) for each in value)
     return value
 
 
