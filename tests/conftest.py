@@ -1,12 +1,17 @@
 """What holds for every test: one thread a process, and no setting of the person's own environment."""
 
 import os
+import signal
 
 import pytest
 
 # Set before torch is imported: xdist already uses a process per core.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
+
+# A shell that runs the tests in the background ignores these; the programs that tests signal would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 OURS = ("SCHWARZ_", "MLFLOW_", "AWS_", "KFP_")
 

@@ -80,7 +80,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(plain: RunFolder, t
     assert run.results() is None
     before = {(event["step"], event["part"]) for event in events(run, "done")}
     finished(run, "python")
-    assert {(event["step"], event["part"]) for event in events(run, "reused")} == before
+    assert {(event["step"], event["part"]) for event in events(run, "reused")} == before - {("begin", "")}
     assert weights(run) == weights(plain)
 
 
