@@ -13,9 +13,17 @@ STAGES = {"vgg9": (3, 3, 3)}
 def check(config: Config, info: DataInfo) -> Partition:
     """The partition that the run will use; WrongInput naming field, value and remedy where it cannot run."""
     shape = padded(info.shape, config.data.pad)[1:]
+    if config.data.pad > max(info.shape[1:]):
+        raise WrongInput(
+            f"data.pad = {config.data.pad}: more zeros than image on every side of {list(info.shape[1:])} pixels. "
+            "`--data.pad 0` adds none."
+        )
     if len(config.partition.grid) != len(shape):
-        raise WrongInput(f"partition.grid {list(config.partition.grid)} has {len(config.partition.grid)} axes, "
-                         f"the images of {info.name!r} {list(shape)} have {len(shape)}.")  # fmt: skip
+        example = " ".join(["2"] * len(shape))
+        raise WrongInput(
+            f"partition.grid {list(config.partition.grid)} cuts {len(config.partition.grid)} axes, the images of "
+            f"{info.name!r} have {len(shape)} ({list(shape)} pixels, padding included): `--partition.grid {example}`."
+        )
     try:
         partition = Partition.of(config.partition, shape)
     except ValueError as fault:
@@ -30,7 +38,10 @@ def check(config: Config, info: DataInfo) -> Partition:
     if config.place.pods is not None and config.place.pods > boxes:
         raise WrongInput(f"place.pods = {config.place.pods}: there are {boxes} boxes to train, at most one pod each.")
     if config.data.limit is not None and config.data.limit > info.train:
-        raise WrongInput(f"data.limit = {config.data.limit}: {info.name!r} has {info.train} training images.")
+        raise WrongInput(
+            f"data.limit = {config.data.limit}: {info.name!r} has {info.train} training images. "
+            "`--data.limit none` takes all."
+        )
     if len(info.classes) < 2:
         raise WrongInput(
             f"data.name = {info.name!r}: has one class only, {', '.join(info.classes)!r}: there is nothing to learn."
@@ -59,10 +70,13 @@ def pods_of(config: Config, info: DataInfo) -> int:
 
 def _boxes_are_large_enough(config: Config, partition: Partition) -> None:
     needed = least(STAGES[config.network.family], config.network.padding)
+    remedy = "use a coarser grid or more overlap"
+    if min(partition.shape) < needed:
+        remedy = "the images themselves are smaller: give them zeros around (data.pad), or 'same' padding"
     for k, box in enumerate(partition):
         if min(box.shape) < needed:
             raise WrongInput(
                 f"partition.grid {list(config.partition.grid)}: box {k} has {list(box.shape)} pixels, but "
                 f"{config.network.family} with {config.network.padding!r} padding needs {needed} along each axis: "
-                "use a coarser grid or more overlap."
+                f"{remedy}."
             )

@@ -238,8 +238,8 @@ def load(path: Path, base: Config | None = None) -> Config:
         raise WrongInput(f"{path}: not TOML: {fault}. `schwarz show quickstart` prints a valid file.") from None
     if base is not None:
         values = _over(base, values, f"{path}:{_line(text, ['preset'])}")
-    try:
-        return Config.model_validate(values)
+    try:  # as JSON and strictly: a file says 8 or "8", a flag cannot
+        return Config.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as fault:
         raise WrongInput(explain(fault, str(path), text)) from None
 
@@ -279,11 +279,30 @@ def explain(fault: ValidationError, where: str, text: str | None = None) -> str:
         return f"{where}: field {name!r} is missing."
     if first["type"] == "value_error":
         return f"{where}{line}: {name + ': ' if name else ''}{first.get('ctx', {}).get('error')}."
-    remedy, expected = "", first.get("ctx", {}).get("expected", "")
-    if first["type"] == "literal_error" and isinstance(first["input"], str):
-        remedy = nearest(first["input"], [w.strip("'") for w in expected.replace(" or ", ", ").split(", ")])
     spot = f"--{name}" if where == COMMAND_LINE else f"{where}{line}: {name}"
-    return f"{spot} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}.{remedy}"
+    return f"{spot} = {first['input']!r}: {_wanted(first)}.{_remedy(fault, first['input'])}"
+
+
+PLAIN = {
+    "string_pattern_mismatch": "input should be letters, digits, '.', '_' and '-', a letter or digit first",
+    "model_type": "this is a section: its fields stand below a line with its name in brackets",
+}
+"""What pydantic says of Python and of patterns, in a person's words."""
+
+
+def _wanted(error: Any) -> str:
+    message: str = error["msg"]
+    return PLAIN.get(error["type"]) or message[0].lower() + message[1:]
+
+
+def _remedy(fault: ValidationError, given: Any) -> str:
+    """The words that are allowed in place of `given`, where there are any: the nearest, else all."""
+    literals = (error for error in fault.errors(include_url=False) if error["type"] == "literal_error")
+    expected = next((error.get("ctx", {}).get("expected", "") for error in literals if error["input"] == given), "")
+    words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ") if word]
+    if not words or not isinstance(given, str):
+        return ""
+    return nearest(given, words) or f" Or one of: {', '.join(words)}."
 
 
 def _line(text: str, place: list[str]) -> int:
@@ -291,7 +310,9 @@ def _line(text: str, place: list[str]) -> int:
     table, found = "", 0
     for number, row in enumerate(text.splitlines(), 1):
         if row.startswith("["):
-            table = row.strip("[] ")
+            table = row.split("#")[0].strip(" []")
+            if table == ".".join(place):
+                return number
             found = number if table == ".".join(place[:-1]) else found
         elif row.split("=")[0].strip(' "') == place[-1] and table == ".".join(place[:-1]):
             return number

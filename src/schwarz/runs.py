@@ -137,8 +137,9 @@ def _flat(config: Config) -> dict[str, Any]:
 
 def _same(run: RunFolder, config: Config) -> RunFolder:
     if changed := differences(run.config, config):
+        more = f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise WrongInput(
-            f"{run.path}: holds a run of another configuration ({'; '.join(changed[:3])}). Choose another --out."
+            f"{run.path}: holds a run of another configuration ({'; '.join(changed[:3])}{more}). Choose another --out."
         )
     if config != run.config:  # the same science in another place
         _write_config(run.path, config)

@@ -27,7 +27,10 @@ def test_the_quickstart_fits_its_images():
     ("change", "message"),
     [
         ({"partition.grid": [8, 8]}, r"box 0 has \[4, 4\] pixels, but vgg9 .* needs 8 .* coarser grid"),
-        ({"partition.grid": [2, 2, 2]}, r"grid \[2, 2, 2\] has 3 axes, the images of 'sample' \[32, 32\] have 2"),
+        (
+            {"partition.grid": [2, 2, 2]},
+            r"grid \[2, 2, 2\] cuts 3 axes, the images of 'sample' have 2 .*`--partition.grid 2 2`",
+        ),
         ({"partition.overlap": 17}, r"overlap 17 .* at most 16.*\[32, 32\]"),
         ({"partition.crop": [40, 40]}, r"crop \[40, 40\] is larger"),
         ({"partition.size": [40, 40]}, r"size 40 on an axis of 32"),
@@ -35,6 +38,8 @@ def test_the_quickstart_fits_its_images():
         ({"network.dense": 2}, r"network.dense = 2 cannot be shared by 4"),
         ({"place.pods": 5}, r"place.pods = 5: there are 4 boxes"),
         ({"network.padding": "valid"}, r"box 0 has \[16, 16\] pixels, but vgg9 with 'valid' padding needs 50"),
+        ({"network.padding": "valid", "data.pad": 1}, "the images themselves are smaller"),
+        ({"data.pad": 29}, r"data.pad = 29: more zeros than image on every side of \[28, 28\]"),
         ({"data.limit": 20}, r"leaves 3 validation images for 2 classes and 5 folds"),
         ({"data.limit": 101}, r"data.limit = 101: 'sample' has 100"),
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from schwarz.config import Config, build, fields, load, override, sections
+from schwarz.document import document
 from schwarz.errors import WrongInput
 from schwarz.presets import preset
 
@@ -38,8 +39,9 @@ def test_where_it_runs_and_what_it_is_called_decide_no_weights():
         ({"strategies": ["coarse", "coarse"]}, r"name one twice"),
         ({"strategies": ["coarse"], "export.strategy": "global"}, r"export.strategy 'global' is not among"),
         ({"data.validation": 1.5}, r"data.validation = 1.5"),
+        ({"data.validation": "tset"}, r"data.validation = 'tset'.*Did you mean 'test'"),
         ({"data.validation": "test"}, r"would train the coarse net on test images: leave `coarse` out"),
-        ({"register.name": "a/b"}, r"register.name = 'a/b': .*pattern"),
+        ({"register.name": "a/b"}, r"register.name = 'a/b': .*letters, digits"),
         ({"partition.size": [20]}, r"size \[20\] has 1 axes, grid \[2, 2\] 2"),
         ({"partition.size": [20, 20], "partition.overlap": 2}, r"overlap 2 and size \[20, 20\] exclude each other"),
     ],
@@ -54,6 +56,23 @@ def test_a_fault_in_a_file_is_found_by_its_line(tmp_path: Path):
     file.write_text('preset = "x"\n\n[local]\nepochs = 3\nepoch = 4\n')
     with pytest.raises(WrongInput, match=rf"{file}:5: unknown field 'local.epoch'"):
         load(file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("width = 8", "widht = 8", r":{line}: unknown field 'network.widht'"),
+        ("width = 8", 'width = "8"', r":{line}: network.width = '8': .*valid integer"),
+        ("[local]", "[locla]", r":{line}: unknown field 'locla'. Did you mean 'local'"),
+        ("seed = 0", "seed = true", r":{line}: seed = True: .*valid integer"),
+    ],
+)
+def test_a_fault_in_a_file_as_show_prints_it_is_found_by_its_line(tmp_path: Path, old: str, new: str, message: str):
+    text = document(preset("tiny")).replace(old, new, 1)
+    line = next(number for number, row in enumerate(text.splitlines(), 1) if row.startswith(new))
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(WrongInput, match=message.format(line=line)):
+        load(tmp_path / "c.toml")
 
 
 @pytest.mark.parametrize(("content", "message"), [("a = = 1", "not TOML"), ("seed = 1", "field 'preset' is missing")])
