@@ -73,9 +73,7 @@ class RunFolder:
             with locked(self.logs / "lock", wait=False):
                 yield
         except Busy:
-            raise WrongInput(
-                f"{self.path}: another process runs it now. Wait for it, or choose another --out."
-            ) from None
+            raise WrongInput(f"{self.path}: another process runs it now: wait until it has ended.") from None
 
 
 def create(config: Config, out: Path | None = None) -> RunFolder:

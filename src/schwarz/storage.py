@@ -21,6 +21,7 @@ from schwarz.data.info import DataInfo, describe, dvc_file_of
 from schwarz.errors import SchwarzError, WrongInput
 from schwarz.files import read_json, tree, write_atomic
 from schwarz.locks import locked
+from schwarz.shell import dvc
 
 IGNORED = (".DS_Store", "Thumbs.db")  # as in .dvcignore
 # The name under which DVC, or `schwarz.files`, writes a file before it takes its place.
@@ -107,7 +108,9 @@ def _deliver(content: bytes, target: Path, info: DataInfo) -> None:
         return
     if not content.startswith(present):
         message = f"{target}: md5 {_md5(present)}, but version {info.md5} of {info.name!r} says {_md5(content)}"
-        raise WrongInput(f"{message}: it was changed. `dvc checkout --force {info.dvc_file}` restores the version.")
+        raise WrongInput(
+            f"{message}: it was changed. `{dvc('checkout', '--force', info.dvc_file)}` restores the version."
+        )
     write_atomic(target, content)
 
 
@@ -129,7 +132,7 @@ def _fill_cache(info: DataInfo) -> tuple[Path, str]:
     answer = json.loads(done.stdout)
     remote = f"the remote {answer['remote']!r} ({answer['url']})"
     other = " ".join(
-        f"If it was pushed to {name!r}: `dvc fetch -r {name} {info.dvc_file}`." for name in answer["others"]
+        f"If it was pushed to {name!r}: `{dvc('fetch', '-r', name, info.dvc_file)}`." for name in answer["others"]
     )
     for line in done.stderr.splitlines():
         cause = line.removeprefix("ERROR: ")

@@ -11,6 +11,7 @@ import pytest
 from schwarz import data
 from schwarz.data.packed import archive
 from schwarz.errors import WrongInput
+from schwarz.shell import dvc
 
 CLASSES = ("ant", "bee", "cat")
 META = data.Meta("tiny", CLASSES, (1, 4, 5), 20, 7, "MIT", "made here")
@@ -101,7 +102,7 @@ def test_a_damaged_shard_is_named_with_the_command_that_restores_it(folder: Path
     with pytest.raises(WrongInput, match=message) as caught:
         data.read(folder, "train")
     assert str(folder) in str(caught.value)
-    assert f"`dvc pull --force {folder}.dvc`" in str(caught.value)
+    assert f"`{dvc('pull', '--force', f'{folder}.dvc')}`" in str(caught.value)
     assert len(data.read(folder, "test")[1]) == 7
 
 

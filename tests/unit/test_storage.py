@@ -10,6 +10,7 @@ import pytest
 from schwarz import data, storage
 from schwarz.errors import SchwarzError, WrongInput
 from schwarz.files import replacing
+from schwarz.shell import dvc
 
 CONFIG = """[core]
     remote = near
@@ -111,7 +112,7 @@ def test_a_changed_file_is_named_and_kept(info: data.DataInfo) -> None:
     before = contents(info.folder)
     with pytest.raises(WrongInput, match=r"train-00\.npz: md5 .* says .* was changed") as caught:
         storage.fetch(info)
-    assert f"`dvc checkout --force {info.dvc_file}`" in str(caught.value)
+    assert f"`{dvc('checkout', '--force', info.dvc_file)}`" in str(caught.value)
     assert contents(info.folder) == before
 
 
@@ -154,7 +155,7 @@ def test_a_damaged_object_of_the_remote_is_named(info: data.DataInfo, root: Path
     ) as text:
         storage.fetch(info)
     assert f"({root / 'remote'})" in str(text.value)
-    assert f"If it was pushed to 'far': `dvc fetch -r far {info.dvc_file}`" in str(text.value)
+    assert f"If it was pushed to 'far': `{dvc('fetch', '-r', 'far', info.dvc_file)}`" in str(text.value)
 
 
 def test_a_missing_object_of_the_remote_is_named(info: data.DataInfo) -> None:

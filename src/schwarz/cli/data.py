@@ -32,8 +32,8 @@ def add(path: Path, name: str, skip_bad: int, size: tuple[int, int] | None) -> N
     PATH is a folder CLASS/IMAGE or {train,test}/CLASS/IMAGE, or an .npz file with arrays x and y (or x_train,
     y_train, x_test, y_test). Without test images a fifth of every class is set aside.
     """
-    from schwarz.cli.shell import command
     from schwarz.runs import project_root
+    from schwarz.shell import command
     from schwarz.storage import add as pack_and_track
 
     added = pack_and_track(path, name, project_root(), size=size, skip_bad=skip_bad)
@@ -51,7 +51,7 @@ def add(path: Path, name: str, skip_bad: int, size: tuple[int, int] | None) -> N
 
 @data.command(cls=Command, examples=("schwarz data show sample", "schwarz data show sample --json -o sample.png"))
 @click.argument("name")
-@click.option("-o", "--output", type=Target(), metavar="PNG", help="also write a contact sheet: a row per class")
+@click.option("-o", "--output", type=Target(".png"), metavar="PNG", help="also write a contact sheet: a row per class")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def show(name: str, output: Path | None, as_json: bool) -> None:
     """Print what the data set NAME holds: counts, shape, balance, version."""

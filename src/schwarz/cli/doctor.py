@@ -126,6 +126,7 @@ def sample() -> Iterator[Finding]:
     """The sample images: described, present, whole."""
     from schwarz.data import describe
     from schwarz.runs import project_root
+    from schwarz.shell import dvc
     from schwarz.storage import version
 
     try:
@@ -140,7 +141,7 @@ def sample() -> Iterator[Finding]:
     text = (
         f"{info.folder}, {info.train} + {info.test} images" if whole else f"{info.folder} was changed or is not whole"
     )
-    yield Finding("sample", text, whole, remedy=None if whole else f"`dvc checkout --force {info.dvc_file}`")
+    yield Finding("sample", text, whole, remedy=None if whole else f"`{dvc('checkout', '--force', info.dvc_file)}`")
 
 
 LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (libraries, device, room, tools, servers, sample)

@@ -67,7 +67,8 @@ def _refused(fault: click.UsageError | SchwarzError, arguments: list[str]) -> in
         print(fault.message)
         return DONE
     if isinstance(fault, click.UsageError):
-        return _tell(WRONG_INPUT, usage_message(fault, _known(fault)), _example(fault, arguments))
+        place = fault.ctx.command_path if fault.ctx else _command(arguments)[1]
+        return _tell(WRONG_INPUT, usage_message(fault, place, _known(fault)), _example(fault, arguments))
     place = f"{_command(arguments)[1]}: " if isinstance(fault, WrongFlag) else ""
     return _tell(fault.status, f"{place}{fault}", _example(fault, arguments) if fault.status == WRONG_INPUT else None)
 

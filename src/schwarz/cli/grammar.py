@@ -50,6 +50,10 @@ class Word(click.Choice[str]):
             self.fail(f"{value!r} is none of {', '.join(self.choices)}.{nearest(value, self.choices)}", param, ctx)
         return value
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """Nothing beside the name: click would list the words over several lines, and the name shows them."""
+        return ""
+
 
 class Existing(click.ParamType[Path]):
     """A file or folder that exists; a misspelt one is answered with the nearest that does."""
@@ -67,9 +71,12 @@ class Existing(click.ParamType[Path]):
 
 
 class Target(click.ParamType[Path]):
-    """A file to be written: its folder must exist."""
+    """A file to be written: its folder must exist, and its name end in `suffix`."""
 
     name = "file"
+
+    def __init__(self, suffix: str = "") -> None:
+        self.suffix = suffix
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value).expanduser()
@@ -77,6 +84,8 @@ class Target(click.ParamType[Path]):
             self.fail(f"{value}: is a folder. Name a file in it.", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"{value}: its folder {path.parent} does not exist.{nearest_path(path.parent)}", param, ctx)
+        if not path.name.lower().endswith(self.suffix):
+            self.fail(f"{value}: what is written is {self.suffix}: end its name in that.", param, ctx)
         return path
 
 
@@ -88,15 +97,15 @@ class WrongFlag(WrongInput):
         self.example = example
 
 
-def usage_message(fault: click.UsageError, known: Iterable[str] = ()) -> str:
-    """Click's complaint in one line: the command, the token, the nearest valid one."""
-    place = fault.ctx.command_path if fault.ctx else "schwarz"
+def usage_message(fault: click.UsageError, place: str, known: Iterable[str] = ()) -> str:
+    """Click's complaint in one line: the command (`place`), the token, the nearest valid one."""
     if isinstance(fault, click.NoSuchOption):
         text = f"no option {fault.option_name!r}.{nearest(fault.option_name, known)}"
     elif isinstance(fault, click.exceptions.NoSuchCommand):
         text = f"no command {fault.command_name!r}.{nearest(fault.command_name, known)}"
     else:
-        text = f"{fault.format_message().rstrip('.')}."
+        text = fault.format_message()
+        text += "" if text.endswith((".", "?")) else "."
     hint = "" if "Did you mean" in text else f" `{place} --help` shows what there is."
     return f"{place}: {text}{hint}"
 

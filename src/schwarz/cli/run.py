@@ -1,5 +1,6 @@
 """`run` and `resume`: check, make the folder, follow the pipeline, tell how it ended."""
 
+import errno
 import json
 import sys
 import time
@@ -49,7 +50,7 @@ def run(preset: str | None, file: Path | None, changes: Words, runner: str, out:
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
     fetch(info)
-    return execute(runs.create(config, out), runner, as_json)
+    return execute(_create(config, out), runner, as_json)
 
 
 @click.command(cls=Command, examples=("schwarz resume runs/tiny/1", "schwarz resume runs/tiny/1 --runner python"))
@@ -105,8 +106,8 @@ def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
     """Follow the pipeline to its end and tell how it failed, if it did; the exit status."""
     from schwarz.cli.display import coloured, duration, screen
     from schwarz.cli.follow import Stopped, follow, pipeline_command, sender_command
-    from schwarz.cli.shell import command
     from schwarz.cli.summary import failed
+    from schwarz.shell import command
 
     with run.lock():  # refused here when another process has it; from now on the pipeline's process holds it
         pass
@@ -129,9 +130,25 @@ def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
     return WRONG_INPUT if WRONG_INPUT in (status, faults[0].failure["status"] if faults else None) else FAILED
 
 
+def _create(config: "Config", out: Path | None) -> "RunFolder":
+    """The run's folder; one that cannot be written is refused with what to give instead."""
+    from schwarz import runs
+
+    try:
+        return runs.create(config, out)
+    except OSError as fault:
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        place = f"--out {out}" if out else str(Path("runs").absolute())
+        remedy = "Give `--out` a folder that you may write to."
+        raise WrongInput(f"{place}: cannot be written ({fault.strerror}). {remedy}") from None
+
+
 def complete(run: "RunFolder") -> bool:
     """Whether a run has all that a run makes."""
-    results = run.results()
+    from schwarz.cli.runs import read_results
+
+    results = read_results(run)
     if not results or "run" not in results:
         return False
     return all((run.path / name).exists() for name in ("report.html", results["model"]["file"]))

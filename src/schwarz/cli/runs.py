@@ -27,7 +27,7 @@ def runs(as_json: bool) -> None:
         print(f"{'run':<{width}}{'state':<13}{'best':<16}{'test':>7}{'chance':>9}")
         print(*(_line(entry, width) for entry in rows), sep="\n")
     else:
-        from schwarz.cli.shell import command
+        from schwarz.shell import command
 
         print(f"No runs under {Path('runs').absolute()}. To make one: {command('run', 'quickstart')}")
 
@@ -39,13 +39,19 @@ def folders() -> list[Path]:
 
 
 def row(path: Path) -> dict[str, Any]:
-    """What the list says of one run."""
-    results = _read(path / "results.json") or {}
+    """What the list says of one run; it is damaged when its config or its results cannot be read."""
+    from schwarz.runs import open_run
+
+    try:
+        results = read_results(open_run(path)) or {}
+        stands = state(path, bool(results.get("run")))
+    except WrongInput:
+        results, stands = {}, "damaged"
     best = results.get("best")
     return {
         "run": str(path),
         "preset": path.parent.name,
-        "state": state(path, bool(results.get("run"))),
+        "state": stands,
         "best": best,
         "test": results["strategies"][best]["test"] if best else None,
         "chance": results.get("chance"),
@@ -70,7 +76,23 @@ def state(path: Path, complete: bool) -> str:
 
 
 def find(name: str) -> "RunFolder":
-    """The run a person means: a folder, `quickstart/3` under ./runs, or the id of its MLflow run."""
+    """The run a person means, whole: a folder, `quickstart/3` under ./runs, or the id of its MLflow run."""
+    run = _named(name)
+    read_results(run)  # refused here when they are damaged
+    return run
+
+
+def read_results(run: "RunFolder") -> dict[str, Any] | None:
+    """The results of a finished run, else None."""
+    try:
+        return run.results()
+    except ValueError as fault:  # no JSON, or no text
+        raise WrongInput(
+            f"{run.path / 'results.json'}: damaged ({fault}). Remove that file, then resume the run: it is made anew."
+        ) from None
+
+
+def _named(name: str) -> "RunFolder":
     from schwarz.runs import open_run
 
     path = Path(name).expanduser()
@@ -92,7 +114,3 @@ def find(name: str) -> "RunFolder":
 def _line(entry: dict[str, Any], width: int) -> str:
     figures = "" if entry["best"] is None else f"{entry['best']:<16}{entry['test']:>7.3f}{entry['chance']:>9.3f}"
     return f"{entry['run']:<{width}}{entry['state']:<13}{figures}".rstrip()
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from schwarz.cli.board import Board
 from schwarz.cli.display import BOLD, RED, duration, paint
-from schwarz.cli.shell import command, mlflow_ui
 from schwarz.errors import WRONG_INPUT
+from schwarz.shell import command, mlflow_ui
 from schwarz.tracking.summary import SAME_IMAGES
 
 if TYPE_CHECKING:

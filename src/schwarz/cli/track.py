@@ -13,9 +13,9 @@ def track() -> None:
 @track.command(cls=Command, examples=("schwarz track sync runs/tiny/1", "schwarz track sync tiny/1"))
 @click.argument("folder", metavar="RUN")
 def sync(folder: str) -> None:
-    """Send what MLflow does not have yet of RUN's journal; sending twice changes nothing.
+    """Send what MLflow does not have yet of RUN.
 
-    It goes to MLFLOW_TRACKING_URI, else to where the run was sent.
+    Sending twice changes nothing. It goes to MLFLOW_TRACKING_URI, else to where the run was sent.
     """
     from schwarz.cli.runs import find
 

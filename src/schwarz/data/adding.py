@@ -13,6 +13,7 @@ from schwarz.data.info import SAMPLE, dvc_file_of
 from schwarz.data.packed import Images, Labels, Meta, Part, pack
 from schwarz.data.selection import split_validation
 from schwarz.errors import WrongInput, nearest_path
+from schwarz.shell import dvc
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TEST_SHARE, SEED = 0.2, 0
@@ -67,7 +68,7 @@ def _new_folder(name: str, root: Path) -> Path:
     folder = dvc_file.with_suffix("")
     for path in (dvc_file, folder):
         if path.exists():
-            replace = f"`dvc remove {dvc_file}; rm -r {folder}`" if dvc_file.exists() else f"`rm -r {folder}`"
+            replace = f"`{dvc('remove', dvc_file)}; rm -r {folder}`" if dvc_file.exists() else f"`rm -r {folder}`"
             raise WrongInput(f"{path} exists. Choose another --name; or, to replace it, first: {replace}.")
     return folder
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from schwarz.errors import WrongInput
 from schwarz.files import write_atomic
+from schwarz.shell import dvc
 
 Part = Literal["train", "test"]
 Images = NDArray[np.uint8]
@@ -101,7 +102,7 @@ def read(folder: Path, part: Part) -> tuple[Images, Labels]:
 
 def remedy(folder: Path) -> str:
     """How to get the set of this folder back."""
-    return f"`dvc pull --force {folder}.dvc` restores it."
+    return f"`{dvc('pull', '--force', f'{folder}.dvc')}` restores it."
 
 
 def read_array(member: bytes) -> NDArray[Any]:

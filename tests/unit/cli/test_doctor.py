@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from schwarz.shell import dvc
+
 
 @pytest.fixture
 def machine(checkout: Path, sample: Path) -> Path:
@@ -53,7 +55,7 @@ def test_a_sample_that_was_changed(checkout: Path, schwarz: Callable[..., Any]) 
     status, findings = found(schwarz)
     assert status == 1
     assert not findings["sample"]["ok"]
-    assert findings["sample"]["remedy"].startswith("`dvc checkout --force ")
+    assert findings["sample"]["remedy"].startswith(f"`{dvc('checkout', '--force')} ")
     told = schwarz("doctor").out
     assert "MISSING  sample" in told
     assert told.splitlines()[-1] == "1 missing."

@@ -48,7 +48,11 @@ WRONG = [
     ("compile tiny -o fodler/x.yaml", "fodler/x.yaml: its folder fodler does not exist", "'folder'"),
     ("compile tiny -o folder", "folder: is a folder", "Name a file in it"),
     ("completion bahs", "'bahs' is none of bash, zsh, fish", "'bash'"),
-    ("run tiny --out /proc/mine", "/proc/mine: No such file or directory", ""),
+    ("completion", "schwarz completion: Missing argument 'bash|zsh|fish'.", "--help"),
+    ("run tiny --out", "schwarz run: Option '--out' requires an argument.", "`schwarz run --help`"),
+    ("data add x --size 28", "schwarz data add: Option '--size' requires 2 arguments.", "`schwarz data add --help`"),
+    ("data show sample -o x.jpg", "x.jpg: what is written is .png", "end its name"),
+    ("run tiny --out /proc/mine", "--out /proc/mine: cannot be written (No such file", "that you may write to"),
     ("run tiny --out mine.toml", "mine.toml: holds something that is not a run", "--out"),
     ("resume", "Missing argument 'RUN'", "--help"),
     ("resume rnus/tiny/1", "rnus/tiny/1: no such run folder", "'runs/tiny/1'"),
@@ -83,6 +87,7 @@ def test_a_usage_error_is_one_clear_message(
     assert told.out == ""
     assert len(told.err.splitlines()) <= 6
     assert told.last.startswith("Error: ")
+    assert all(mark not in told.last for mark in ("?.", ".."))
     assert message in told.last
     assert remedy in told.last
     assert "Traceback" not in told.err

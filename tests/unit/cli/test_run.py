@@ -197,7 +197,7 @@ def test_two_processes_do_not_run_one_folder(schwarz: Callable[..., Any], pipeli
         told = schwarz("resume", "tiny/1")
         assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "running"
     assert told.status == 2
-    assert "another process runs it now" in told.last
+    assert told.last.endswith("another process runs it now: wait until it has ended.")
     assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "stopped"
 
 

@@ -1,6 +1,7 @@
 """`runs`, and finding a run by what a person calls it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,20 @@ def test_an_interrupted_step_is_no_failure(run_folder: Path, schwarz: Callable[.
     journal.write("start", title="split")
     journal.write("failed", error="KeyboardInterrupt: ", log="x", status=1, interrupted=True)
     assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "stopped"
+
+
+def test_a_damaged_run_is_listed_as_such_and_hides_no_other(run_folder: Path, schwarz: Callable[..., Any]) -> None:
+    for number, name in ((2, "results.json"), (3, "config.toml")):
+        shutil.copytree(run_folder, run_folder.parent / str(number))
+        (run_folder.parent / str(number) / name).write_text("{")
+    states = [entry["state"] for entry in json.loads(schwarz("runs", "--json").out)]
+    assert states == ["finished", "damaged", "damaged"]
+    assert schwarz("runs").out.splitlines()[2].split() == ["runs/tiny/2", "damaged"]
+    for line in (["resume", "tiny/2"], ["track", "sync", "tiny/2"]):
+        told = schwarz(*line)
+        assert told.status == 2
+        assert f"{run_folder.parent / '2' / 'results.json'}: damaged" in told.last
+        assert "Remove that file, then resume" in told.last
 
 
 def test_a_run_is_found_by_folder_name_or_mlflow_id(run_folder: Path) -> None:

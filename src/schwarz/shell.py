@@ -16,6 +16,11 @@ def mlflow_ui(store: str) -> str:
     return shlex.join([_program("mlflow"), "ui", "--backend-store-uri", store])
 
 
+def dvc(*words: object) -> str:
+    """A command of DVC."""
+    return shlex.join([_program("dvc"), *map(str, words)])
+
+
 def _program(name: str) -> str:
     own = Path(sys.executable).parent / name
     found = shutil.which(name)
