@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from shlex import quote
 
 import mlflow
 import pytest
@@ -195,9 +196,18 @@ def test_interrupted_run_ends_as_killed(here: Path, store: str) -> None:
 def test_sync_sends_once_and_says_what(here: Path, store: str) -> None:
     run = begin(here / "runs" / "tiny" / "7")
     train_all(run)
+    train_all(run)  # again, as a run that is resumed journals it
     report(run)
     assert sync(run.path) == f"Sent to MLflow at {store}: 54 metrics of 7 runs, results and state."
     assert sync(run.path) == f"MLflow at {store} has all of {run.path}: nothing was sent."
+
+
+def test_the_experiment_is_one_of_training(here: Path, store: str) -> None:
+    run = begin(here / "runs" / "tiny" / "kind")
+    sync(run.path)
+    experiment = mlflow.MlflowClient(store).get_experiment_by_name("schwarz/tiny")
+    assert experiment is not None
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"  # not under GenAI in MLflow's UI
 
 
 def test_sync_leaves_a_run_that_is_being_sent_alone(here: Path) -> None:
@@ -223,8 +233,9 @@ def test_server_away_stops_nothing_and_sync_sends_all_later(
     assert note.startswith(f"MLflow at {away} does not answer (")
     assert note.endswith(f"`schwarz track sync {run.path}` sends them.")
 
-    with pytest.raises(SchwarzError, match=f"{away} does not answer .* repeat `schwarz track sync"):
+    with pytest.raises(SchwarzError, match=f"{away} does not answer .* repeat `schwarz track sync") as told_so:
         sync(run.path)  # it knows where the run belongs
+    assert f"`MLFLOW_TRACKING_URI={quote(store)} schwarz track sync {quote(str(run.path))}`" in str(told_so.value)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     sync(run.path)
     assert curves(store, run) == told(run)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 UID, PART = "schwarz.run", "schwarz.part"  # tags: the pipeline run; the nested run's name in the journal
 NAME, PARENT, NOTE = "mlflow.runName", "mlflow.parentRunId", "mlflow.note.content"
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's UI takes the experiment for GenAI
 
 
 class Runs:
@@ -75,7 +76,7 @@ class Runs:
         # Artifacts of the embedded store lie beside it, wherever the person stands later.
         folder = Path(self.uri.removeprefix(EMBEDDED)).parent / "mlartifacts" if self.uri.startswith(EMBEDDED) else None
         try:
-            return self.client.create_experiment(name, folder.as_uri() if folder else None)
+            return self.client.create_experiment(name, folder.as_uri() if folder else None, KIND)
         except MlflowException as fault:
             found = self.client.get_experiment_by_name(name)
             if fault.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:

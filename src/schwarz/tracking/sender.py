@@ -62,13 +62,14 @@ class Sender:
         """Send every whole line that the journal has gained."""
         events = self.tail.poll()
         sent, metrics, ended = Sent(), defaultdict(list), {}
+        named = set()  # a run that was resumed is journalled again
         with answering(self.uri):
             for event in events:
                 self._follow(event)
                 if event["event"] == "run":
                     self._open(event)
                     ended.pop(event["run"], None)
-                    sent.runs += 1
+                    named.add(event["run"])
                 elif event["event"] == "metric":
                     metrics[event["run"]] += self._untold(event)
                 elif event["event"] == "end":
@@ -76,6 +77,7 @@ class Sender:
             for name, values in metrics.items():
                 self._log(name, values)
                 sent.metrics += len(values)
+            sent.runs = len(named | {name for name, values in metrics.items() if values})
             for name, event in ended.items():
                 self.runs.end(name, "FINISHED", _ms(event))
         if sent.runs or metrics or ended:

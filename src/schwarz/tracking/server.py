@@ -41,7 +41,12 @@ class Unreachable(SchwarzError):
 
 def default_uri(cwd: Path) -> str:
     """MLFLOW_TRACKING_URI, else the embedded store runs/mlflow.db under `cwd`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{EMBEDDED}{cwd.absolute() / 'runs' / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or embedded_uri(cwd)
+
+
+def embedded_uri(cwd: Path) -> str:
+    """The store in files beside the runs under `cwd`."""
+    return f"{EMBEDDED}{cwd.absolute() / 'runs' / 'mlflow.db'}"
 
 
 def shown(uri: str) -> str:

@@ -1,6 +1,7 @@
 """Send what MLflow does not have yet of a run, after it."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from schwarz.runs import RunFolder, open_run
 from schwarz.tracking.ledger import address
 from schwarz.tracking.registry import register_postponed
 from schwarz.tracking.sender import Sender, Sent
-from schwarz.tracking.server import UPLOAD_S, Unreachable, default_uri, reachable, shown
+from schwarz.tracking.server import UPLOAD_S, Unreachable, default_uri, embedded_uri, reachable, shown
 
 
 def sync(folder: Path) -> str:
@@ -55,7 +56,9 @@ def _send(run: RunFolder, uri: str) -> str:
 
 
 def _remedy(run: RunFolder) -> str:
+    again, store = shlex.join(["schwarz", "track", "sync", str(run.path)]), shlex.quote(embedded_uri(Path.cwd()))
     return (
         "Mend that, or set MLFLOW_TRACKING_URI to another server (`mlflow server --port 5000` starts one), and repeat "
-        f"`schwarz track sync {run.path}`. Nothing is lost meanwhile: {run.journal} holds it all."
+        f"`{again}`; or, to keep the record in files, `MLFLOW_TRACKING_URI={store} {again}`. "
+        f"Nothing is lost meanwhile: {run.journal} holds it all."
     )
