@@ -97,8 +97,8 @@ def open_run(path: Path) -> RunFolder:
     path = Path(path).absolute()
     if not path.is_dir():
         raise WrongInput(f"{path}: no such run folder.{nearest_path(path)} `schwarz runs` lists the runs here.")
-    if not (path / "config.toml").exists():
-        raise WrongInput(f"{path}: not a run folder: it has no config.toml. `schwarz runs` lists the runs here.")
+    if missing := [name for name in ("config.toml", "run.json") if not (path / name).exists()]:
+        raise WrongInput(f"{path}: not a run folder: it has no {missing[0]}. `schwarz runs` lists the runs here.")
     identity = read_json(path / "run.json")
     return RunFolder(path, configuration.load(path / "config.toml"), identity["uid"], Path(identity["project"]))
 

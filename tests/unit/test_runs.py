@@ -44,6 +44,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path):
         create(CONFIG, tmp_path)
 
 
+def test_a_folder_that_lost_its_identity_is_no_run(tmp_path: Path):
+    (create(CONFIG, tmp_path / "r").path / "run.json").unlink()
+    with pytest.raises(WrongInput, match=r"has no run.json"):
+        open_run(tmp_path / "r")
+
+
 def test_a_folder_whose_making_was_cut_short_is_taken(tmp_path: Path):
     made = create(CONFIG, tmp_path / "r")
     (made.path / "config.toml").unlink()
