@@ -104,7 +104,7 @@ class _Localiser(fx.Interpreter):
             if layer.groups != 1:
                 raise ValueError(f"layer {name!r}: a convolution in {layer.groups} groups cannot be decomposed")
             return type(layer)(
-                x.shape[1], mine, layer.kernel_size, layer.stride, layer.padding, layer.dilation,  # type: ignore[arg-type]
+                x.shape[1], mine, layer.kernel_size, layer.stride, layer.padding, layer.dilation,  # type: ignore[arg-type]  # its own class takes its own
                 bias=layer.bias is not None, padding_mode=layer.padding_mode, **kind,
             )  # fmt: skip
         assert isinstance(layer, NORMS)

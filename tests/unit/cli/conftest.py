@@ -107,6 +107,7 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: dict[str,
     def use(body: str) -> Path:
         script = tmp_path / "pipeline_script.py"
         script.write_text(PIPELINE.replace("RESULTS", repr(results)) + body)
+        # a real child that writes a real journal: the pipeline takes a minute, and cannot be made to fail like this
         monkeypatch.setattr(follow, "pipeline_command", lambda run, _: [sys.executable, str(script), str(run)])
         monkeypatch.setattr(follow, "sender_command", lambda _: [sys.executable, "-c", "import sys; sys.stdin.read()"])
         return script

@@ -108,6 +108,7 @@ def test_an_unexpected_error_leaves_its_traceback_in_a_file(
     def broken() -> None:
         raise ZeroDivisionError("by nought")
 
+    # no command is known to fail unexpectedly: one is made to
     monkeypatch.setattr(commands.presets, "callback", lambda **_: broken())
     told = schwarz("presets")
     assert told.status == 1
