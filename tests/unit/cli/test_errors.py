@@ -124,6 +124,7 @@ def test_a_full_disk_is_said_in_words(schwarz: Callable[..., Any], monkeypatch: 
         with Path("/dev/full").open("w") as sink:
             sink.write("x")
 
+    # the words alone: a real full disk, which takes root, is in tests/machine
     monkeypatch.setattr(commands.presets, "callback", full)
     told = schwarz("presets")
     assert told.status == 1
@@ -137,6 +138,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(
     def interrupted(**_: Any) -> None:
         raise KeyboardInterrupt
 
+    # Ctrl-C at a known moment: a real signal to a real run is in test_run.py
     monkeypatch.setattr(commands.presets, "callback", interrupted)
     told = schwarz("presets")
     assert told.status == 130

@@ -205,6 +205,7 @@ def test_metrics_that_stay_behind_are_said(
     schwarz: Callable[..., Any], pipeline: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline(GOOD)
+    # a real process that never ends in place of the sender, and patience that a test can afford
     monkeypatch.setattr(follow, "SENDER_S", 0.2)
     monkeypatch.setattr(follow, "SENDER_END_S", 0.2)
     monkeypatch.setattr(follow, "sender_command", lambda _: [sys.executable, "-c", "import time; time.sleep(60)"])
