@@ -96,9 +96,8 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
 
 
 def _description(config: Config, pods: int) -> str:
-    grid = "x".join(map(str, config.partition.grid))
     return (
-        f"{config.network.family} on {config.data.name}, cut {grid}: local networks on {pods} pods, "
+        f"{config.network.family} on {config.data.name}, cut {config.partition.words}: local networks on {pods} pods, "
         f"compared as {', '.join(config.strategies)}."
     )
 

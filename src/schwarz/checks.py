@@ -10,26 +10,32 @@ STAGES = {"vgg9": (3, 3, 3)}
 """Convolutions of each stage of a family: with the padding they say how many pixels a box needs at least."""
 
 
-def check(config: Config, info: DataInfo) -> Partition:
-    """The partition that the run will use; WrongInput naming field, value and remedy where it cannot run."""
+def cut(config: Config, info: DataInfo) -> Partition:
+    """How a configuration cuts the images of a set, zeros around them included; WrongInput where it cannot."""
     shape = padded(info.shape, config.data.pad)[1:]
     if config.data.pad > max(info.shape[1:]):
         raise WrongInput(
             f"data.pad = {config.data.pad}: more zeros than image on every side of {list(info.shape[1:])} pixels. "
             "`--data.pad 0` adds none."
         )
-    if len(config.partition.grid) != len(shape):
+    if config.partition.axes != len(shape):
+        cutting = f"grid {list(config.partition.grid)} cuts" if config.partition.grid else "boxes cut"
         example = " ".join(["2"] * len(shape))
         raise WrongInput(
-            f"partition.grid {list(config.partition.grid)} cuts {len(config.partition.grid)} axes, the images of "
-            f"{info.name!r} have {len(shape)} ({list(shape)} pixels, padding included): `--partition.grid {example}`."
+            f"partition.{cutting} {config.partition.axes} axes, the images of {info.name!r} have {len(shape)} "
+            f"({list(shape)} pixels, padding included): `--partition.grid {example}`."
         )
     try:
-        partition = Partition.of(config.partition, shape)
+        return Partition.of(config.partition, shape)
     except ValueError as fault:
         raise WrongInput(
             f"partition: {fault}. The images of {info.name!r} are {list(shape)}, padding included."
         ) from None
+
+
+def check(config: Config, info: DataInfo) -> Partition:
+    """The partition that the run will use; WrongInput naming field, value and remedy where it cannot run."""
+    partition = cut(config, info)
     _boxes_are_large_enough(config, partition)
     boxes = len(partition)
     if config.network.width < boxes or config.network.dense < boxes:
@@ -70,13 +76,13 @@ def pods_of(config: Config, info: DataInfo) -> int:
 
 def _boxes_are_large_enough(config: Config, partition: Partition) -> None:
     needed = least(STAGES[config.network.family], config.network.padding)
-    remedy = "use a coarser grid or more overlap"
+    remedy = "use larger boxes: a coarser grid, or more overlap"
     if min(partition.shape) < needed:
         remedy = "the images themselves are smaller: give them zeros around (data.pad), or 'same' padding"
     for k, box in enumerate(partition):
         if min(box.shape) < needed:
             raise WrongInput(
-                f"partition.grid {list(config.partition.grid)}: box {k} has {list(box.shape)} pixels, but "
+                f"partition: box {k} of the images cut {config.partition.words} has {list(box.shape)} pixels, but "
                 f"{config.network.family} with {config.network.padding!r} padding needs {needed} along each axis: "
                 f"{remedy}."
             )

@@ -9,6 +9,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -64,7 +65,19 @@ class Data(Section):
 class PartitionConfig(Section):
     """How an image is cut into boxes."""
 
-    grid: tuple[Axis, ...] = Field(default=(2, 2), min_length=1, max_length=3, description="boxes along each axis")
+    boxes: tuple[tuple[tuple[int, ...], ...], ...] | None = Field(
+        default=None,
+        min_length=1,
+        examples=[[[[0, 16], [0, 32]], [[12, 32], [4, 28]]]],
+        description="any boxes, [start, stop] along each axis, instead of grid, overlap, size and crop",
+    )
+    grid: tuple[Axis, ...] | None = Field(
+        default_factory=lambda known: (2, 2) if known["boxes"] is None else None,
+        min_length=1,
+        max_length=3,
+        examples=[[2, 2]],
+        description="boxes along each axis",
+    )
     overlap: int = Field(default=0, ge=0, description="pixels by which a box grows past each interior cut")
     size: tuple[Axis, ...] | None = Field(
         default=None, description="one common box size; starts are then spread evenly"
@@ -73,11 +86,63 @@ class PartitionConfig(Section):
         default=None, description="centred crop of the image that is cut; unset: all of it"
     )
 
+    @property
+    def axes(self) -> int:
+        """How many axes of an image are cut."""
+        return len(self.boxes[0] if self.boxes else self.grid or ())
+
+    @property
+    def count(self) -> int:
+        """How many boxes there are."""
+        return len(self.boxes) if self.boxes else prod(self.grid or ())
+
+    @property
+    def words(self) -> str:
+        """How images are cut, in words: '2x2 with overlap 4'."""
+        if self.grid is None:
+            return f"into {self.count} chosen boxes"
+        size = f"boxes of {'x'.join(map(str, self.size))}" if self.size else f"overlap {self.overlap}"
+        crop = f", of their centred {'x'.join(map(str, self.crop))}" if self.crop else ""
+        return f"{'x'.join(map(str, self.grid))} with {size}{crop}"
+
+    @classmethod
+    def beneath(cls, below: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """What still counts of a section under the fields `given`: boxes replace a grid and all that belongs to it,
+        a grid replaces boxes."""
+        replaced: tuple[str, ...] = ()
+        if given.get("boxes") is not None:
+            replaced = ("grid", "overlap", "size", "crop")
+        elif given.get("grid") is not None:
+            replaced = ("boxes",)
+        return {name: value for name, value in below.items() if name not in replaced}
+
+    @model_validator(mode="after")
+    def _boxes_or_a_grid(self) -> Self:
+        if self.boxes is None:
+            if self.grid is None:
+                raise ValueError("neither grid nor boxes say how images are cut: give one of them")
+            return self
+        for name in ("grid", "overlap", "size", "crop"):
+            if value := getattr(self, name):
+                text = list(value) if isinstance(value, tuple) else value
+                raise ValueError(f"{name} {text} and boxes exclude each other: give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _boxes_hold_pixels(self) -> Self:
+        for k, box in enumerate(self.boxes or ()):
+            if len(box) != self.axes or not box:
+                raise ValueError(f"box {k} has {len(box)} axes, box 0 {self.axes}: give each box the axes of an image")
+            for span in box:
+                if len(span) != 2 or not 0 <= span[0] < span[1]:
+                    raise ValueError(f"box {k} has the span {list(span)}: give [start, stop] with 0 <= start < stop")
+        return self
+
     @model_validator(mode="after")
     def _axes_agree(self) -> Self:
         for name in ("size", "crop"):
             value = getattr(self, name)
-            if value is not None and len(value) != len(self.grid):
+            if value is not None and self.grid is not None and len(value) != len(self.grid):
                 raise ValueError(f"{name} {list(value)} has {len(value)} axes, grid {list(self.grid)} {len(self.grid)}")
         if self.size is not None and self.overlap:
             raise ValueError(f"overlap {self.overlap} and size {list(self.size)} exclude each other: give one of them")
@@ -215,6 +280,8 @@ def build(values: Mapping[str, Any], where: str) -> Config:
 def override(config: Config, changes: Mapping[str, Any]) -> Config:
     """`config` with dotted fields replaced, validated as a whole."""
     values = config.model_dump(mode="json", by_alias=True)
+    cut = {name.removeprefix("partition."): value for name, value in changes.items() if name.startswith("partition.")}
+    values["partition"] = PartitionConfig.beneath(values["partition"], cut)
     for name, value in changes.items():
         *path, field = name.split(".")
         target = values
@@ -253,6 +320,8 @@ def _over(base: Config, values: dict[str, Any], where: str) -> dict[str, Any]:
     below = base.model_dump(mode="json", by_alias=True)
     for name, value in values.items():
         both = isinstance(value, dict) and isinstance(below.get(name), dict)
+        if both and name == "partition":
+            below[name] = PartitionConfig.beneath(below[name], value)
         below[name] = below[name] | value if both else value
     return below
 
@@ -309,7 +378,7 @@ def _line(text: str, place: list[str]) -> int:
     """Line of a dotted field in TOML text, for file:line in a message; its table's line if it is not written out."""
     table, found = "", 0
     for number, row in enumerate(text.splitlines(), 1):
-        if row.startswith("["):
+        if row.startswith("[") and "," not in row.split("#")[0]:  # not a line of a list
             table = row.split("#")[0].strip(" []")
             if table == ".".join(place):
                 return number

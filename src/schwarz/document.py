@@ -54,6 +54,8 @@ def _words(info: FieldInfo) -> str:
 
 def _placeholder(name: str, info: FieldInfo) -> str:
     """A value that an unset field could take."""
+    if info.examples:
+        return literal(info.examples[0])
     kind = next(kind for kind in get_args(info.annotation) if kind is not NoneType)
     if kind is str:
         return literal(name)

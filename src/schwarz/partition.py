@@ -1,24 +1,48 @@
 """Cutting an input into boxes: the subdomains of document 3, section 2.1.1; documents 1 and 2's type A and overlap.
 
-A `Partition` speaks of the last len(shape) axes of an input; what stands before is never cut.
+A `Partition` speaks of the last len(shape) axes of an input; what stands before is never cut. Arrays and tensors are
+cut and put together alike, by their own methods: importing this module imports neither numpy nor torch.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Any, Self
+from operator import index
+from typing import TYPE_CHECKING, Any, Self
 
 from schwarz.config import PartitionConfig
 
+if TYPE_CHECKING:
+    import numpy as np
 
-@dataclass(frozen=True)
+SHOWN = 8  # boxes that a partition's text names
+
+
+@dataclass(frozen=True, repr=False)
 class Box:
     """One subdomain: a (start, stop) per partitioned axis; iterating gives those pairs."""
 
     spans: tuple[tuple[int, int], ...]
 
+    def __post_init__(self) -> None:
+        try:
+            spans = tuple((index(start), index(stop)) for start, stop in self.spans)
+        except (TypeError, ValueError):
+            raise ValueError(f"a box takes a whole (start, stop) per axis, not {self.spans!r}") from None
+        object.__setattr__(self, "spans", spans)
+
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(self.spans)
+
+    def __str__(self) -> str:
+        return ",".join(f"{start}:{stop}" for start, stop in self)
+
+    def __repr__(self) -> str:
+        return f"Box({self.spans})"
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        return tuple(start for start, _ in self)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -30,7 +54,7 @@ class Box:
         return (..., *(slice(start, stop) for start, stop in self.spans))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Partition:
     """Ordered boxes over the last len(shape) axes of an input. Any list of boxes is a partition."""
 
@@ -38,15 +62,21 @@ class Partition:
     boxes: tuple[Box, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(index(n) for n in self.shape))
+        object.__setattr__(self, "boxes", tuple(self.boxes))
         if not self.boxes:
             raise ValueError("a partition needs at least one box")
         for number, box in enumerate(self.boxes):
             if len(box.spans) != len(self.shape):
-                raise ValueError(f"box {number} has {len(box.spans)} axes, the input {len(self.shape)}")
-            for (start, stop), n in zip(box, self.shape, strict=True):
+                raise ValueError(
+                    f"box {number} has {len(box.spans)} axes, the input {len(self.shape)}: "
+                    "give a (start, stop) for each of its last axes that are cut"
+                )
+            for a, ((start, stop), n) in enumerate(zip(box, self.shape, strict=True)):
                 if not 0 <= start < stop <= n:
                     raise ValueError(
-                        f"box {number} spans {start}:{stop} on an axis of {n}: it must lie inside and hold a pixel"
+                        f"box {number} spans {start}:{stop} on axis {a} of {n} pixels: it must lie inside 0:{n} and "
+                        "hold a pixel"
                     )
 
     @classmethod
@@ -61,22 +91,26 @@ class Partition:
         """`boxes[a]` boxes along axis a: cut at round(i*n/p) and grown by `overlap` past each interior cut, or of
         one `size` with starts at round(i*(n-s)/(p-1)); of the centred `crop` when given, in original coordinates."""
         shape = tuple(shape)
-        if len(boxes) != len(shape):
-            raise ValueError(f"grid {list(boxes)} has {len(boxes)} axes, the input {list(shape)} has {len(shape)}")
-        extent = tuple(crop) if crop is not None else shape
-        axes = []
-        for a, (n, p) in enumerate(zip(extent, boxes, strict=True)):
-            if n > shape[a]:
-                raise ValueError(f"crop {list(extent)} is larger than the input {list(shape)}")
-            offset = (shape[a] - n) // 2
-            spans = _sized(n, p, size[a]) if size is not None else _cut(n, p, overlap)
-            axes.append([(offset + start, offset + stop) for start, stop in spans])
-        return cls(shape, tuple(Box(spans) for spans in product(*axes)))
+        boxes = _per_axis("grid", boxes, len(shape))
+        extent = _per_axis("crop", crop, len(shape)) if crop is not None else shape
+        if any(inner > n for inner, n in zip(extent, shape, strict=True)):
+            raise ValueError(f"crop {list(extent)} is larger than the input {list(shape)}: give at most that")
+        if size is not None:
+            if overlap:
+                raise ValueError(f"overlap {overlap} and size {list(size)} exclude each other: give one of them")
+            spans = map(_sized, extent, boxes, _per_axis("size", size, len(shape)))
+        else:
+            spans = (_cut(n, p, overlap) for n, p in zip(extent, boxes, strict=True))
+        borders = [(n - inner) // 2 for n, inner in zip(shape, extent, strict=True)]
+        axes = [[(b + start, b + stop) for start, stop in each] for b, each in zip(borders, spans, strict=True)]
+        return cls(shape, tuple(Box(chosen) for chosen in product(*axes)))
 
     @classmethod
     def of(cls, config: PartitionConfig, shape: Sequence[int]) -> Self:
         """The partition a configuration describes, on an input whose partitioned axes have `shape`."""
-        return cls.grid(shape, config.grid, config.overlap, config.size, config.crop)
+        if config.boxes is not None:
+            return cls(tuple(shape), tuple(Box(tuple((a, b) for a, b in spans)) for spans in config.boxes))
+        return cls.grid(shape, config.grid or (), config.overlap, config.size, config.crop)
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -84,11 +118,111 @@ class Partition:
     def __iter__(self) -> Iterator[Box]:
         return iter(self.boxes)
 
+    def __str__(self) -> str:
+        """'Partition 32x32: 4 boxes of 20x20 at (0, 0) (0, 12) (12, 0) (12, 12)'; of many boxes the first ones."""
+        shapes = {box.shape for box in self}
+        size = f" of {_by(self.boxes[0].shape)} at" if len(shapes) == 1 else ""
+        named = [f"({', '.join(map(str, box.start))})" if size else str(box) for box in self.boxes[:SHOWN]]
+        more = " ..." if len(self) > SHOWN else ""
+        count = f"{len(self)} box{'es' if len(self) > 1 else ''}"
+        return f"Partition {_by(self.shape)}: {count}{size} {' '.join(named)}{more}"
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every pixel lies in exactly one box: (2.6) of document 3."""
+        return bool((self._mesh() == 1).all())
+
+    @property
+    def covers(self) -> bool:
+        """Whether every pixel lies in some box."""
+        return bool((self._mesh() > 0).all())
+
+    @property
+    def multiplicity(self) -> "np.ndarray":
+        """[*shape]: in how many boxes each pixel lies."""
+        import numpy as np
+
+        return self._count(np.zeros(self.shape, int))
+
+    def misaligned(self, stride: int | Sequence[int]) -> list[tuple[int, int, int]]:
+        """(box, axis, start) of every start that the stride of its axis does not divide: where a network of that total
+        stride sees the box shifted, so that composition is no identity (2.15)."""
+        strides = self._strides(stride)
+        return [(k, a, n) for k, box in enumerate(self) for a, n in enumerate(box.start) if n % strides[a]]
+
+    def aligned(self, stride: int | Sequence[int]) -> Self:
+        """Every start moved to the nearest multiple of the stride of its axis from where the box, which keeps its
+        size, still lies inside. Pixels that only the moved boxes held may be in none afterwards: see `covers`."""
+        strides = self._strides(stride)
+
+        def moved(box: Box) -> Box:
+            starts = [
+                min(_round(start, s), (n - extent) // s) * s
+                for start, extent, n, s in zip(box.start, box.shape, self.shape, strides, strict=True)
+            ]
+            return Box(tuple((start, start + extent) for start, extent in zip(starts, box.shape, strict=True)))
+
+        return type(self)(self.shape, tuple(map(moved, self)))
+
     def split(self, x: Any) -> list[Any]:
-        """The subimages of a batch (an array or a tensor), as views."""
+        """The subimages of a batch (an array or a tensor [..., *shape]), as views."""
         if tuple(x.shape[-len(self.shape) :]) != self.shape:
             raise ValueError(f"input of shape {tuple(x.shape)} does not end in the partition's {self.shape}")
         return [x[box.slices] for box in self.boxes]
+
+    def assemble(self, parts: Sequence[Any]) -> Any:
+        """[..., *shape] from one piece [..., *box.shape] per box: the inverse of `split` on every pixel that has a box.
+
+        A pixel in several boxes becomes the mean of their values, so that whole numbers become fractions where boxes
+        overlap; a pixel in no box becomes 0. Arrays give an array, tensors a tensor of their device and dtype that
+        passes gradients on."""
+        lead = self._lead(parts)
+        if (self._mesh() <= 1).all():
+            whole = _zeros(parts[0], (*lead, *self.shape))
+            for box, part in zip(self, parts, strict=True):
+                whole[box.slices] = part
+            return whole
+        whole = _zeros(parts[0] / 1, (*lead, *self.shape))
+        seen = _zeros(whole, self.shape)
+        for box, part in zip(self, parts, strict=True):
+            seen[box.slices] += 1
+            mean = whole[box.slices]  # a running mean gives back equal values to the last bit, a sum would round
+            whole[box.slices] = mean + (part - mean) / seen[box.slices]
+        return whole
+
+    def _lead(self, parts: Sequence[Any]) -> tuple[int, ...]:
+        """The axes before the partitioned ones, which all pieces share."""
+        if len(parts) != len(self):
+            raise ValueError(f"{len(parts)} pieces for {len(self)} boxes: give one for each, in their order")
+        lead = tuple(parts[0].shape[: -len(self.shape)])
+        for k, (box, part) in enumerate(zip(self, parts, strict=True)):
+            if tuple(part.shape) != (*lead, *box.shape):
+                raise ValueError(f"piece {k} has shape {tuple(part.shape)}, box {k} takes {(*lead, *box.shape)}")
+        return lead
+
+    def _strides(self, stride: int | Sequence[int]) -> tuple[int, ...]:
+        given = stride if isinstance(stride, Sequence) else [stride] * len(self.shape)
+        return _per_axis("stride", given, len(self.shape))
+
+    def _count(self, count: "np.ndarray") -> "np.ndarray":
+        for box in self:
+            count[box.slices] += 1
+        return count
+
+    def _mesh(self) -> "np.ndarray":
+        """How many boxes hold each cell of the mesh that all their starts and stops draw: exact, and of few cells
+        however long the axes are."""
+        import numpy as np
+
+        edges = [sorted({0, n, *(e for box in self for e in box.spans[a])}) for a, n in enumerate(self.shape)]
+        places = [{edge: place for place, edge in enumerate(along)} for along in edges]
+        count = np.zeros([len(along) - 1 for along in edges], np.uint16)
+        for box in self:
+            count[tuple(slice(at[a], at[b]) for (a, b), at in zip(box, places, strict=True))] += 1
+        return count
 
 
 def padded(image_shape: Sequence[int], pad: int) -> tuple[int, ...]:
@@ -99,6 +233,8 @@ def padded(image_shape: Sequence[int], pad: int) -> tuple[int, ...]:
 def _cut(n: int, p: int, overlap: int) -> list[tuple[int, int]]:
     if p > n:
         raise ValueError(f"{p} boxes along an axis of {n}: at most one box per pixel")
+    if not isinstance(overlap, int) or overlap < 0:
+        raise ValueError(f"overlap {overlap}: give a whole number of pixels, 0 or more")
     cuts = [_round(i * n, p) for i in range(p + 1)]
     smallest = min(b - a for a, b in pairwise(cuts))
     if p > 1 and overlap > smallest:
@@ -113,6 +249,28 @@ def _sized(n: int, p: int, size: int) -> list[tuple[int, int]]:
     return [(start, start + size) for start in starts]
 
 
+def _per_axis(name: str, values: Sequence[int], axes: int) -> tuple[int, ...]:
+    """One positive whole number per axis."""
+    if len(values) != axes:
+        raise ValueError(f"{name} {list(values)} has {len(values)} axes, the input {axes}: give one number for each")
+    if not all(hasattr(value, "__index__") and value > 0 for value in values):
+        raise ValueError(f"{name} {list(values)}: give whole numbers, 1 or more")
+    return tuple(index(value) for value in values)
+
+
 def _round(a: int, b: int) -> int:
     """a/b to the nearest integer, halves up: Python's round() would go to the even neighbour."""
     return (2 * a + b) // (2 * b)
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _zeros(like: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of the kind, device and dtype of `like`, an array or a tensor."""
+    if hasattr(like, "new_zeros"):
+        return like.new_zeros(shape)
+    import numpy as np
+
+    return np.zeros(shape, like.dtype)

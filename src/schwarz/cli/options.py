@@ -144,10 +144,18 @@ def many(info: "FieldInfo") -> bool:
     return any(get_origin(kind) is tuple for kind in (info.annotation, *get_args(info.annotation)))
 
 
+def nested(info: "FieldInfo") -> bool:
+    """Whether a field is a list of boxes: each is typed as one word, 0:16,16:32."""
+    lists = (kind for kind in get_args(info.annotation) if get_origin(kind) is tuple)
+    return any(get_origin(kind) is tuple for each in lists for kind in get_args(each))
+
+
 def value(info: "FieldInfo", words: list[str]) -> Any:
     """The words of a flag as the value that the config validates; `none` unsets a field that may be unset."""
     if words == ["none"] and type(None) in get_args(info.annotation):
         return None
+    if nested(info):
+        return [[span.split(":") for span in word.split(",")] for word in words]
     return [part for word in words for part in word.split(",") if part] if many(info) else words[0]
 
 
@@ -159,6 +167,14 @@ def example(name: str, base: "Config | None" = None) -> str:
     current: Any = base or quickstart()
     for part in name.split("."):
         current = getattr(current, part if part not in ("global", "register") else f"{part}_")
-    if current is None:
+    info = fields()[name]
+    if current is None and not info.examples:
         return f"--{name} none"
-    return f"--{name} {' '.join(map(str, current[:3]))}" if many(fields()[name]) else f"--{name} {current}"
+    if current is None:
+        current = info.examples[0]
+    return f"--{name} {' '.join(map(_word, current[:3]))}" if many(info) else f"--{name} {current}"
+
+
+def _word(item: Any) -> str:
+    """An item of a list as it is typed."""
+    return ",".join(":".join(map(str, span)) for span in item) if isinstance(item, tuple | list) else str(item)

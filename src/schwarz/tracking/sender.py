@@ -6,7 +6,6 @@ A step that is done again in a resumed run journals its epochs again: those it h
 """
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -120,7 +119,7 @@ class Sender:
         identity = self.runs.open(name, _ms(event))
         params = dict(event["params"])
         if not name:
-            params["boxes"] = math.prod(self.run.config.partition.grid)
+            params["boxes"] = self.run.config.partition.count
             tags["mlflow.source.git.commit"] = tags["git.commit"]
             self.client.log_inputs(identity, [_dataset(self.run.config.data.name, tags)])
         known = self.runs.known[name].data.params  # MLflow refuses another value; `place` may differ after a resume

@@ -13,10 +13,9 @@ SAME_IMAGES = "The validation images are the test images: what was chosen by the
 def note(run: RunFolder) -> str:
     """What was trained on what; the results, once there are some; where the files lie."""
     config, results = run.config, run.results()
-    grid = "x".join(map(str, config.partition.grid))
     lines = [
         f"Preset `{config.preset}`, seed {config.seed}: {config.network.family} on the data set `{config.data.name}`, "
-        f"images cut {grid} with overlap {config.partition.overlap}.",
+        f"images cut {config.partition.words}.",
         "",
         _table(results) if results else "No results yet.",
         "",
