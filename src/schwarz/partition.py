@@ -145,7 +145,10 @@ class Partition:
         """[*shape]: in how many boxes each pixel lies."""
         import numpy as np
 
-        return self._count(np.zeros(self.shape, int))
+        count = self._mesh()
+        for a, edges in enumerate(self._edges()):
+            count = np.repeat(count, np.diff(edges), axis=a)
+        return count
 
     def misaligned(self, stride: int | Sequence[int]) -> list[tuple[int, int, int]]:
         """(box, axis, start) of every start that the stride of its axis does not divide: where a network of that total
@@ -188,9 +191,9 @@ class Partition:
         whole = _zeros(parts[0] / 1, (*lead, *self.shape))
         seen = _zeros(whole, self.shape)
         for box, part in zip(self, parts, strict=True):
-            seen[box.slices] += 1
             mean = whole[box.slices]  # a running mean gives back equal values to the last bit, a sum would round
-            whole[box.slices] = mean + (part - mean) / seen[box.slices]
+            whole[box.slices] = mean + (part - mean) / (seen[box.slices] + 1)
+            seen[box.slices] += 1
         return whole
 
     def _lead(self, parts: Sequence[Any]) -> tuple[int, ...]:
@@ -207,19 +210,16 @@ class Partition:
         given = stride if isinstance(stride, Sequence) else [stride] * len(self.shape)
         return _per_axis("stride", given, len(self.shape))
 
-    def _count(self, count: "np.ndarray") -> "np.ndarray":
-        for box in self:
-            count[box.slices] += 1
-        return count
+    def _edges(self) -> list[list[int]]:
+        """Along each axis, where boxes and the input start and stop."""
+        return [sorted({0, n, *(edge for box in self for edge in box.spans[a])}) for a, n in enumerate(self.shape)]
 
     def _mesh(self) -> "np.ndarray":
-        """How many boxes hold each cell of the mesh that all their starts and stops draw: exact, and of few cells
-        however long the axes are."""
+        """How many boxes hold each cell between those edges: exact, and of few cells however long the axes are."""
         import numpy as np
 
-        edges = [sorted({0, n, *(e for box in self for e in box.spans[a])}) for a, n in enumerate(self.shape)]
-        places = [{edge: place for place, edge in enumerate(along)} for along in edges]
-        count = np.zeros([len(along) - 1 for along in edges], np.uint16)
+        places = [{edge: place for place, edge in enumerate(edges)} for edges in self._edges()]
+        count = np.zeros([len(along) - 1 for along in places], np.int32)
         for box in self:
             count[tuple(slice(at[a], at[b]) for (a, b), at in zip(box, places, strict=True))] += 1
         return count
