@@ -8,143 +8,153 @@ index a local index is. Then
 and likewise for the bias. The image's channels and the classes are mapped by all, hidden channels by one, the pixels
 of a flattened map by the boxes that hold them: that is 2.11 (first layer), 2.12 (connections between different local
 networks are 0), 2.13 (first dense layer: the whole local map at its offset), 2.14 (last layer) and the bias sum.
+Regression and autoencoders take the mean over the local networks that hold an output (2.22) instead of the sum.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from math import floor
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from schwarz.decomposition import CONVOLUTIONS, NORMS, WEIGHTED, blank, output_layers, passed, share
+from schwarz.correspondence import WEIGHTED, Case, Correspondence, correspond
 from schwarz.partition import Partition
+from schwarz.task import Task
 
-POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-ELEMENTWISE = (nn.ReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.Dropout, nn.Identity)
-
-
-@dataclass(frozen=True)
-class Activation:
-    """An activation of the global network and of local network k, without content, and how they correspond."""
-
-    whole: Tensor
-    local: Tensor
-    maps: tuple[Tensor, ...]
-    """For each axis after the batch, the global index of every local index."""
-    starts: tuple[Fraction, ...]
-    """For each partitioned axis, where the box begins on this map: its first pixel over the strides so far, exactly."""
+MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 
-def compose(module: nn.Module, locals_: Sequence[nn.Module], partition: Partition) -> nn.Module:
+def compose(
+    module: nn.Module,
+    locals_: Sequence[nn.Module],
+    partition: Partition,
+    require: Case | str | None = None,
+    *,
+    task: Task | str = Task.CLASSIFICATION,
+    input_shape: Sequence[int] | None = None,
+) -> nn.Module:
     """Give `module` the weights of its trained local networks, in place; its train/eval mode is kept.
 
-    With `valid` padding, a dense head on the flattened map, BatchNorm in eval mode and box starts that the total
-    stride divides, its logits are then the sum of the local logits (Theorem 2.1, equation 2.16), with overlap too.
-    With `same` padding this holds for the features on the activation field only.
+    Where the case is exact, its logits are then the sum of the local logits (Theorem 2.1, equation 2.16), with overlap
+    too; `verify` says whether it is. `require="exact"` refuses what is not before anything is changed. `input_shape` is
+    needed only where the layers do not tell it: the time steps of a recurrent network whose states are flattened.
     """
-    if len(locals_) != len(partition):
-        raise ValueError(f"{len(locals_)} local networks for {len(partition)} boxes: one each")
-    graph = fx.symbolic_trace(module)
-    input_shape = (*_channels(graph), *partition.shape)
+    found = matched(module, locals_, partition, task, input_shape)
+    if require is not None and list(Case).index(found.case) > list(Case).index(Case(require)):
+        raise ValueError(f"composing is not {Case(require).value} but {found.case.value}: {found.causes[0]}")
     with torch.no_grad():
-        for layer in module.modules():
-            if isinstance(layer, WEIGHTED):
-                for parameter in layer.parameters():
-                    parameter.zero_()
-        for k, local in enumerate(locals_):
-            _Placer(graph, local, k, len(partition)).run(_image(input_shape, partition, k))
+        for tensor, index, parts, zeroed, mean in _tensors(module, locals_, found):
+            place(tensor, index, parts, zeroed, mean)
+        for name in found.places:
+            _count(module.get_submodule(name), [local.get_submodule(name) for local in locals_])
     return module
 
 
-def _channels(graph: fx.GraphModule) -> tuple[int, ...]:
-    """What stands before the partitioned axes of an input: the channels of the first convolution, if there is one."""
-    called = (graph.get_submodule(str(node.target)) for node in graph.graph.nodes if node.op == "call_module")
-    first = next(layer for layer in called if isinstance(layer, WEIGHTED))
-    return (first.in_channels,) if isinstance(first, CONVOLUTIONS) else ()
+def compose_moments(
+    optimizer: Optimizer,
+    optimizers: Sequence[Optimizer],
+    module: nn.Module,
+    locals_: Sequence[nn.Module],
+    partition: Partition,
+    *,
+    task: Task | str = Task.CLASSIFICATION,
+    input_shape: Sequence[int] | None = None,
+) -> None:
+    """Give Adam's moments of `module` those that its local networks ended with, by the same index maps.
+
+    A moment is a mean over gradients: where several local networks hold an entry, their mean is taken. The weights
+    between different networks begin without a moment, as they begin with 0.
+    """
+    found = matched(module, locals_, partition, task, input_shape)
+    owners = list(zip(optimizers, locals_, strict=True))
+    for tensor, index, parts, _, _ in _tensors(module, locals_, found):
+        if not isinstance(tensor, nn.Parameter):
+            continue
+        states = [each.state[part] for (each, _), part in zip(owners, parts, strict=True)]
+        if not all(states):
+            raise ValueError("an optimizer of the local networks has no moments: it must have made a step")
+        steps = torch.stack([torch.as_tensor(state["step"], dtype=torch.float32) for state in states])
+        optimizer.state[tensor]["step"] = steps.max().to(states[0]["step"].device)
+        for name in (name for name in MOMENTS if name in states[0]):
+            moment = torch.zeros_like(tensor)
+            place(moment, index, [state[name] for state in states], True, True)
+            optimizer.state[tensor][name] = moment
 
 
-def _image(input_shape: Sequence[int], partition: Partition, k: int) -> Activation:
-    """The input: its channels are shared by all, its pixels those of box k."""
-    lead, box = input_shape[: -len(partition.shape)], partition.boxes[k]
-    return Activation(
-        blank(*input_shape),
-        blank(*lead, *box.shape),
-        (*(torch.arange(n) for n in lead), *(torch.arange(start, stop) for start, stop in box)),
-        tuple(Fraction(start) for start, _ in box),
-    )
+def matched(
+    module: nn.Module,
+    locals_: Sequence[nn.Module],
+    partition: Partition,
+    task: Task | str = Task.CLASSIFICATION,
+    input_shape: Sequence[int] | None = None,
+) -> Correspondence:
+    """How the module and its local networks correspond; ValueError where a local network is not one of its."""
+    if len(locals_) != len(partition):
+        raise ValueError(f"{len(locals_)} local networks for {len(partition)} boxes: one each")
+    found = correspond(module, partition, input_shape, task)
+    for k, local in enumerate(locals_):
+        have, wanted = dict(local.named_modules()), found.fits[k]
+        for name, fit in wanted.items():
+            if name not in have:
+                raise ValueError(f"local network {k} has no layer {name!r}, as the module has")
+            _shapes_agree(module.get_submodule(name), have[name], name, k, fit.places)
+    return found
 
 
-class _Placer(fx.Interpreter):
-    """Follows the index maps of local network k through the graph and places its weights on the way."""
-
-    def __init__(self, graph: fx.GraphModule, local: nn.Module, k: int, boxes: int) -> None:
-        super().__init__(graph)
-        self.trained, self.k, self.boxes = local, k, boxes
-        self.outputs = output_layers(graph)
-
-    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Activation:
-        name, before = str(target), args[0]
-        layer, layer_k = self.fetch_attr(name), self.trained.get_submodule(name)
-        after = replace(before, whole=passed(layer, before.whole), local=passed(layer_k, before.local))
-        if isinstance(layer, CONVOLUTIONS):
-            return _strided(after, self._place(name, layer, layer_k, before.maps[0]), layer.stride)
-        if isinstance(layer, nn.Linear):
-            return replace(after, maps=(*before.maps[:-1], self._place(name, layer, layer_k, before.maps[-1])))
-        if isinstance(layer, NORMS):
-            _place_statistics(layer, layer_k, before.maps[0])
-            return after
-        if isinstance(layer, POOLS):
-            return _strided(after, before.maps[0], layer.stride)
-        if isinstance(layer, ELEMENTWISE):
-            return after
-        raise ValueError(f"layer {name!r}: {type(layer).__name__} cannot be composed")
-
-    def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Activation:
-        if target is torch.flatten and args[1:] == (1,):
-            return _flattened(args[0])
-        raise ValueError(f"operation {getattr(target, '__name__', target)!r} cannot be composed")
-
-    def _place(self, name: str, layer: Any, layer_k: Any, inputs: Tensor) -> Tensor:
-        """The rule of this file, for one layer; returns the map of its outputs."""
-        width = layer.weight.shape[0]
-        outputs = torch.tensor(range(width) if name in self.outputs else share(width, self.k, self.boxes))
-        expected = (len(outputs), len(inputs), *layer.weight.shape[2:])
-        if layer_k.weight.shape != expected:
-            raise ValueError(
-                f"layer {name!r} of local network {self.k} has weights {tuple(layer_k.weight.shape)}, not {expected}"
-            )
-        layer.weight[outputs[:, None], inputs[None, :]] += layer_k.weight
-        if layer.bias is not None:
-            layer.bias[outputs] += layer_k.bias
-        return outputs
+def place(
+    tensor: Tensor, index: Sequence[tuple[Tensor, ...]], parts: Sequence[Tensor], zeroed: bool, mean: bool
+) -> None:
+    """The rule of this file for one tensor: the sum, or the mean, of its parts where their indices say; entries that
+    no part has become 0 where `zeroed`, and stay what they are otherwise."""
+    count = torch.zeros(tensor.shape[: len(index[0])], device=tensor.device)
+    total = torch.zeros_like(tensor)
+    for where, part in zip(index, parts, strict=True):
+        spots, found = _spots(where, tensor.device)
+        total.index_put_(spots, part.detach().to(tensor)[found], accumulate=True)
+        count.index_put_(spots, torch.ones((), device=tensor.device), accumulate=True)
+    held = count > 0
+    if mean:
+        total[held] /= count[held].reshape(-1, *[1] * (total.dim() - count.dim())).to(total.dtype)
+    tensor[held] = total[held]
+    if zeroed:
+        tensor[~held] = 0
 
 
-def _place_statistics(layer: Any, layer_k: Any, channels: Tensor) -> None:
-    """BatchNorm: scale, shift and running statistics belong to a channel and go where the channel goes."""
-    for name, value in layer_k.state_dict().items():
-        own = layer.state_dict()[name]
-        if value.dim():
-            own[channels] = value
-        else:
-            own.copy_(value)
+def _tensors(
+    module: nn.Module, locals_: Sequence[nn.Module], found: Correspondence
+) -> Iterator[tuple[Tensor, list[tuple[Tensor, ...]], list[Tensor], bool, bool]]:
+    """Every tensor to be filled, where its parts go, and these; a tensor that several layers share comes once."""
+    done: set[int] = set()
+    for name, places in found.places.items():
+        layer, layers = module.get_submodule(name), [local.get_submodule(name) for local in locals_]
+        for tensor, index in places.items():
+            filled = getattr(layer, tensor)
+            if id(filled) not in done:
+                parts = [getattr(each, tensor) for each in layers]
+                yield filled, index, parts, isinstance(layer, WEIGHTED), found.fits[0][name].mean
+            done.add(id(filled))
 
 
-def _strided(after: Activation, channels: Tensor, stride: Any) -> Activation:
-    """Where the local map lies in the global one after a stride: at its start over all strides so far, rounded half up
-    once, and clipped to fit. Rounding anew at each stride would put boxes side by side on top of each other."""
-    strides = (stride,) * len(after.starts) if isinstance(stride, int) else stride
-    starts = tuple(start / step for start, step in zip(after.starts, strides, strict=True))
-    sizes = zip(starts, after.whole.shape[2:], after.local.shape[2:], strict=True)
-    spatial = (torch.arange(part) + min(floor(start + Fraction(1, 2)), whole - part) for start, whole, part in sizes)
-    return replace(after, maps=(channels, *spatial), starts=starts)
+def _count(layer: nn.Module, layers: Sequence[nn.Module]) -> None:
+    """BatchNorm counts the batches it has seen."""
+    for name, buffer in layer.named_buffers(recurse=False):
+        if not buffer.dim():
+            buffer.copy_(torch.stack([each.get_buffer(name) for each in layers]).max())
 
 
-def _flattened(x: Activation) -> Activation:
-    """Flattening multiplies out the positions: row-major global indices of every local position."""
-    index = torch.zeros(1, dtype=torch.long)
-    for size, indices in zip(x.whole.shape[1:], x.maps, strict=True):
-        index = (index[:, None] * size + indices[None, :]).flatten()
-    return Activation(x.whole.flatten(1), x.local.flatten(1), (index,), ())
+def _spots(where: tuple[Tensor, ...], device: torch.device) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Global and local indices of the entries that have a place."""
+    full = torch.stack(torch.broadcast_tensors(*where))
+    found = (full >= 0).all(0).nonzero(as_tuple=True)
+    return tuple(axis[found].to(device) for axis in full), tuple(axis.to(device) for axis in found)
+
+
+def _shapes_agree(
+    layer: nn.Module, layer_k: nn.Module, name: str, k: int, places: dict[str, tuple[Tensor, ...]]
+) -> None:
+    for tensor, index in places.items():
+        given, leading = getattr(layer_k, tensor, None), torch.broadcast_shapes(*(axis.shape for axis in index))
+        shape = tuple(given.shape) if isinstance(given, Tensor) else None
+        expected = (*leading, *getattr(layer, tensor).shape[len(index) :])
+        if shape != expected:
+            raise ValueError(f"layer {name!r} of local network {k} has {tensor} {shape}, not {expected}")

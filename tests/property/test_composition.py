@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from schwarz.composition import compose
-from schwarz.decomposition import decompose, output_layers, share
+from schwarz.correspondence import share, trace
+from schwarz.correspondence.tracing import output_layers
+from schwarz.decomposition import decompose
 from schwarz.networks import build, count_parameters, initialise, vgg9
 from schwarz.networks.vgg import VGG
 from schwarz.partition import Box, Partition
@@ -114,7 +116,7 @@ def test_uneven_widths_give_the_first_boxes_one_channel_more():
 
 
 def test_the_output_layer_is_the_one_no_weights_follow():
-    assert output_layers(torch.fx.symbolic_trace(vgg9((1, 32, 32), 10))) == {"classes"}
+    assert output_layers(trace(vgg9((1, 32, 32), 10))) == {"classes"}
 
 
 def test_mode_and_dtype_are_kept():
@@ -156,16 +158,15 @@ def test_local_networks_that_do_not_match_are_refused_by_layer_and_shapes():
     whole = VGG((1, 16, 16), 3, [[8]], 8)
     wider = decompose(VGG((1, 16, 16), 3, [[16]], 8), partition, (1, 16, 16))
     with pytest.raises(
-        ValueError, match=r"'features.0' of local network 0 has weights \(4, 1, 3, 3\), not \(2, 1, 3, 3\)"
+        ValueError, match=r"'features.0' of local network 0 has weight \(4, 1, 3, 3\), not \(2, 1, 3, 3\)"
     ):
         compose(whole, wider, partition)
 
 
 def test_a_layer_that_cannot_be_composed_is_named():
-    whole = nn.Sequential(nn.Conv1d(1, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(56, 3))
-    local = nn.Sequential(nn.Conv1d(1, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(56, 3))
-    with pytest.raises(ValueError, match="layer '1': GroupNorm cannot be composed"):
-        compose(whole, [local], Partition.grid((16,), (1,)))
+    whole = nn.Sequential(nn.Conv1d(1, 4, 3), nn.LocalResponseNorm(2), nn.Flatten(), nn.Linear(56, 3))
+    with pytest.raises(ValueError, match="layer '1': LocalResponseNorm cannot be composed"):
+        decompose(whole, Partition.grid((16,), (1,)), (1, 16))
 
 
 def test_every_family_of_the_configuration_can_be_built():

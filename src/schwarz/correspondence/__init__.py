@@ -1,0 +1,11 @@
+"""How a network and its local networks correspond, for any network that torch.fx can trace.
+
+`index_maps` holds the arithmetic, `operations` and `layers` a rule for each kind of operation, `walk` applies them to
+a traced network, box by box. Decomposition, composition and the theorems read the result.
+"""
+
+from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, share
+from schwarz.correspondence.tracing import WEIGHTED, trace
+from schwarz.correspondence.walk import Correspondence, correspond
+
+__all__ = ["WEIGHTED", "Activation", "Axis", "Case", "Cause", "Correspondence", "correspond", "share", "trace"]

@@ -1,0 +1,314 @@
+"""Index maps: which global index every local index is, axis by axis, as an activation goes through the network.
+
+Everything that decomposition, composition and the theorems need is here once. An `Axis` says where the activation of
+local network k lies in the global one. Two intervals go with it: the activation field of document 3 (global positions
+that see box k alone) and the local positions whose value is certainly the global one's. Windows (convolutions,
+pooling), crops, padding and up-sampling move all of them by the same interval arithmetic.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fractions import Fraction
+from math import ceil, floor, prod
+from typing import Self
+
+import torch
+from torch import Tensor
+
+Interval = tuple[int, int]
+
+
+class Case(StrEnum):
+    """What the composed network is to its local networks; a later case holds less."""
+
+    EXACT = "exact"
+    """Its output is that of the local networks together: Theorem 2.1 as a whole."""
+    FIELD = "field"
+    """Its features are theirs on the activation field (2.15); its output is not."""
+    INITIALISATION = "initialisation"
+    """From some layer on nothing is theirs: a start for training."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a composed network is not exact: the layer that decides it, the reason, and what would be exact."""
+
+    layer: str
+    reason: str
+    nearest: str
+    case: Case = Case.INITIALISATION
+
+    def __str__(self) -> str:
+        return f"layer {self.layer!r} {self.reason}; exact: {self.nearest}"
+
+
+@dataclass(frozen=True)
+class Window:
+    """One axis of a convolution or pooling: `taps` positions `dilation` apart every `stride`, after padding."""
+
+    taps: int
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+    dilation: int = 1
+    wraps: bool = False
+    """Circular padding: what pads one end is the other one."""
+    reflects: bool = False
+    """Padding by the positions beside the end, as many as are padded."""
+    ceil_mode: bool = False
+
+    @property
+    def reach(self) -> int:
+        """From the first position of a window to its last."""
+        return self.dilation * (self.taps - 1)
+
+    def size(self, n: int) -> int:
+        """Positions that it leaves of n."""
+        low, high = self.padding
+        over = n + low + high - self.reach - 1
+        if not self.ceil_mode:
+            return over // self.stride + 1
+        size = ceil(Fraction(over, self.stride)) + 1
+        return size - ((size - 1) * self.stride >= n + low)  # torch: a window must begin inside
+
+    def inside(self, seen: Interval, n: int, low_edge: bool, high_edge: bool) -> Interval:
+        """The outputs whose window lies in `seen` of n positions; what an end of the image pads does no harm."""
+        a, b = seen
+        if b <= a:
+            return 0, 0
+        enough = not self.wraps and not (self.reflects and b - a <= max(self.padding))
+        first = 0 if a == 0 and low_edge and enough else ceil(Fraction(a + self.padding[0], self.stride))
+        last = (b - 1 + self.padding[0] - self.reach) // self.stride
+        return _ordered(first, self.size(n) if b == n and high_edge and enough else last + 1)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of an activation: of the global network, and of local network k in it."""
+
+    whole: int
+    """Length of the global axis."""
+    index: Tensor
+    """For every local index the global one; -1 where the global axis has none."""
+    start: Fraction = Fraction(0)
+    """Where the box begins on this axis: its first pixel over all strides so far, exactly."""
+    field: Interval = (0, 0)
+    """The activation field of the box: the global positions that see nothing else."""
+    agrees: Interval = (0, 0)
+    """The local positions whose value is certainly the global one."""
+    places: bool = False
+    """A partitioned axis whose positions are still places in the image."""
+
+    @classmethod
+    def of(cls, whole: int, index: Tensor | range) -> Self:
+        """Channels or features: whoever has them has them whole."""
+        index = torch.as_tensor(index, dtype=torch.long)
+        return cls(whole, index, field=(0, whole), agrees=(0, len(index)))
+
+    @classmethod
+    def all(cls, n: int) -> Self:
+        """An axis that every network has alike: the batch, time, channels of the image."""
+        return cls.of(n, range(n))
+
+    @classmethod
+    def box(cls, whole: int, span: Interval) -> Self:
+        """A partitioned axis of the input."""
+        a, b = span
+        return cls(whole, torch.arange(a, b), Fraction(a), span, (0, b - a), places=True)
+
+    @property
+    def local(self) -> int:
+        return len(self.index)
+
+    @property
+    def total(self) -> bool:
+        """Whether every local position has the global value."""
+        return self.agrees == (0, self.local)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it still has places of the image."""
+        return self.places and self.whole > 1
+
+    @property
+    def undivided(self) -> bool:
+        """Whether the local axis is the global one and sees nothing that the global one does not."""
+        return self.total and self.field == (0, self.whole) and torch.equal(self.index, torch.arange(self.whole))
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the strides so far divide the start of the box."""
+        return self.start.denominator == 1
+
+    @property
+    def ends(self) -> tuple[bool, bool]:
+        """Whether the local axis begins, and ends, where the global one does."""
+        return self.start == 0, self.start + self.local == self.whole
+
+    def through(self, window: Window) -> Self:
+        """What a convolution or pooling makes of the axis."""
+        return self._moved(
+            window.size(self.whole),
+            window.size(self.local),
+            self.start / window.stride,
+            window.inside(self.field, self.whole, True, True),
+            window.inside(self.agrees, self.local, *self.ends),
+        )
+
+    def back_through(self, window: Window, extra: int = 0) -> Self:
+        """What a transposed convolution makes of the axis: its window spreads every position."""
+
+        def size(n: int) -> int:
+            return (n - 1) * window.stride - sum(window.padding) + window.reach + 1 + extra
+
+        def complete(seen: Interval, n: int, low_edge: bool, high_edge: bool) -> Interval:
+            (a, b), low = seen, window.padding[0]
+            first = 0 if a == 0 and low_edge else max(0, (a - 1) * window.stride - low + window.reach + 1)
+            return _ordered(first, size(n) if b == n and high_edge else min(size(n), b * window.stride - low))
+
+        return self._moved(
+            size(self.whole),
+            size(self.local),
+            self.start * window.stride,
+            complete(self.field, self.whole, True, True),
+            complete(self.agrees, self.local, *self.ends),
+        )
+
+    def enlarged(self, factor: int, smooth: bool) -> Self:
+        """What up-sampling by a whole factor makes of the axis; a smooth one reads the neighbour too."""
+
+        def certain(seen: Interval, n: int, low_edge: bool, high_edge: bool) -> Interval:
+            a, b = seen
+            margin = factor // 2 if smooth else 0
+            first = a * factor + (0 if a == 0 and low_edge else margin)
+            return _ordered(first, b * factor - (0 if b == n and high_edge else factor - margin if smooth else 0))
+
+        return self._moved(
+            self.whole * factor,
+            self.local * factor,
+            self.start * factor,
+            certain(self.field, self.whole, True, True),
+            certain(self.agrees, self.local, *self.ends),
+        )
+
+    def padded(self, whole: Interval, local: Interval) -> Self:
+        """So many positions more at either end, of the global and of the local axis; negative ones are cropped."""
+
+        def kept(seen: Interval, n: int, by: Interval, low_edge: bool, high_edge: bool) -> Interval:
+            (a, b), (low, high) = seen, by
+            first = 0 if a == 0 and (low_edge or low <= 0) else max(0, a + low)
+            size = n + low + high
+            return _ordered(first, size if b == n and (high_edge or high <= 0) else min(b + low, size))
+
+        return self._moved(
+            self.whole + sum(whole),
+            self.local + sum(local),
+            self.start + whole[0] - local[0],
+            kept(self.field, self.whole, whole, True, True),
+            kept(self.agrees, self.local, local, *self.ends),
+        )
+
+    def meets(self, other: Self) -> bool:
+        """Whether two activations have the same positions along this axis."""
+        return self.whole == other.whole and self.start == other.start and torch.equal(self.index, other.index)
+
+    def both(self, other: Self) -> Self:
+        """The axis of what is made of two activations, position by position."""
+        return replace(
+            self,
+            field=_meet(self.field, other.field),
+            agrees=_meet(self.agrees, other.agrees),
+            places=self.places or other.places,
+        )
+
+    def _moved(self, whole: int, local: int, start: Fraction, field: Interval, agrees: Interval) -> Self:
+        """The local positions lie in a row at the start, rounded half up once and clipped so that they fit. Rounding
+        anew at each stride would put boxes that lie side by side on top of each other."""
+        first = max(0, min(floor(start + Fraction(1, 2)), whole - local))
+        index = torch.arange(first, first + max(local, 0))
+        index = torch.where(index < whole, index, -1)
+        return replace(self, whole=whole, index=index, start=start, field=field, agrees=agrees)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """The output of one operation in the global network and in local network k."""
+
+    axes: tuple[Axis, ...]
+    """The batch first, as torch has it."""
+    causes: tuple[Cause, ...] = ()
+    """Why its values are not the global ones, not even where the axes agree."""
+    shrinks: tuple[Cause, ...] = ()
+    """What made the axes agree in part only; a cause as soon as something reads the whole of them."""
+    output: bool = False
+    """Whether it is the output that the local networks make together."""
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        return tuple(axis.whole for axis in self.axes)
+
+    @property
+    def local(self) -> tuple[int, ...]:
+        return tuple(axis.local for axis in self.axes)
+
+    @property
+    def is_map(self) -> bool:
+        return any(axis.is_map for axis in self.axes)
+
+    def blamed(self, *causes: Cause) -> Self:
+        return replace(self, causes=merged(self.causes, causes))
+
+    def read_whole(self, axes: Iterable[Axis]) -> Self:
+        """Something makes one value of all positions of these axes: what shrank them is now a cause."""
+        if all(axis.total for axis in axes):
+            return self
+        return replace(self.blamed(*self.shrinks), shrinks=())
+
+
+def merged(*causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    """All causes, each once, in their order."""
+    return tuple(dict.fromkeys(cause for group in causes for cause in group))
+
+
+def share(width: int, k: int, boxes: int, unit: int = 1) -> range:
+    """The channels of a layer of `width` that belong to local network k (2.8): width // boxes, the first
+    width mod boxes networks one more; in units of so many where groups of channels must stay together."""
+    units = width // unit
+    sizes = [units // boxes + (i < units % boxes) for i in range(boxes)]
+    return range(unit * sum(sizes[:k]), unit * sum(sizes[: k + 1]))
+
+
+def multiplied(axes: Sequence[Axis]) -> Axis:
+    """Flattening multiplies out the positions: row-major global indices of every local position (2.13)."""
+    index = torch.zeros(1, dtype=torch.long)
+    for axis in axes:
+        both = index[:, None] * axis.whole + axis.index[None, :]
+        index = torch.where((index[:, None] < 0) | (axis.index[None, :] < 0), -1, both).flatten()
+    return Axis.of(prod(axis.whole for axis in axes), index)
+
+
+def split(axis: Axis, whole: Sequence[int], local: Sequence[int]) -> list[Axis] | None:
+    """The axes that one is split into; None where its indices are no product, so that no axis has a map."""
+    index = axis.index.reshape(*local)
+    parts = []
+    for a, n in enumerate(whole):
+        along = index.movedim(a, 0).reshape(local[a], -1)[:, 0]
+        parts.append(Axis.of(n, along // prod(whole[a + 1 :]) % n))
+    return parts if torch.equal(multiplied(parts).index, axis.index) else None
+
+
+def joined(axes: Sequence[Axis]) -> Axis:
+    """Concatenation puts the global axes one after the other: the blocks of one local network are then apart."""
+    index, offset = [], 0
+    for axis in axes:
+        index.append(torch.where(axis.index < 0, -1, axis.index + offset))
+        offset += axis.whole
+    return Axis.of(offset, torch.cat(index))
+
+
+def _ordered(first: int, stop: int) -> Interval:
+    return (first, stop) if stop > first else (0, 0)
+
+
+def _meet(one: Interval, other: Interval) -> Interval:
+    return _ordered(max(one[0], other[0]), min(one[1], other[1]))

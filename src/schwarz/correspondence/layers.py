@@ -1,0 +1,331 @@
+"""Layers with weights: how each is rebuilt for a local network, and where its weights go in the global one.
+
+A rule per kind of layer; each says, in index maps, what document 3 writes as (2.7) and (2.11) to (2.14).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import gcd
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, Window, share
+from schwarz.correspondence.tracing import CELLS, CONVOLUTIONS, RECURRENT, TRANSPOSED
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+LATER = "no such layer before the first convolution or dense layer, nor behind the last"
+GATES = {nn.RNN: 1, nn.RNNCell: 1, nn.GRU: 3, nn.GRUCell: 3, nn.LSTM: 4, nn.LSTMCell: 4}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One layer of local network k."""
+
+    make: Callable[[], nn.Module]
+    """Builds it with fresh weights."""
+    places: dict[str, tuple[Tensor, ...]]
+    """For each of its tensors: the global index of every entry, one broadcast array for each leading axis."""
+    mean: bool = False
+    """Entries that several local networks hold are averaged, not summed."""
+    alone: str = ""
+    """Where such entries keep the composed network from being exact: what would be."""
+
+
+class Walk(Protocol):
+    """What a rule may ask of the walk through the network."""
+
+    k: int
+    boxes: int
+    here: str
+    is_output: bool
+    unit: int
+
+    def outputs(self, width: int, others: Sequence[Axis]) -> tuple[Axis, bool]:
+        """The axis of a layer's outputs beside its `others`, and whether entries of several networks are averaged."""
+        ...
+
+    def fit(self, layer: nn.Module, fit: Fit) -> tuple[Cause, ...]:
+        """Notes the layer; what keeps its weights from being placed."""
+        ...
+
+
+def convolution(walk: Walk, layer: Any, x: Activation) -> Activation:
+    """(2.11), (2.12): channels of the input are read where they are, those of the output belong to one network."""
+    channels, places = x.axes[1], x.axes[2:]
+    out, mean, groups, causes = _channels(walk, layer, x)
+    if isinstance(layer, TRANSPOSED):
+        extra = layer.output_padding
+        moved = [axis.back_through(w, e) for axis, w, e in zip(places, windows(layer), extra, strict=True)]
+        weight = _grouped(channels.index, out.index, groups, layer.in_channels, layer.out_channels, layer.groups)
+    else:
+        moved = [axis.through(window) for axis, window in zip(places, windows(layer), strict=True)]
+        weight = _grouped(out.index, channels.index, groups, layer.out_channels, layer.in_channels, layer.groups)
+    make = partial(_convolution, layer, channels.local, out.local, groups)
+    causes += walk.fit(layer, Fit(make, {"weight": weight, "bias": (out.index,)}, mean))
+    return slid(walk, replace(x, axes=(x.axes[0], out, *moved), output=walk.is_output), x, layer).blamed(*causes)
+
+
+def windows(layer: Any) -> list[Window]:
+    """The windows of a convolution or pooling, one an axis."""
+    mode = getattr(layer, "padding_mode", "zeros")
+    n = len(layer.kernel_size)
+    if layer.padding == "same":
+        total = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        padding = [(each // 2, each - each // 2) for each in total]
+    else:
+        padding = [(p, p) for p in ((0,) * n if layer.padding == "valid" else layer.padding)]
+    return [
+        Window(k, s, p, d, mode == "circular", mode in ("reflect", "replicate"))
+        for k, s, p, d in zip(layer.kernel_size, layer.stride, padding, layer.dilation, strict=True)
+    ]
+
+
+def slid(walk: Walk, after: Activation, before: Activation, layer: Any = None) -> Activation:
+    """`after`, with what a window does to the axes put to its account."""
+    pairs = list(zip(before.axes[2:], after.axes[2:], strict=True))
+    for a, (old, new) in enumerate(pairs):
+        if new.local < 1 or new.whole < 1:
+            what, left = (f"box {walk.k}", old.local) if new.whole > 0 else ("the input", old.whole)
+            raise ValueError(
+                f"{what} is too small for the network: of its axis {a}, {left} is left before layer {walk.here!r}. "
+                "Use larger boxes or more overlap."
+            )
+        if old.aligned and not new.aligned:
+            first = f"box {walk.k} begins at {new.start} of its positions along axis {a}, not at a whole one"
+            after = after.blamed(Cause(walk.here, first, "box starts that the strides divide"))
+    if any(not new.total and (old.total or _pads(layer)) for old, new in pairs):
+        nearest = "padding 0 (crop the shortcuts), or a crop of what a cut touches"
+        shrink = Cause(walk.here, "pads at the cuts, where the global network has pixels", nearest, Case.FIELD)
+        after = replace(after, shrinks=(*after.shrinks, shrink))
+    return after
+
+
+def _pads(layer: Any) -> bool:
+    padding = getattr(layer, "padding", 0)
+    return padding == "same" or any(padding if isinstance(padding, tuple) else ())
+
+
+def _channels(walk: Walk, layer: Any, x: Activation) -> tuple[Axis, bool, int, tuple[Cause, ...]]:
+    """Axis of the outputs, whether they are averaged, groups of the local layer, what cannot be exact."""
+    channels = x.axes[1]
+    if layer.groups == 1:
+        return *walk.outputs(layer.out_channels, x.axes[2:]), 1, ()
+    read, made = layer.in_channels // layer.groups, layer.out_channels // layer.groups
+    mine = channels.index.reshape(-1, read) if channels.local % read == 0 else torch.empty(0, read)
+    if len(mine) and torch.equal(mine, mine[:, :1] // read * read + torch.arange(read)):
+        own = torch.as_tensor(share(made, walk.k, walk.boxes) if channels.undivided else range(made))
+        if not len(own):
+            raise too_few(walk, f"{made} channels for each of the image's", made)
+        index = (mine[:, :1] // read * made + own[None, :]).flatten()
+        return Axis.of(layer.out_channels, index), False, len(mine), ()
+    out, mean = walk.outputs(layer.out_channels, x.axes[2:])
+    reason = f"reads channels in groups of {read} that lie in several local networks"
+    nearest = f"a convolution without groups, or local shares that are multiples of {read}"
+    return out, mean, gcd(channels.local, out.local, layer.groups), (Cause(walk.here, reason, nearest),)
+
+
+def too_few(walk: Walk, what: str, width: int) -> ValueError:
+    """More networks than channels to share."""
+    return ValueError(
+        f"layer {walk.here!r} has {what} for {walk.boxes} local networks: one each at least. "
+        f"Make it wider or cut into {width} boxes or fewer."
+    )
+
+
+def _grouped(outer: Tensor, inner: Tensor, groups: int, outers: int, inners: int, of: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns of a convolution's weight [outer, inner within the group]; -1 where the global group of the
+    row does not hold the column."""
+    rows = outer.reshape(groups, -1, 1)
+    columns = inner.reshape(groups, 1, -1)
+    within = torch.where(rows // (outers // of) == columns // (inners // of), columns % (inners // of), -1)
+    return outer[:, None], within.reshape(len(outer), -1)
+
+
+def _convolution(layer: Any, inputs: int, outputs: int, groups: int) -> nn.Module:
+    extra = {"output_padding": layer.output_padding} if isinstance(layer, TRANSPOSED) else {}
+    return kind_of(layer, (*CONVOLUTIONS, *TRANSPOSED))(
+        inputs, outputs, layer.kernel_size, layer.stride, layer.padding,
+        dilation=layer.dilation, groups=groups, bias=layer.bias is not None, padding_mode=layer.padding_mode,
+        **extra, **_like(layer.weight),
+    )  # fmt: skip
+
+
+def dense(walk: Walk, layer: nn.Linear, x: Activation) -> Activation:
+    """(2.12), (2.13), (2.14) and the first layer of a network on features: it reads the last axis."""
+    x = x.read_whole(x.axes[-1:])
+    features = x.axes[-1]
+    if features.whole != layer.in_features:
+        raise ValueError(f"layer {walk.here!r} takes {layer.in_features} features, but is given {features.whole}")
+    out, mean = walk.outputs(layer.out_features, x.axes[:-1])
+    make = partial(nn.Linear, features.local, out.local, layer.bias is not None, **_like(layer.weight))
+    places = {"weight": (out.index[:, None], features.index[None, :]), "bias": (out.index,)}
+    causes = walk.fit(layer, Fit(make, places, mean))
+    return replace(x, axes=(*x.axes[:-1], out), output=walk.is_output).blamed(*causes)
+
+
+def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
+    """Scale, shift and statistics stored for a channel go where the channel goes."""
+    names = ("weight", "bias", "running_mean", "running_var")
+    make = partial(
+        kind_of(layer, (*BATCH_NORMS, *INSTANCE_NORMS)), x.axes[1].local, layer.eps, layer.momentum, layer.affine,
+        layer.track_running_stats, **_kind(layer),
+    )  # fmt: skip
+    after = _kept(walk, layer, x, Fit(make, dict.fromkeys(names, (x.axes[1].index,)), mean=True, alone=LATER))
+    if layer.track_running_stats:
+        return after
+    return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)")
+
+
+def layer_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
+    """LayerNorm and RMSNorm: over the last axes, which hold features of all networks, or places of the image."""
+    axes = x.axes[-len(layer.normalized_shape) :]
+    index = tuple(axis.index.reshape(-1, *[1] * (len(axes) - 1 - a)) for a, axis in enumerate(axes))
+    shape = [axis.local for axis in axes]
+    options = {"elementwise_affine": layer.elementwise_affine, **_kind(layer)}
+    if isinstance(layer, nn.LayerNorm):
+        options["bias"] = layer.bias is not None
+    make = partial(kind_of(layer, (nn.LayerNorm, nn.RMSNorm)), shape, layer.eps, **options)
+    after = _kept(walk, layer, x, Fit(make, {"weight": index, "bias": index}, mean=True, alone=LATER))
+    return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)", axes)
+
+
+def group_norm(walk: Walk, layer: nn.GroupNorm, x: Activation) -> Activation:
+    """Over the whole map: in a local network, over its box."""
+    channels = x.axes[1]
+    most = max(1, layer.num_groups * channels.local // channels.whole)
+    groups = max(g for g in range(1, most + 1) if channels.local % g == 0)
+    make = partial(nn.GroupNorm, groups, channels.local, layer.eps, layer.affine, **_kind(layer))
+    where = (channels.index,)
+    after = _kept(walk, layer, x, Fit(make, {"weight": where, "bias": where}, mean=True, alone=LATER))
+    return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)")
+
+
+def prelu(walk: Walk, layer: nn.PReLU, x: Activation) -> Activation:
+    """A slope for each channel goes with it; one for all cannot be what every local network learned."""
+    one = layer.num_parameters == 1
+    slopes = torch.zeros(1, dtype=torch.long) if one else x.axes[1].index
+    make = partial(nn.PReLU, len(slopes), **_like(layer.weight))
+    return _kept(walk, layer, x, Fit(make, {"weight": (slopes,)}, mean=True, alone="PReLU with a slope per channel"))
+
+
+def recurrent(walk: Walk, layer: Any, x: Activation, state: Any = None) -> tuple[Activation, Any]:
+    """(2.27): gates are stacked; input-to-hidden and hidden-to-hidden weights share the map of the hidden state."""
+    time = x.axes[1 if layer.batch_first else 0]
+    if not time.undivided:
+        x = x.blamed(Cause(walk.here, "reads a time axis that is cut", "a partition of the features alone"))
+    if layer.proj_size:
+        raise ValueError(f"layer {walk.here!r}: a projected LSTM (proj_size) cannot be composed")
+    x = x.read_whole(x.axes[-1:])
+    hidden, read = _hidden(walk, layer, x), x.axes[-1]
+    directions = ("", "_reverse") if layer.bidirectional else ("",)
+    both = _repeated(hidden, len(directions))
+    places: dict[str, tuple[Tensor, ...]] = {}
+    for depth in range(layer.num_layers):
+        for direction in directions:
+            places |= _gates(layer, hidden, read, f"_l{depth}{direction}")
+        read = both
+    options = {"nonlinearity": layer.nonlinearity} if isinstance(layer, nn.RNN) else {}
+    make = partial(
+        kind_of(layer, RECURRENT), x.axes[-1].local, hidden.local, layer.num_layers, bias=layer.bias,
+        batch_first=layer.batch_first, dropout=layer.dropout, bidirectional=layer.bidirectional,
+        **options, **_kind(layer),
+    )  # fmt: skip
+    causes = (*walk.fit(layer, Fit(make, places)), *_given(walk, state, hidden))
+    out = replace(x, axes=(*x.axes[:-1], both)).blamed(*causes)
+    batch = x.axes[0 if layer.batch_first else 1]
+    last = replace(out, axes=(Axis.all(layer.num_layers * len(directions)), batch, hidden))
+    return out, (last, last) if isinstance(layer, nn.LSTM) else last
+
+
+def cell(walk: Walk, layer: Any, x: Activation, state: Any = None) -> Any:
+    """One step of a recurrent layer."""
+    x = x.read_whole(x.axes[-1:])
+    hidden = _hidden(walk, layer, x)
+    options = {"nonlinearity": layer.nonlinearity} if isinstance(layer, nn.RNNCell) else {}
+    make = partial(
+        kind_of(layer, CELLS), x.axes[-1].local, hidden.local, bias=layer.bias, **options, **_like(layer.weight_ih)
+    )
+    causes = (*walk.fit(layer, Fit(make, _gates(layer, hidden, x.axes[-1], ""))), *_given(walk, state, hidden))
+    out = replace(x, axes=(*x.axes[:-1], hidden)).blamed(*causes)
+    return (out, out) if isinstance(layer, nn.LSTMCell) else out
+
+
+def _hidden(walk: Walk, layer: Any, x: Activation) -> Axis:
+    """The hidden state is never the output that all networks make together: a layer must follow that reads it."""
+    if walk.is_output:
+        raise ValueError(f"layer {walk.here!r}: a recurrent layer has no output rule; a dense layer must follow it")
+    if x.axes[-1].whole != layer.input_size:
+        raise ValueError(f"layer {walk.here!r} takes {layer.input_size} features, but is given {x.axes[-1].whole}")
+    return walk.outputs(layer.hidden_size, x.axes[:-1])[0]
+
+
+def _gates(layer: Any, hidden: Axis, read: Axis, suffix: str) -> dict[str, tuple[Tensor, ...]]:
+    rows = _repeated(hidden, GATES[kind_of(layer, tuple(GATES))]).index
+    names = ("bias_ih", "bias_hh")
+    return {
+        f"weight_ih{suffix}": (rows[:, None], read.index[None, :]),
+        f"weight_hh{suffix}": (rows[:, None], hidden.index[None, :]),
+    } | {f"{name}{suffix}": (rows,) for name in names}
+
+
+def _repeated(axis: Axis, times: int) -> Axis:
+    """The axis of so many blocks one after the other: gates, or directions."""
+    blocks: Sequence[Tensor] = [axis.index + block * axis.whole for block in range(times)]
+    return Axis.of(axis.whole * times, torch.cat(list(blocks)))
+
+
+def _given(walk: Walk, state: Any, hidden: Axis) -> tuple[Cause, ...]:
+    """Why a first state that the network is given is not the one that its local networks are given."""
+    causes: tuple[Cause, ...] = ()
+    for each in state if isinstance(state, tuple) else (state,):
+        if isinstance(each, Activation):
+            causes += each.causes
+            if not each.axes[-1].meets(hidden):
+                causes += (Cause(walk.here, "is given a state of other units", "a state made by the same layer"),)
+    return causes
+
+
+def _kept(walk: Walk, layer: Any, x: Activation, fit: Fit) -> Activation:
+    """What a layer that works on each value by itself does."""
+    return replace(x, output=False).blamed(*walk.fit(layer, fit))
+
+
+def _by_the_image(walk: Walk, x: Activation, nearest: str, axes: Sequence[Axis] = ()) -> Activation:
+    """Statistics of the image at hand: of its box in a local network."""
+    if walk.boxes == 1 and all(axis.undivided for axis in x.axes):
+        return x
+    what = "of all local networks together" if axes and not x.is_map else "of the whole image"
+    return x.blamed(Cause(walk.here, f"normalises by the values {what}", nearest))
+
+
+def kind_of(layer: nn.Module, kinds: Sequence[type[nn.Module]]) -> Any:
+    """Which of torch's layers it is."""
+    return next(kind for kind in kinds if isinstance(layer, kind))
+
+
+def _like(tensor: Tensor) -> dict[str, Any]:
+    return {"device": tensor.device, "dtype": tensor.dtype}
+
+
+def _kind(layer: nn.Module) -> dict[str, Any]:
+    """Device and dtype of a layer that may have no weights."""
+    tensor = next((t for t in (*layer.parameters(), *layer.buffers()) if t.is_floating_point()), torch.zeros(()))
+    return _like(tensor)
+
+
+LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), convolution),
+    **dict.fromkeys((*BATCH_NORMS, *INSTANCE_NORMS), batch_norm),
+    **dict.fromkeys(RECURRENT, recurrent),
+    **dict.fromkeys(CELLS, cell),
+    nn.Linear: dense,
+    nn.LayerNorm: layer_norm,
+    nn.RMSNorm: layer_norm,
+    nn.GroupNorm: group_norm,
+    nn.PReLU: prelu,
+}
+"""How each kind of layer with weights is decomposed and composed."""

@@ -1,0 +1,101 @@
+"""A network as its graph of operations, and what the graph as a whole says about its layers."""
+
+from math import lcm
+from typing import Any
+
+from torch import fx, nn
+from torch.fx.proxy import TraceError
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
+CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
+WEIGHTED = (*CONVOLUTIONS, *TRANSPOSED, nn.Linear, *RECURRENT, *CELLS)
+
+
+class _Tracer(fx.Tracer):
+    """torch.fx, but it knows in which part of the module it is when it fails, and takes a layer that somebody derived
+    from one of torch's, without another forward, for that one."""
+
+    path = ""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        known = next((base for base in type(m).__mro__ if base.__module__.startswith("torch.nn")), nn.Module)
+        return known is not nn.Module and known is not nn.Sequential and type(m).forward is known.forward
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        before, self.path = self.path, self.path_of_module(m)
+        result = super().call_module(m, forward, args, kwargs)
+        self.path = before  # not in a `finally`: a fault keeps the path of the innermost module
+        return result
+
+
+def trace(module: nn.Module) -> fx.GraphModule:
+    """The graph of a module; ValueError naming the part of it that torch.fx cannot follow."""
+    tracer = _Tracer()
+    try:
+        return fx.GraphModule(module, tracer.trace(module))
+    except (TraceError, TypeError, ValueError, RuntimeError, AttributeError) as fault:
+        place = f"{tracer.path!r} ({type(module.get_submodule(tracer.path)).__name__})" if tracer.path else "the module"
+        raise ValueError(
+            f"{place} cannot be traced: {first_line(fault)}. What it does must not depend on values or shapes."
+        ) from None
+
+
+def first_line(fault: Exception) -> str:
+    """What torch says, without what it appends."""
+    return (str(fault).strip().splitlines() or [type(fault).__name__])[0].rstrip(".")
+
+
+def layer_of(graph: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    """The layer that a node calls, if it calls one."""
+    return graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def name_of(node: fx.Node) -> str:
+    """How a person finds an operation: the path of the layer, or the operation and the part of the module it is in."""
+    if node.op == "call_module":
+        return str(node.target)
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    what = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+    return f"{stack[-1][0]}.{what}" if stack and stack[-1][0] else str(what)
+
+
+def output_layers(graph: fx.GraphModule) -> set[str]:
+    """Names of the weighted layers that no other weighted layer follows: their outputs are shared, not divided."""
+    feeds_weights: set[fx.Node] = set()
+    names: set[str] = set()
+    for node in reversed(graph.graph.nodes):
+        weighted = isinstance(layer_of(graph, node), WEIGHTED)
+        if weighted and node not in feeds_weights:
+            names.add(str(node.target))
+        if weighted or node in feeds_weights:
+            feeds_weights.update(node.all_input_nodes)
+    return names
+
+
+def units(graph: fx.GraphModule) -> dict[fx.Node, int]:
+    """How many consecutive channels of each node must stay in one network, because a grouped convolution that
+    follows reads them together. What passes channels on, and what adds them, ties nodes to one another."""
+    unit = dict.fromkeys(graph.graph.nodes, 1)
+    changed = True
+    while changed:
+        before = dict(unit)
+        for node in graph.graph.nodes:
+            layer = layer_of(graph, node)
+            inputs = [each for each in node.all_input_nodes if each.op not in ("get_attr", "placeholder")]
+            if isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED)) and layer.groups > 1:
+                read, made = layer.in_channels // layer.groups, layer.out_channels // layer.groups
+                source = inputs[0] if inputs else node
+                groups = lcm(read, unit[source]) // read if inputs else 1
+                groups = lcm(groups, lcm(made, unit[node]) // made)
+                unit[source], unit[node] = groups * read, groups * made
+            elif not isinstance(layer, WEIGHTED) and not _joins(node):
+                unit |= dict.fromkeys((node, *inputs), lcm(unit[node], *(unit[each] for each in inputs)))
+        changed = unit != before
+    return unit
+
+
+def _joins(node: fx.Node) -> bool:
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return name in ("cat", "concat", "concatenate", "stack", "flatten", "reshape", "view", "output")

@@ -1,0 +1,293 @@
+"""How a network and its local networks correspond: one walk through the graph for each box, by index maps.
+
+Decomposing reads from it how wide a local layer is, composing where its weights go, the theorems where features agree.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.node import map_aggregate
+
+from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, merged, multiplied, share
+from schwarz.correspondence.layers import LAYERS, Fit, too_few
+from schwarz.correspondence.operations import FUNCTIONS, MODULES, PLAIN, Sides, local, whole
+from schwarz.correspondence.tracing import (
+    CONVOLUTIONS,
+    RECURRENT,
+    WEIGHTED,
+    first_line,
+    layer_of,
+    name_of,
+    output_layers,
+    trace,
+    units,
+)
+from schwarz.partition import Partition
+from schwarz.task import Task
+
+BATCH = 2
+"""Images in a walk: more than one, so that no operation takes the batch for an axis of one."""
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """The global network and its local networks, operation by operation."""
+
+    graph: fx.GraphModule
+    partition: Partition
+    task: Task
+    nodes: tuple[dict[fx.Node, Any], ...]
+    """For each local network the activation, or other value, of every operation."""
+    fits: tuple[dict[str, Fit], ...]
+    """For each local network how every layer with weights fits in."""
+
+    @cached_property
+    def outputs(self) -> list[fx.Node]:
+        """The operations whose result is the output that the local networks make together: the logits."""
+        first = self.nodes[0]
+        made = [node for node, value in first.items() if isinstance(value, Activation) and value.output]
+        return [node for node in made if not any(user in made for user in node.users)]
+
+    @cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why the composed network is not exact, in the order of the network."""
+        ends = {*self.outputs, *self._end.all_input_nodes}
+        found = merged(*(value.causes for walk in self.nodes for node in ends
+                         if isinstance(value := walk[node], Activation)), self._maps, self._common)  # fmt: skip
+        order = {name_of(node): i for i, node in enumerate(self.graph.graph.nodes)}
+        return tuple(sorted(_one_each(found), key=lambda cause: order.get(cause.layer, 0)))
+
+    @property
+    def case(self) -> Case:
+        cases = {cause.case for cause in self.causes}
+        return max(cases, key=list(Case).index, default=Case.EXACT)
+
+    @cached_property
+    def places(self) -> dict[str, dict[str, list[tuple[Tensor, ...]]]]:
+        """Layer -> tensor -> for each local network where its entries go."""
+        return {
+            name: {tensor: [fits[name].places[tensor] for fits in self.fits] for tensor in fit.places}
+            for name, fit in self.fits[0].items()
+        }
+
+    @property
+    def _end(self) -> fx.Node:
+        return next(node for node in self.graph.graph.nodes if node.op == "output")
+
+    @property
+    def _maps(self) -> tuple[Cause, ...]:
+        """Outputs that keep places of the image."""
+        reason = "gives an output that keeps places: what each network says of its own box has no sum"
+        return tuple(
+            Cause(name_of(node), reason, "a dense layer on the flattened map")
+            for node in self.outputs
+            if len(self.partition) > 1 and self.nodes[0][node].is_map
+        )
+
+    @property
+    def _common(self) -> tuple[Cause, ...]:
+        """Layers that keep values which several local networks learn, each its own."""
+        reason = "keeps values that several local networks learn: their mean is taken"
+        return tuple(
+            Cause(name, reason, fit.alone)
+            for name, fit in self.fits[0].items()
+            if fit.alone and _has_values(self.graph.get_submodule(name)) and self._overlaps(name)
+        )
+
+    def _overlaps(self, name: str) -> bool:
+        for tensor in self.places[name].values():
+            keys = torch.cat([torch.stack(torch.broadcast_tensors(*index)).flatten(1) for index in tensor], 1)
+            return keys.unique(dim=1).shape[1] < keys.shape[1]
+        return False
+
+
+def correspond(
+    module: nn.Module,
+    partition: Partition,
+    input_shape: Sequence[int] | None = None,
+    task: Task | str = Task.CLASSIFICATION,
+) -> Correspondence:
+    """Walk through `module` once for every box; ValueError naming what cannot be decomposed."""
+    graph, task = trace(module), Task(task)
+    if input_shape is not None:
+        return _walked(graph, partition, tuple(input_shape), task)
+    fault = None
+    for shape in _likely(graph, partition):
+        try:
+            return _walked(graph, partition, shape, task)
+        except ValueError as found:
+            fault = fault or found
+    raise fault or ValueError("the network has no layer with weights")
+
+
+def _walked(graph: fx.GraphModule, partition: Partition, input_shape: tuple[int, ...], task: Task) -> Correspondence:
+    if input_shape[-len(partition.shape) :] != partition.shape:
+        raise ValueError(f"input_shape {input_shape} does not end in the partition's {partition.shape}")
+    outputs, unit = output_layers(graph), units(graph)
+    walks = [_Walk(graph, partition, input_shape, task, k, outputs, unit) for k in range(len(partition))]
+    for walk in walks:
+        walk.run(*walk.inputs)
+    return Correspondence(graph, partition, task, tuple(w.values for w in walks), tuple(w.fits for w in walks))
+
+
+def _likely(graph: fx.GraphModule, partition: Partition) -> list[tuple[int, ...]]:
+    """Shapes of the input that a network may take: what the first layer with weights reads, before the cut axes."""
+    layers = [layer_of(graph, node) for node in graph.graph.nodes]
+    first = next((layer for layer in layers if isinstance(layer, WEIGHTED)), None)
+    lead: tuple[int, ...] = ()
+    if isinstance(first, CONVOLUTIONS):
+        lead = (first.in_channels,)
+    elif isinstance(first, RECURRENT):
+        lead = (1,) if len(partition.shape) == 1 else ()
+    elif isinstance(first, nn.Linear) and first.in_features != prod(partition.shape):
+        lead = (max(1, first.in_features // prod(partition.shape)),)
+    return [(*lead, *partition.shape), *([partition.shape] if lead else [(1, *partition.shape)])]
+
+
+def _one_each(causes: tuple[Cause, ...]) -> list[Cause]:
+    """The first cause of every layer: boxes differ in their numbers only."""
+    return list({cause.layer: cause for cause in reversed(causes)}.values())
+
+
+def _has_values(layer: nn.Module) -> bool:
+    return any(True for _ in (*layer.parameters(), *layer.buffers()))
+
+
+class _Walk(fx.Interpreter):
+    """Runs the graph on the index maps of box k in place of images."""
+
+    def __init__(
+        self, graph: fx.GraphModule, partition: Partition, input_shape: tuple[int, ...], task: Task, k: int,
+        outputs: set[str], unit: dict[fx.Node, int],
+    ) -> None:  # fmt: skip
+        super().__init__(graph, garbage_collect_values=False)
+        self.extra_traceback = False
+        self.k, self.boxes, self.task = k, len(partition), task
+        self.here, self.is_output, self.unit = "", False, 1
+        self.values: dict[fx.Node, Any] = {}
+        self.fits: dict[str, Fit] = {}
+        self._output_names, self._units = outputs, unit
+        self._owner: dict[int, tuple[str, str]] = {}
+        lead = input_shape[: -len(partition.shape)]
+        box = zip(partition.shape, partition.boxes[k], strict=True)
+        self.input = (*map(Axis.all, lead), *(Axis.box(n, span) for n, span in box))
+
+    @property
+    def inputs(self) -> list[Activation]:
+        return [Activation((Axis.all(BATCH), *self.input))]
+
+    def run_node(self, n: fx.Node) -> Any:
+        self.here, self.unit = name_of(n), self._units[n]
+        self.is_output = n.op == "call_module" and str(n.target) in self._output_names
+        try:
+            value = super().run_node(n)
+        except (TypeError, IndexError, RuntimeError, AttributeError) as fault:  # not what the operation takes
+            raise ValueError(
+                f"operation {self.here!r} cannot be composed as it is called: {first_line(fault)}"
+            ) from None
+        self.values[n] = value
+        return value
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        layer = self.fetch_attr(str(target))
+        kinds = [(rules, kind) for rules in (LAYERS, MODULES, PLAIN) for kind in rules if isinstance(layer, kind)]
+        if isinstance(layer, nn.Flatten):
+            return FUNCTIONS[torch.flatten](self, args[0], layer.start_dim, layer.end_dim)
+        if not kinds:
+            raise ValueError(f"layer {self.here!r}: {type(layer).__name__} cannot be composed")
+        rules, kind = kinds[0]
+        return rules[kind](self, *args, **kwargs) if rules is PLAIN else rules[kind](self, layer, *args, **kwargs)
+
+    def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not _of_type(Activation, (args, kwargs)):
+            return self._on_both_sides(target, args, kwargs)
+        if target not in FUNCTIONS:
+            raise ValueError(f"operation {self.here!r} cannot be composed")
+        first = next((i for i, each in enumerate(args) if isinstance(each, Activation)), 0)
+        if first and FUNCTIONS[target] is FUNCTIONS[operator.add]:  # 2 * x
+            args = (args[first], *args[:first], *args[first + 1 :])
+        return FUNCTIONS[target](self, *args, **kwargs)
+
+    def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not _of_type(Activation, (args, kwargs)):
+            return self._on_both_sides(lambda x, *rest, **named: getattr(x, target)(*rest, **named), args, kwargs)
+        if target in ("dim", "ndimension"):
+            return len(args[0].axes)
+        return self.call_function(target, args, kwargs)
+
+    def get_attr(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        tensor = self.fetch_attr(str(target))
+        if isinstance(tensor, nn.Parameter):
+            raise ValueError(  # noqa: TRY004  # what is wrong is the network
+                f"{str(target)!r} is a parameter that is used outside a layer: it cannot be composed"
+            )
+        return Activation(tuple(Axis.all(n) for n in tensor.shape))
+
+    def _on_both_sides(self, target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Arithmetic with sizes, once for the global network and once for the local one."""
+        if not _of_type(Sides, (args, kwargs)):
+            return target(*args, **kwargs)
+        both = [(map_aggregate(args, side), map_aggregate(kwargs, side)) for side in (whole, local)]
+        return Sides(*(target(*some, **named) for some, named in both))  # type: ignore[arg-type]  # fx's own types
+
+    def outputs(self, width: int, others: Sequence[Axis]) -> tuple[Axis, bool]:
+        """The axis of a layer's outputs beside its `others`, and whether entries of several networks are averaged."""
+        if not self.is_output:
+            mine = share(width, self.k, self.boxes, self.unit)
+            if not len(mine):
+                raise too_few(self, f"{width} channels", width // self.unit)
+            return Axis.of(width, mine), False
+        if any(axis.is_map for axis in others):
+            return Axis.all(width), True
+        if self.task is Task.AUTOENCODER:
+            return self._reconstruction(width), True
+        return Axis.all(width), self.task is Task.REGRESSION
+
+    def _reconstruction(self, width: int) -> Axis:
+        """The pixels of the box among those of the image."""
+        for axes in (self.input, self.input[-1:]):
+            if prod(axis.whole for axis in axes) == width:
+                return multiplied(axes)
+        shape = [axis.whole for axis in self.input]
+        raise ValueError(f"layer {self.here!r}: an autoencoder of {shape} ends in {prod(shape)} values, not in {width}")
+
+    def fit(self, layer: nn.Module, fit: Fit) -> tuple[Cause, ...]:
+        """Notes how a layer fits in; what keeps its weights from being placed as they are."""
+        places = {n: p for n, p in fit.places.items() if getattr(layer, n, None) is not None}
+        fit = Fit(fit.make, places, fit.mean, fit.alone)
+        before = self.fits.setdefault(self.here, fit)
+        if not _same(before, fit):
+            if any(before.places[n][0].shape != places[n][0].shape for n in places):
+                raise ValueError(
+                    f"layer {self.here!r} is called twice, on maps of other widths: it cannot be decomposed"
+                )
+            return (Cause(self.here, "is called twice, on channels of different places", "a layer for each call"),)
+        causes: tuple[Cause, ...] = ()
+        for name in places:
+            first, tensor = self._owner.setdefault(id(getattr(layer, name)), (self.here, name))
+            if not all(map(torch.equal, self.fits[first].places[tensor], places[name])):
+                causes = (
+                    Cause(self.here, f"shares its {name} with {first!r}, on other channels", "weights of its own"),
+                )
+        return causes
+
+
+def _same(one: Fit, other: Fit) -> bool:
+    return all(
+        a.shape == b.shape and torch.equal(a, b)
+        for name in one.places
+        for a, b in zip(one.places[name], other.places[name], strict=True)
+    )
+
+
+def _of_type(kind: type, values: Any) -> bool:
+    """Whether there is one anywhere in these arguments."""
+    found = []
+    map_aggregate(values, lambda each: found.append(each) if isinstance(each, kind) else None)
+    return bool(found)
