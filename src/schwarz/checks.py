@@ -3,11 +3,9 @@
 from schwarz.config import Config
 from schwarz.data import DataInfo
 from schwarz.errors import WrongInput
+from schwarz.families import FAMILIES
 from schwarz.partition import Partition, padded
-from schwarz.shrinking import least
-
-STAGES = {"vgg9": (3, 3, 3)}
-"""Convolutions of each stage of a family: with the padding they say how many pixels a box needs at least."""
+from schwarz.shrinking import Window, least, left
 
 
 def cut(config: Config, info: DataInfo) -> Partition:
@@ -38,9 +36,10 @@ def check(config: Config, info: DataInfo) -> Partition:
     partition = cut(config, info)
     _boxes_are_large_enough(config, partition)
     boxes = len(partition)
-    if config.network.width < boxes or config.network.dense < boxes:
-        field, value = min(("width", config.network.width), ("dense", config.network.dense), key=lambda pair: pair[1])
-        raise WrongInput(f"network.{field} = {value} cannot be shared by {boxes} local networks: at least {boxes}.")
+    for field in ("width", "dense"):
+        width = config.network.choices.get(field)
+        if width is not None and width < boxes:
+            raise WrongInput(f"network.{field} = {width} cannot be shared by {boxes} local networks: at least {boxes}.")
     if config.place.pods is not None and config.place.pods > boxes:
         raise WrongInput(f"place.pods = {config.place.pods}: there are {boxes} boxes to train, at most one pod each.")
     if config.data.limit is not None and config.data.limit > info.train:
@@ -75,14 +74,34 @@ def pods_of(config: Config, info: DataInfo) -> int:
 
 
 def _boxes_are_large_enough(config: Config, partition: Partition) -> None:
-    needed = least(STAGES[config.network.family], config.network.padding)
-    remedy = "use larger boxes: a coarser grid, or more overlap"
+    """Every network leaves a pixel of its box, and BatchNorm more than one value to normalise by."""
+    family, padding = FAMILIES[config.network.family], config.network.choices.get("padding", "same")
+    windows = family.windows(padding)
+    needed = least(windows)
+    remedy = "use a coarser grid or more overlap"
     if min(partition.shape) < needed:
-        remedy = "the images themselves are smaller: give them zeros around (data.pad), or 'same' padding"
+        same = "" if padding == "same" else ", or 'same' padding"
+        remedy = f"the images themselves are smaller: give them zeros around (data.pad){same}"
     for k, box in enumerate(partition):
         if min(box.shape) < needed:
             raise WrongInput(
-                f"partition: box {k} of the images cut {config.partition.words} has {list(box.shape)} pixels, but "
-                f"{config.network.family} with {config.network.padding!r} padding needs {needed} along each axis: "
-                f"{remedy}."
+                f"partition.grid {list(config.partition.grid)}: box {k} has {list(box.shape)} pixels, but "
+                f"{family.name} with {padding!r} padding needs {needed} along each axis: {remedy}."
+            )
+    if family.ends_normalised:
+        _batches_are_large_enough(config, partition, windows)
+
+
+def _batches_are_large_enough(config: Config, partition: Partition, windows: list[Window]) -> None:
+    """Where the last map is one pixel, BatchNorm has one value for each channel and image, and needs two. Batches are
+    of nearly one size (`schwarz.training.batches`): of 3 and more none ends with a single image, of 2 one may."""
+    boxes, image = [box.shape for box in partition], [partition.shape]
+    for section, training, shapes in (
+        *(("local", config.local, boxes), ("coherent", config.coherent, boxes), ("transfer", config.transfer, boxes)),
+        *(("global", config.global_, image), ("tune", config.tune, image)),
+    ):
+        if training.batch < 3 and any(left(max(shape), windows) == 1 for shape in shapes):
+            raise WrongInput(
+                f"{section}.batch = {training.batch}: the last map of {config.network.family} is one pixel here, and "
+                "BatchNorm cannot be trained on one image at a time: at least 3."
             )

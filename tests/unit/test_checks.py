@@ -1,18 +1,21 @@
 """What cannot run is refused before anything is written."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import pytest
+import torch
 
-from schwarz.checks import STAGES, check, pods_of
+from schwarz.checks import check, pods_of
 from schwarz.config import override
 from schwarz.data import DataInfo
 from schwarz.errors import WrongInput
-from schwarz.networks import vgg9
+from schwarz.families import FAMILIES
+from schwarz.networks import BUILDERS
 from schwarz.presets import preset
-from schwarz.shrinking import least
+from schwarz.shrinking import Padding, least
 
 INFO = DataInfo("sample", "0" * 32 + ".dir", (1, 28, 28), ("a", "b"), 100, 20, Path("data"), Path("data.dvc"))
 
@@ -55,9 +58,74 @@ def test_one_class_is_refused_whatever_is_exported():
         check(override(preset("quickstart"), {"export.strategy": "global"}), one)
 
 
+CONVOLUTIONAL = [name for name, family in FAMILIES.items() if "padding" in family.own]
+
+
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_the_least_box_is_the_least_that_the_network_takes(padding: Literal["same", "valid"]):
-    n = least(STAGES["vgg9"], padding)
-    vgg9((1, n, n), 2, 4, 4, padding)
-    with pytest.raises(ValueError, match="too small"):
-        vgg9((1, n - 1, n - 1), 2, 4, 4, padding)
+@pytest.mark.parametrize("family", CONVOLUTIONAL)
+def test_a_family_takes_just_the_axes_that_it_is_said_to_take(family: str, padding: Padding):
+    """With a head that reads the whole map: the first dense layer fits only where its size is known to the pixel."""
+    n = least(FAMILIES[family].windows(padding))
+    make = partial(BUILDERS[family], classes=2, width=3, dense=2, padding=padding, head="flatten")
+    for size in (n, n + 1, n + 2, n + 3, n + 7, 2 * n + 5):
+        assert make((1, size)).eval()(torch.zeros(1, 1, size)).shape == (1, 2)
+    features: Any = make((1, n)).eval().get_submodule("features")
+    for size in {*range(1, min(n, 9)), n - 2, n - 1} - {0, -1}:
+        with pytest.raises(ValueError, match=rf"too small: the network needs {n} along"):
+            make((1, size))
+        with pytest.raises(RuntimeError):
+            features(torch.zeros(1, 1, size))
+
+
+@pytest.mark.parametrize(
+    ("network", "grid", "message"),
+    [
+        ({"family": "resnet20"}, [8, 8], None),
+        ({"family": "resnet20", "width": 16}, [4, 5], "width = 16 cannot be shared by 20"),
+        ({"family": "resnet20", "width": 16, "dense": 3}, [2, 2], "dense = 3 cannot be shared by 4"),
+        ({"family": "resnet20", "width": 16, "padding": "valid"}, [1, 2], "resnet20 with 'valid' padding needs 81"),
+        ({"family": "vgg16"}, [2, 2], r"box 0 has \[16, 16\] pixels, but vgg16 with 'same' padding needs 32"),
+        ({"family": "vgg16"}, [1, 1], None),
+        ({"family": "lenet5"}, [2, 2], None),
+        ({"family": "lenet5"}, [2, 4], r"box 0 has \[16, 8\] pixels, but lenet5 with 'valid' padding needs 16"),
+        ({"family": "lenet5", "padding": "same"}, [2, 4], r"network.width = 6 cannot be shared by 8"),
+        ({"family": "mlp"}, [16, 16], None),
+        ({"family": "mlp", "dense": 255}, [16, 16], "dense = 255 cannot be shared by 256"),
+    ],
+)
+def test_a_family_is_held_against_the_boxes(network: dict, grid: list[int], message: str | None):
+    values = {"network.width": None, "network.dense": None, "partition.grid": grid}
+    config = override(preset("quickstart"), values | {f"network.{name}": value for name, value in network.items()})
+    if message is None:
+        assert len(check(config, INFO)) == grid[0] * grid[1]
+    else:
+        with pytest.raises(WrongInput, match=message):
+            check(config, INFO)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"local.batch": 2}, "local.batch = 2: the last map of resnet20 is one pixel here"),
+        ({"transfer.batch": 1}, "transfer.batch = 1: the last map of resnet20"),
+        ({"local.batch": 3}, None),
+        ({"tune.batch": 1}, None),
+        ({"network.family": "lenet5", "local.batch": 1}, None),
+    ],
+)
+def test_batchnorm_is_never_trained_on_one_value(change: dict, message: str | None):
+    """Boxes of 4 pixels leave one pixel of the last map, whole images 8 x 8."""
+    ours = {"network.family": "resnet20", "network.width": 64, "network.padding": "same", "partition.grid": [8, 8]}
+    config = override(preset("quickstart"), ours | change)
+    if message is None:
+        check(config, INFO)
+    else:
+        with pytest.raises(WrongInput, match=message):
+            check(config, INFO)
+
+
+def test_one_image_and_a_map_of_one_pixel_is_what_torch_refuses():
+    network = BUILDERS["resnet20"]((1, 4, 4), 2, width=4).train()
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        network(torch.zeros(1, 1, 4, 4))
+    assert network(torch.zeros(2, 1, 4, 4)).shape == (2, 2)

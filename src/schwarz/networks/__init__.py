@@ -1,20 +1,85 @@
 """The networks of the papers, one family a file, built from a configuration or by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from schwarz.config import Network
-from schwarz.networks.vgg import VGG, vgg9
+from schwarz.families import FAMILIES
+from schwarz.networks.dense import autoencoder, mlp
+from schwarz.networks.lenet import lenet5
+from schwarz.networks.plain import plain11
+from schwarz.networks.poster import cnn5, ffn2
+from schwarz.networks.recurrent import gru, lstm, recurrent, rnn
+from schwarz.networks.resnet import bottleneck_resnet, cifar_resnet
+from schwarz.networks.series import cnn1d
+from schwarz.networks.vgg import VGG, vgg3, vgg9, vgg16
 
-__all__ = ["VGG", "build", "count_parameters", "initialise", "vgg9"]
+__all__ = [
+    "BUILDERS",
+    "VGG",
+    "autoencoder",
+    "bottleneck_resnet",
+    "build",
+    "cifar_resnet",
+    "cnn1d",
+    "cnn5",
+    "count_parameters",
+    "count_values",
+    "ffn2",
+    "gru",
+    "initialise",
+    "lenet5",
+    "lstm",
+    "mlp",
+    "plain11",
+    "recurrent",
+    "rnn",
+    "standard",
+    "vgg3",
+    "vgg9",
+    "vgg16",
+]
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "vgg3": vgg3,
+    "vgg9": vgg9,
+    "vgg16": vgg16,
+    "plain11": plain11,
+    "resnet20": partial(cifar_resnet, n=3),
+    "resnet32": partial(cifar_resnet, n=5),
+    "resnet56": partial(cifar_resnet, n=9),
+    "resnet110": partial(cifar_resnet, n=18),
+    "resnet50": partial(bottleneck_resnet, layers=50),
+    "resnet101": partial(bottleneck_resnet, layers=101),
+    "resnet50-keras": partial(bottleneck_resnet, layers=50, convention="keras", dense=1024),
+    "resnet101-keras": partial(bottleneck_resnet, layers=101, convention="keras", dense=1024),
+    "lenet5": lenet5,
+    "cnn5": cnn5,
+    "ffn2": ffn2,
+    "mlp": mlp,
+    "autoencoder": autoencoder,
+    "cnn1d": cnn1d,
+    "recurrent": recurrent,
+    "rnn": rnn,
+    "lstm": lstm,
+    "gru": gru,
+}
+"""Every family of `schwarz.families`: (input_shape, classes, and the family's choices by name) -> its network."""
 
 
 def build(network: Network, input_shape: Sequence[int], classes: int) -> nn.Module:
     """The global network of a configuration for inputs of `input_shape` (channels first)."""
-    families = {"vgg9": vgg9}
-    return families[network.family](input_shape, classes, network.width, network.dense, network.padding)
+    return BUILDERS[network.family](input_shape, classes, **network.choices)
+
+
+def standard(family: str) -> nn.Module:
+    """A family as it is by itself, for its standard input."""
+    about = FAMILIES[family]
+    outputs = () if about.classes is None else (about.classes,)
+    return BUILDERS[family](about.input_shape, *outputs, **about.own)
 
 
 def initialise(module: nn.Module, seed: int) -> nn.Module:
@@ -30,3 +95,9 @@ def initialise(module: nn.Module, seed: int) -> nn.Module:
 def count_parameters(module: nn.Module) -> int:
     """Number of trainable values."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def count_values(module: nn.Module) -> int:
+    """Parameters as Keras counts them, and with it Tables 3.1 and 3.4 of document 3: the trainable values and
+    BatchNorm's running statistics, four values a channel in all."""
+    return count_parameters(module) + sum(b.numel() for b in module.buffers() if b.is_floating_point())

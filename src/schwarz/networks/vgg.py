@@ -1,69 +1,82 @@
-"""VGG9 of document 1: three stages of three 3x3 convolutions, one dense layer, the classes.
+"""The VGG networks of documents 1 and 3: stages of 3-wide convolutions, each stage ending in max-pooling, dense layers.
 
-Document 1 gives no widths: the stages have w, 2w and 4w channels, each convolution is followed by BatchNorm and ReLU,
-each stage by max-pooling. With a volume as input the convolutions are 3x3x3, as in document 1, section 3.1.
+Document 1 gives no widths: the stages of VGG3 and VGG9 have w, 2w and 4w channels and one or three convolutions each,
+every convolution is followed by BatchNorm and ReLU. VGG16 is Table 2.1 of document 3, without BatchNorm. With a
+volume as input the convolutions are 3x3x3, as in document 1, section 3.1.
 """
 
-import math
+from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from schwarz.shrinking import left
-
-CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+from schwarz.families import Head
+from schwarz.networks.parts import MAX_POOL, NORM, conv, headed, mapped
+from schwarz.shrinking import Padding, convolution, staged
 
 
-class VGG(nn.Module):
-    """Stages of convolutions, then one dense layer on the flattened map, then the logits."""
+class VGG(nn.Sequential):
+    """Stages of convolutions of the given widths, then `hidden` dense layers, then the logits [batch, classes]."""
 
     def __init__(
         self,
         input_shape: Sequence[int],
         classes: int,
         stages: Sequence[Sequence[int]],
-        dense: int,
-        padding: Literal["same", "valid"] = "same",
+        dense: int | None,
+        padding: Padding = "same",
+        head: Head = "flatten",
+        *,
+        hidden: int = 1,
+        taps: int = 3,
+        norm: bool = True,
     ) -> None:
-        super().__init__()
-        channels, *spatial = input_shape
+        channels, axes = input_shape[0], len(input_shape) - 1
+        spatial = mapped(input_shape, staged([len(widths) for widths in stages], padding, taps))
         layers: list[nn.Module] = []
         for widths in stages:
             for width in widths:
-                layers += _block(len(spatial), channels, width, padding)
+                layers.append(conv(axes, channels, width, convolution(taps, padding), bias=not norm))
+                layers += [NORM[axes](width), nn.ReLU()] if norm else [nn.ReLU()]
                 channels = width
-            layers.append(POOL[len(spatial)](2))
-        mapped = [left(n, [len(widths) for widths in stages], padding) for n in spatial]
-        if min(mapped) < 1:
-            raise ValueError(f"an input of {list(input_shape)} is too small: after all stages its map is {mapped}")
-        self.features = nn.Sequential(*layers)
-        self.dense = nn.Linear(channels * math.prod(mapped), dense)
-        self.relu = nn.ReLU()
-        self.classes = nn.Linear(dense, classes)
+            layers.append(MAX_POOL[axes](2))
+        dense_widths = [dense] * hidden if dense else []
+        parts = headed(nn.Sequential(*layers), (channels, *spatial), classes, dense_widths, head)
+        super().__init__(OrderedDict(parts))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits [batch, classes] of images [batch, channels, *spatial]."""
-        return self.classes(self.relu(self.dense(torch.flatten(self.features(x), 1))))
+
+def vgg3(
+    input_shape: Sequence[int],
+    classes: int,
+    width: int = 16,
+    dense: int | None = 128,
+    padding: Padding = "same",
+    head: Head = "flatten",
+) -> VGG:
+    """Document 1's VGG3 (Figure 1): one convolution a stage. The widths are ours."""
+    return VGG(input_shape, classes, [[width * 2**stage] for stage in range(3)], dense, padding, head)
 
 
 def vgg9(
     input_shape: Sequence[int],
     classes: int,
     width: int = 16,
-    dense: int = 128,
-    padding: Literal["same", "valid"] = "same",
+    dense: int | None = 128,
+    padding: Padding = "same",
+    head: Head = "flatten",
 ) -> VGG:
-    """Document 1's VGG9 with w = `width` (document 1 gives no widths: ours)."""
-    return VGG(input_shape, classes, [[width * 2**stage] * 3 for stage in range(3)], dense, padding)
+    """Document 1's VGG9 (section 3.1): three convolutions a stage. The widths are ours."""
+    return VGG(input_shape, classes, [[width * 2**stage] * 3 for stage in range(3)], dense, padding, head)
 
 
-def _block(dim: int, inputs: int, outputs: int, padding: Literal["same", "valid"]) -> list[nn.Module]:
-    return [
-        CONV[dim](inputs, outputs, 3, padding=1 if padding == "same" else 0, bias=False),
-        NORM[dim](outputs),
-        nn.ReLU(),
-    ]
+def vgg16(
+    input_shape: Sequence[int],
+    classes: int,
+    width: int = 64,
+    dense: int | None = 4096,
+    padding: Padding = "same",
+    head: Head = "flatten",
+) -> VGG:
+    """Document 3's Figure 2.1 and Table 2.1; 138,357,544 parameters for 1000 classes of 3x224x224."""
+    stages = [[width] * 2, [width * 2] * 2, [width * 4] * 3, [width * 8] * 3, [width * 8] * 3]
+    return VGG(input_shape, classes, stages, dense, padding, head, hidden=2, norm=False)
