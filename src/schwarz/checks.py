@@ -78,14 +78,14 @@ def _boxes_are_large_enough(config: Config, partition: Partition) -> None:
     family, padding = FAMILIES[config.network.family], config.network.choices.get("padding", "same")
     windows = family.windows(padding)
     needed = least(windows)
-    remedy = "use a coarser grid or more overlap"
+    remedy = "use larger boxes: a coarser grid, or more overlap"
     if min(partition.shape) < needed:
         same = "" if padding == "same" else ", or 'same' padding"
         remedy = f"the images themselves are smaller: give them zeros around (data.pad){same}"
     for k, box in enumerate(partition):
         if min(box.shape) < needed:
             raise WrongInput(
-                f"partition.grid {list(config.partition.grid)}: box {k} has {list(box.shape)} pixels, but "
+                f"partition: box {k} of the images cut {config.partition.words} has {list(box.shape)} pixels, but "
                 f"{family.name} with {padding!r} padding needs {needed} along each axis: {remedy}."
             )
     if family.ends_normalised:
