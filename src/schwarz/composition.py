@@ -11,17 +11,35 @@ networks are 0), 2.13 (first dense layer: the whole local map at its offset), 2.
 Regression and autoencoders take the mean over the local networks that hold an output (2.22) instead of the sum.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from schwarz.correspondence import WEIGHTED, Case, Correspondence, correspond
+from schwarz.correspondence import Case, Correspondence, correspond
 from schwarz.partition import Partition
 from schwarz.task import Task
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How one tensor of the module is made of its parts in the local networks."""
+
+    name: str
+    layer: str
+    index: tuple[tuple[Tensor, ...], ...]
+    """For each local network, where its entries go."""
+    mean: int | None
+    """The axis of the outputs, where the mean over those that hold an output is taken."""
+    by_channel: bool
+    """Values of channels: the mean over those that hold one, and a channel of nobody's keeps its own."""
+
+    def of(self, network: nn.Module) -> Tensor:
+        return getattr(network.get_submodule(self.layer), self.name)
 
 
 def compose(
@@ -43,9 +61,9 @@ def compose(
     if require is not None and list(Case).index(found.case) > list(Case).index(Case(require)):
         raise ValueError(f"composing is not {Case(require).value} but {found.case.value}: {found.causes[0]}")
     with torch.no_grad():
-        for tensor, index, parts, zeroed, mean in _tensors(module, locals_, found):
-            place(tensor, index, parts, zeroed, mean)
-        for name in found.places:
+        for filling in _fillings(module, found):
+            place(filling, filling.of(module), [filling.of(local) for local in locals_])
+        for name in found.fits[0]:
             _count(module.get_submodule(name), [local.get_submodule(name) for local in locals_])
     return module
 
@@ -66,18 +84,18 @@ def compose_moments(
     between different networks begin without a moment, as they begin with 0.
     """
     found = matched(module, locals_, partition, task, input_shape)
-    owners = list(zip(optimizers, locals_, strict=True))
-    for tensor, index, parts, _, _ in _tensors(module, locals_, found):
+    for filling in _fillings(module, found):
+        tensor = filling.of(module)
         if not isinstance(tensor, nn.Parameter):
             continue
-        states = [each.state[part] for (each, _), part in zip(owners, parts, strict=True)]
+        states = [each.state[filling.of(local)] for each, local in zip(optimizers, locals_, strict=True)]
         if not all(states):
             raise ValueError("an optimizer of the local networks has no moments: it must have made a step")
         steps = torch.stack([torch.as_tensor(state["step"], dtype=torch.float32) for state in states])
         optimizer.state[tensor]["step"] = steps.max().to(states[0]["step"].device)
         for name in (name for name in MOMENTS if name in states[0]):
             moment = torch.zeros_like(tensor)
-            place(moment, index, [state[name] for state in states], True, True)
+            place(replace(filling, mean=None, by_channel=True), moment, [state[name] for state in states])
             optimizer.state[tensor][name] = moment
 
 
@@ -101,38 +119,41 @@ def matched(
     return found
 
 
-def place(
-    tensor: Tensor, index: Sequence[tuple[Tensor, ...]], parts: Sequence[Tensor], zeroed: bool, mean: bool
-) -> None:
-    """The rule of this file for one tensor: the sum, or the mean, of its parts where their indices say; entries that
-    no part has become 0 where `zeroed`, and stay what they are otherwise."""
-    count = torch.zeros(tensor.shape[: len(index[0])], device=tensor.device)
-    total = torch.zeros_like(tensor)
-    for where, part in zip(index, parts, strict=True):
+def place(filling: Filling, tensor: Tensor, parts: Sequence[Tensor]) -> None:
+    """The rule of this file for one tensor; entries that no part has become 0, or stay where they are a channel's."""
+    total, count = torch.zeros_like(tensor), torch.zeros_like(tensor)
+    for where, part in zip(filling.index, parts, strict=True):
         spots, found = _spots(where, tensor.device)
         total.index_put_(spots, part.detach().to(tensor)[found], accumulate=True)
-        count.index_put_(spots, torch.ones((), device=tensor.device), accumulate=True)
-    held = count > 0
-    if mean:
-        total[held] /= count[held].reshape(-1, *[1] * (total.dim() - count.dim())).to(total.dtype)
-    tensor[held] = total[held]
-    if zeroed:
-        tensor[~held] = 0
+        count.index_put_(spots, torch.ones((), dtype=count.dtype, device=count.device), accumulate=True)
+    if filling.mean is not None:
+        total /= _holders(filling, tensor)
+    if filling.by_channel:
+        total = torch.where(count > 0, total / count.clamp(min=1), tensor)
+    tensor.copy_(total)
 
 
-def _tensors(
-    module: nn.Module, locals_: Sequence[nn.Module], found: Correspondence
-) -> Iterator[tuple[Tensor, list[tuple[Tensor, ...]], list[Tensor], bool, bool]]:
-    """Every tensor to be filled, where its parts go, and these; a tensor that several layers share comes once."""
-    done: set[int] = set()
-    for name, places in found.places.items():
-        layer, layers = module.get_submodule(name), [local.get_submodule(name) for local in locals_]
-        for tensor, index in places.items():
-            filled = getattr(layer, tensor)
-            if id(filled) not in done:
-                parts = [getattr(each, tensor) for each in layers]
-                yield filled, index, parts, isinstance(layer, WEIGHTED), found.fits[0][name].mean
-            done.add(id(filled))
+def _fillings(module: nn.Module, found: Correspondence) -> list[Filling]:
+    """One for every tensor that is composed; a tensor that several layers share comes once."""
+    fillings: dict[int, Filling] = {}
+    for layer, fit in found.fits[0].items():
+        for name in fit.places:
+            index = tuple(fits[layer].places[name] for fits in found.fits)
+            mean = None if fit.mean is None else min(fit.mean, len(index[0]) - 1)
+            tensor = getattr(module.get_submodule(layer), name)
+            fillings.setdefault(id(tensor), Filling(name, layer, index, mean, bool(fit.alone)))
+    return list(fillings.values())
+
+
+def _holders(filling: Filling, tensor: Tensor) -> Tensor:
+    """How many local networks hold each output, shaped to divide the tensor."""
+    assert filling.mean is not None
+    count = torch.zeros(tensor.shape[filling.mean])
+    for where in filling.index:
+        count[where[filling.mean].unique()] += 1
+    shape = [1] * tensor.dim()
+    shape[filling.mean] = -1
+    return count.clamp(min=1).reshape(shape).to(tensor)
 
 
 def _count(layer: nn.Module, layers: Sequence[nn.Module]) -> None:

@@ -92,6 +92,8 @@ class Axis:
     """For every local index the global one; -1 where the global axis has none."""
     start: Fraction = Fraction(0)
     """Where the box begins on this axis: its first pixel over all strides so far, exactly."""
+    stride: Fraction = Fraction(1)
+    """All strides so far."""
     field: Interval = (0, 0)
     """The activation field of the box: the global positions that see nothing else."""
     agrees: Interval = (0, 0)
@@ -114,7 +116,7 @@ class Axis:
     def box(cls, whole: int, span: Interval) -> Self:
         """A partitioned axis of the input."""
         a, b = span
-        return cls(whole, torch.arange(a, b), Fraction(a), span, (0, b - a), places=True)
+        return cls(whole, torch.arange(a, b), Fraction(a), field=span, agrees=(0, b - a), places=True)
 
     @property
     def local(self) -> int:
@@ -150,7 +152,7 @@ class Axis:
         return self._moved(
             window.size(self.whole),
             window.size(self.local),
-            self.start / window.stride,
+            Fraction(1, window.stride),
             window.inside(self.field, self.whole, True, True),
             window.inside(self.agrees, self.local, *self.ends),
         )
@@ -169,7 +171,7 @@ class Axis:
         return self._moved(
             size(self.whole),
             size(self.local),
-            self.start * window.stride,
+            Fraction(window.stride),
             complete(self.field, self.whole, True, True),
             complete(self.agrees, self.local, *self.ends),
         )
@@ -186,7 +188,7 @@ class Axis:
         return self._moved(
             self.whole * factor,
             self.local * factor,
-            self.start * factor,
+            Fraction(factor),
             certain(self.field, self.whole, True, True),
             certain(self.agrees, self.local, *self.ends),
         )
@@ -200,13 +202,24 @@ class Axis:
             size = n + low + high
             return _ordered(first, size if b == n and (high_edge or high <= 0) else min(b + low, size))
 
-        return self._moved(
+        return replace(self, start=self.start + whole[0] - local[0])._moved(
             self.whole + sum(whole),
             self.local + sum(local),
-            self.start + whole[0] - local[0],
+            Fraction(1),
             kept(self.field, self.whole, whole, True, True),
             kept(self.agrees, self.local, local, *self.ends),
         )
+
+    def binned(self, n: int) -> Self:
+        """What adaptive pooling to n bins makes of the axis: bin i reads from floor(i*m/n) to ceil((i+1)*m/n)."""
+        a, b = self.field
+        inside = [i for i in range(n) if i * self.whole // n >= a and -(-(i + 1) * self.whole // n) <= b]
+        field = (inside[0], inside[-1] + 1) if inside else (0, 0)
+        return replace(self, whole=n, index=torch.arange(n), start=Fraction(0), field=field, agrees=(0, 0))
+
+    def blurred(self) -> Self:
+        """Every position has seen the whole image: no field is left."""
+        return replace(self, field=(0, 0), agrees=(0, 0)) if self.is_map else self
 
     def meets(self, other: Self) -> bool:
         """Whether two activations have the same positions along this axis."""
@@ -221,13 +234,21 @@ class Axis:
             places=self.places or other.places,
         )
 
-    def _moved(self, whole: int, local: int, start: Fraction, field: Interval, agrees: Interval) -> Self:
+    def _moved(self, whole: int, local: int, scale: Fraction, field: Interval, agrees: Interval) -> Self:
         """The local positions lie in a row at the start, rounded half up once and clipped so that they fit. Rounding
         anew at each stride would put boxes that lie side by side on top of each other."""
+        start = self.start * scale
         first = max(0, min(floor(start + Fraction(1, 2)), whole - local))
         index = torch.arange(first, first + max(local, 0))
-        index = torch.where(index < whole, index, -1)
-        return replace(self, whole=whole, index=index, start=start, field=field, agrees=agrees)
+        return replace(
+            self,
+            whole=whole,
+            index=torch.where(index < whole, index, -1),
+            start=start,
+            stride=self.stride / scale,
+            field=field,
+            agrees=agrees if start.denominator == 1 else (0, 0),
+        )
 
 
 @dataclass(frozen=True)
@@ -257,6 +278,10 @@ class Activation:
 
     def blamed(self, *causes: Cause) -> Self:
         return replace(self, causes=merged(self.causes, causes))
+
+    def blurred(self) -> Self:
+        """Every value has seen the whole image."""
+        return replace(self, axes=tuple(axis.blurred() for axis in self.axes))
 
     def read_whole(self, axes: Iterable[Axis]) -> Self:
         """Something makes one value of all positions of these axes: what shrank them is now a cause."""

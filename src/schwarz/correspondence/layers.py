@@ -29,10 +29,10 @@ class Fit:
     """Builds it with fresh weights."""
     places: dict[str, tuple[Tensor, ...]]
     """For each of its tensors: the global index of every entry, one broadcast array for each leading axis."""
-    mean: bool = False
-    """Entries that several local networks hold are averaged, not summed."""
+    mean: int | None = None
+    """Not the sum over local networks, but the mean over those that hold an index of this axis: the outputs' axis."""
     alone: str = ""
-    """Where such entries keep the composed network from being exact: what would be."""
+    """Values of a channel, averaged where several local networks hold it. That is not exact; this would be."""
 
 
 class Walk(Protocol):
@@ -65,7 +65,8 @@ def convolution(walk: Walk, layer: Any, x: Activation) -> Activation:
         moved = [axis.through(window) for axis, window in zip(places, windows(layer), strict=True)]
         weight = _grouped(out.index, channels.index, groups, layer.out_channels, layer.in_channels, layer.groups)
     make = partial(_convolution, layer, channels.local, out.local, groups)
-    causes += walk.fit(layer, Fit(make, {"weight": weight, "bias": (out.index,)}, mean))
+    at = (1 if isinstance(layer, TRANSPOSED) else 0) if mean else None
+    causes += walk.fit(layer, Fit(make, {"weight": weight, "bias": (out.index,)}, at))
     return slid(walk, replace(x, axes=(x.axes[0], out, *moved), output=walk.is_output), x, layer).blamed(*causes)
 
 
@@ -95,18 +96,25 @@ def slid(walk: Walk, after: Activation, before: Activation, layer: Any = None) -
                 "Use larger boxes or more overlap."
             )
         if old.aligned and not new.aligned:
-            first = f"box {walk.k} begins at {new.start} of its positions along axis {a}, not at a whole one"
-            after = after.blamed(Cause(walk.here, first, "box starts that the strides divide"))
-    if any(not new.total and (old.total or _pads(layer)) for old, new in pairs):
-        nearest = "padding 0 (crop the shortcuts), or a crop of what a cut touches"
-        shrink = Cause(walk.here, "pads at the cuts, where the global network has pixels", nearest, Case.FIELD)
-        after = replace(after, shrinks=(*after.shrinks, shrink))
+            reason = f"begins box {walk.k} at {new.start} of its positions along axis {a}, which is none"
+            after = after.blamed(Cause(walk.here, reason, f"boxes that start at multiples of {new.stride}"))
+    if any(new.aligned and not new.total and (old.total or _pads(layer)) for old, new in pairs):
+        after = replace(after, shrinks=(*after.shrinks, Cause(walk.here, *_shrinking(layer), Case.FIELD)))
     return after
+
+
+def _shrinking(layer: Any) -> tuple[str, str]:
+    """Why a window makes other values where a box is cut, and what would not."""
+    if _pads(layer):
+        return "pads at the cuts, where the global network has pixels", "padding 0 (crop the shortcuts)"
+    if getattr(layer, "ceil_mode", False):
+        return "ends its last window at the cut (ceil_mode)", "ceil_mode=False"
+    return "reads what lies beyond the cuts", "a layer that reads its own places alone, or a crop of what the cut touches"
 
 
 def _pads(layer: Any) -> bool:
     padding = getattr(layer, "padding", 0)
-    return padding == "same" or any(padding if isinstance(padding, tuple) else ())
+    return padding == "same" or any(padding if isinstance(padding, tuple) else (padding,))
 
 
 def _channels(walk: Walk, layer: Any, x: Activation) -> tuple[Axis, bool, int, tuple[Cause, ...]]:
@@ -163,7 +171,7 @@ def dense(walk: Walk, layer: nn.Linear, x: Activation) -> Activation:
     out, mean = walk.outputs(layer.out_features, x.axes[:-1])
     make = partial(nn.Linear, features.local, out.local, layer.bias is not None, **_like(layer.weight))
     places = {"weight": (out.index[:, None], features.index[None, :]), "bias": (out.index,)}
-    causes = walk.fit(layer, Fit(make, places, mean))
+    causes = walk.fit(layer, Fit(make, places, 0 if mean else None))
     return replace(x, axes=(*x.axes[:-1], out), output=walk.is_output).blamed(*causes)
 
 
@@ -174,7 +182,7 @@ def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
         kind_of(layer, (*BATCH_NORMS, *INSTANCE_NORMS)), x.axes[1].local, layer.eps, layer.momentum, layer.affine,
         layer.track_running_stats, **_kind(layer),
     )  # fmt: skip
-    after = _kept(walk, layer, x, Fit(make, dict.fromkeys(names, (x.axes[1].index,)), mean=True, alone=LATER))
+    after = _kept(walk, layer, x, Fit(make, dict.fromkeys(names, (x.axes[1].index,)), alone=LATER))
     if layer.track_running_stats:
         return after
     return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)")
@@ -189,7 +197,7 @@ def layer_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
     if isinstance(layer, nn.LayerNorm):
         options["bias"] = layer.bias is not None
     make = partial(kind_of(layer, (nn.LayerNorm, nn.RMSNorm)), shape, layer.eps, **options)
-    after = _kept(walk, layer, x, Fit(make, {"weight": index, "bias": index}, mean=True, alone=LATER))
+    after = _kept(walk, layer, x, Fit(make, {"weight": index, "bias": index}, alone=LATER))
     return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)", axes)
 
 
@@ -200,7 +208,7 @@ def group_norm(walk: Walk, layer: nn.GroupNorm, x: Activation) -> Activation:
     groups = max(g for g in range(1, most + 1) if channels.local % g == 0)
     make = partial(nn.GroupNorm, groups, channels.local, layer.eps, layer.affine, **_kind(layer))
     where = (channels.index,)
-    after = _kept(walk, layer, x, Fit(make, {"weight": where, "bias": where}, mean=True, alone=LATER))
+    after = _kept(walk, layer, x, Fit(make, {"weight": where, "bias": where}, alone=LATER))
     return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)")
 
 
@@ -209,7 +217,7 @@ def prelu(walk: Walk, layer: nn.PReLU, x: Activation) -> Activation:
     one = layer.num_parameters == 1
     slopes = torch.zeros(1, dtype=torch.long) if one else x.axes[1].index
     make = partial(nn.PReLU, len(slopes), **_like(layer.weight))
-    return _kept(walk, layer, x, Fit(make, {"weight": (slopes,)}, mean=True, alone="PReLU with a slope per channel"))
+    return _kept(walk, layer, x, Fit(make, {"weight": (slopes,)}, alone="PReLU with a slope per channel"))
 
 
 def recurrent(walk: Walk, layer: Any, x: Activation, state: Any = None) -> tuple[Activation, Any]:
@@ -299,7 +307,7 @@ def _by_the_image(walk: Walk, x: Activation, nearest: str, axes: Sequence[Axis] 
     if walk.boxes == 1 and all(axis.undivided for axis in x.axes):
         return x
     what = "of all local networks together" if axes and not x.is_map else "of the whole image"
-    return x.blamed(Cause(walk.here, f"normalises by the values {what}", nearest))
+    return x.blurred().blamed(Cause(walk.here, f"normalises by the values {what}", nearest))
 
 
 def kind_of(layer: nn.Module, kinds: Sequence[type[nn.Module]]) -> Any:

@@ -61,7 +61,7 @@ def elementwise(walk: Walk, x: Activation, *others: Any, **options: Any) -> Acti
     )
     if made.is_map and any(each.causes and not each.is_map for each in given):
         reason = "joins a map with values made of the whole image, or of the box in a local network"
-        made = made.blamed(Cause(walk.here, reason, "the same network without this gate"))
+        made = made.blurred().blamed(Cause(walk.here, reason, "the same network without this gate"))
     if any(each.output for each in given) and not made.output:
         made = made.blamed(Cause(walk.here, "joins the output with something else", "an output that nothing follows"))
     return made
@@ -76,11 +76,14 @@ def over_features(walk: Walk, x: Activation, *args: Any, **options: Any) -> Acti
     """Softmax and the like: behind the output they leave the logits what they are; elsewhere they mix all networks."""
     if x.output or walk.boxes == 1:
         return replace(x, output=False)
-    return x.blamed(Cause(walk.here, "normalises over the features of all local networks", "no such layer inside"))
+    cause = Cause(walk.here, "normalises over the features of all local networks", "no such layer inside")
+    return x.blurred().blamed(cause)
 
 
 def pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     """Max, average and power-average pooling: as a convolution, channel by channel."""
+    if getattr(layer, "return_indices", False):
+        raise ValueError(f"layer {walk.here!r}: pooling that returns indices (return_indices) cannot be composed")
     places = x.axes[2:]
 
     def each(value: Any) -> Sequence[Any]:
@@ -105,7 +108,8 @@ def adaptive_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     if all(axis.undivided for axis in places):
         return replace(x, axes=(*x.axes[:2], *(Axis.all(n) for n in sizes)), output=False)
     reason = f"divides the map into {' x '.join(map(str, sizes))} bins; a local network divides its box into as many"
-    after = replace(x, axes=(*x.axes[:2], *(Axis.all(n) for n in sizes)), output=False)
+    bins = (axis.binned(n) for axis, n in zip(places, sizes, strict=True))
+    after = replace(x, axes=(*x.axes[:2], *bins), output=False)
     return after.blamed(Cause(walk.here, reason, "pooling by a fixed window"))
 
 
@@ -227,15 +231,13 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
 
 
 def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Activation:
-    """Zeros around, or fewer positions where the padding is negative."""
+    """So many positions around, or fewer where the padding is negative."""
     axes = list(x.axes)
-    pairs = list(zip(pad[::2], pad[1::2], strict=True))
-    for a, (low, high) in enumerate(pairs, 1):
-        if mode != "constant" and not axes[-a].undivided:
-            raise ValueError(f"operation {walk.here!r}: padding {mode!r} of a map that is cut cannot be composed")
-        axes[-a] = axes[-a].padded((low, high), (low, high))
+    for a, by in enumerate(zip(pad[::2], pad[1::2], strict=True), 1):
+        window = Window(1, padding=by, wraps=mode == "circular", reflects=mode in ("reflect", "replicate"))
+        axes[-a] = axes[-a].padded(by, by) if mode == "constant" else axes[-a].through(window)
         if axes[-a].local < 1:
-            raise ValueError(f"layer {walk.here!r}: box {walk.k} leaves no position along axis {-a}: use larger boxes")
+            raise ValueError(f"operation {walk.here!r}: box {walk.k} leaves no position along axis {-a}")
     after = replace(x, axes=tuple(axes), output=False)
     if any(not new.total and old.total for old, new in zip(x.axes, axes, strict=True)):
         cause = Cause(walk.here, "pads at the cuts, where the global network has pixels", "no padding", Case.FIELD)
@@ -244,8 +246,9 @@ def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant"
 
 
 def padding_layer(walk: Walk, layer: Any, x: Activation) -> Activation:
-    mode = "constant" if isinstance(layer, ZERO_PADS) else type(layer).__name__
-    return padded(walk, x, layer.padding, mode)
+    kind = type(layer).__name__
+    modes = {"Reflection": "reflect", "Replication": "replicate", "Circular": "circular"}
+    return padded(walk, x, layer.padding, next((modes[m] for m in modes if kind.startswith(m)), "constant"))
 
 
 def upsampling(walk: Walk, layer: Any, x: Activation) -> Activation:
@@ -266,7 +269,8 @@ def enlarged(
     if mode != "nearest":
         after = slid(walk, after, x)
     if align_corners and not all(axis.undivided for axis in places):
-        after = after.blamed(Cause(walk.here, "aligns the corners of the map, not of the box", "align_corners=False"))
+        cause = Cause(walk.here, "aligns the corners of the map, not of the box", "align_corners=False")
+        after = after.blurred().blamed(cause)
     return after
 
 
@@ -321,11 +325,12 @@ def _together(walk: Walk, given: Sequence[Sequence[Axis]]) -> tuple[tuple[Axis, 
 
 def _cropped(walk: Walk, axis: Axis, part: slice) -> Axis:
     """A slice of an axis."""
-    ends = [slice(side(part.start), side(part.stop), part.step).indices(n)
-            for side, n in ((whole, axis.whole), (local, axis.local))]  # fmt: skip
-    (a, b, step), (c, d, _) = ends
-    if not axis.places and not axis.undivided and part != slice(None):
+    if part == slice(None):
+        return axis
+    if not axis.places and not axis.undivided:
         raise ValueError(f"operation {walk.here!r}: a slice of channels that local networks share has no index map")
+    sides = ((whole, axis.whole), (local, axis.local))
+    (a, b, step), (c, d, _) = (slice(side(part.start), side(part.stop), part.step).indices(n) for side, n in sides)
     if b <= a or d <= c:
         raise ValueError(f"operation {walk.here!r}: box {walk.k} leaves nothing of its {axis.local} positions")
     cropped = axis.padded((-a, b - axis.whole), (-c, d - axis.local))
@@ -408,7 +413,25 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     operator.getitem: item,
     getattr: attribute,
 }  # fmt: skip
-"""What functions and methods do. A function of torch that takes what a layer takes is called by `POOLED`."""
+"""What functions and methods do."""
+
+def _as_layer(kind: type[nn.Module], rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that takes what the layer of that kind takes."""
+    return lambda walk, x, *args, **options: rule(walk, kind(*args, **options), x)
+
+
+FUNCTIONS |= {
+    getattr(F, f"{name}_pool{n}d"): _as_layer(getattr(nn, f"{kind}Pool{n}d"), rule)
+    for n in (1, 2, 3)
+    for name, kind, rule in (
+        ("max", "Max", pooling),
+        ("avg", "Avg", pooling),
+        ("lp", "LP", pooling),
+        ("adaptive_avg", "AdaptiveAvg", adaptive_pooling),
+        ("adaptive_max", "AdaptiveMax", adaptive_pooling),
+    )
+}
+FUNCTIONS |= {F.channel_shuffle: _as_layer(nn.ChannelShuffle, shuffled)}
 
 MODULES: dict[type[nn.Module], Callable[..., Any]] = {
     **dict.fromkeys(

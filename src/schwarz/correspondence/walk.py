@@ -51,7 +51,7 @@ class Correspondence:
     def outputs(self) -> list[fx.Node]:
         """The operations whose result is the output that the local networks make together: the logits."""
         first = self.nodes[0]
-        made = [node for node, value in first.items() if isinstance(value, Activation) and value.output]
+        made = [n for n, value in first.items() if n.op != "output" and isinstance(value, Activation) and value.output]
         return [node for node in made if not any(user in made for user in node.users)]
 
     @cached_property
@@ -68,13 +68,18 @@ class Correspondence:
         cases = {cause.case for cause in self.causes}
         return max(cases, key=list(Case).index, default=Case.EXACT)
 
+    def agree(self, node: fx.Node, k: int) -> bool:
+        """Whether (2.15) is claimed of an operation: what agrees on its axes is the same number in both networks."""
+        return not self.nodes[k][node].causes and node not in self._after_common
+
     @cached_property
-    def places(self) -> dict[str, dict[str, list[tuple[Tensor, ...]]]]:
-        """Layer -> tensor -> for each local network where its entries go."""
-        return {
-            name: {tensor: [fits[name].places[tensor] for fits in self.fits] for tensor in fit.places}
-            for name, fit in self.fits[0].items()
-        }
+    def _after_common(self) -> set[fx.Node]:
+        """Operations that read a layer whose values several local networks learn."""
+        common, after = {cause.layer for cause in self._common}, set()
+        for node in self.graph.graph.nodes:
+            if name_of(node) in common or after.intersection(node.all_input_nodes):
+                after.add(node)
+        return after
 
     @property
     def _end(self) -> fx.Node:
@@ -90,7 +95,7 @@ class Correspondence:
             if len(self.partition) > 1 and self.nodes[0][node].is_map
         )
 
-    @property
+    @cached_property
     def _common(self) -> tuple[Cause, ...]:
         """Layers that keep values which several local networks learn, each its own."""
         reason = "keeps values that several local networks learn: their mean is taken"
@@ -101,8 +106,9 @@ class Correspondence:
         )
 
     def _overlaps(self, name: str) -> bool:
-        for tensor in self.places[name].values():
-            keys = torch.cat([torch.stack(torch.broadcast_tensors(*index)).flatten(1) for index in tensor], 1)
+        for tensor in self.fits[0][name].places:
+            where = [torch.broadcast_tensors(*fits[name].places[tensor]) for fits in self.fits]
+            keys = torch.cat([torch.stack(index).flatten(1) for index in where], 1)
             return keys.unique(dim=1).shape[1] < keys.shape[1]
         return False
 
@@ -269,12 +275,11 @@ class _Walk(fx.Interpreter):
                 )
             return (Cause(self.here, "is called twice, on channels of different places", "a layer for each call"),)
         causes: tuple[Cause, ...] = ()
-        for name in places:
+        for name, index in places.items():
             first, tensor = self._owner.setdefault(id(getattr(layer, name)), (self.here, name))
-            if not all(map(torch.equal, self.fits[first].places[tensor], places[name])):
-                causes = (
-                    Cause(self.here, f"shares its {name} with {first!r}, on other channels", "weights of its own"),
-                )
+            if not all(map(torch.equal, self.fits[first].places[tensor], index)):
+                reason = f"shares its {name} with {first!r}, on other channels"
+                causes += (Cause(self.here, reason, "weights of its own"),)
         return causes
 
 

@@ -1,0 +1,233 @@
+"""Theorem 2.1 of document 3, section 2.3, checked on your own networks and images.
+
+`verify` says which case a composition is and which layers decide it; measures (2.15) on the activation field of every
+layer and (2.16), (2.17), (2.22) or (2.23) on the outputs; and confirms the fields by changing pixels outside a box.
+What the local costs bound, Theorem 2.2 and section 2.4, is in `bounds`.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from schwarz.bounds import bounds
+from schwarz.composition import matched
+from schwarz.correspondence import Activation, Axis, Correspondence
+from schwarz.correspondence.tracing import layer_of, name_of
+from schwarz.partition import Partition
+from schwarz.task import Task
+from schwarz.verdict import LayerReport, Verdict
+
+CHUNK = 32
+"""Images that go through the networks together: what bounds the memory."""
+PROBES = 2
+"""Images on which an activation field is confirmed."""
+ULPS = 1000
+"""Units in the last place that two orders of summation may differ by, relative to the largest value."""
+
+def verify(
+    module: nn.Module,
+    locals_: Sequence[nn.Module],
+    partition: Partition,
+    x: Tensor,
+    y: Tensor | None = None,
+    task: Task | str = Task.CLASSIFICATION,
+) -> Verdict:
+    """Compare `module` as it is with its local networks on images x [n, ...] and, where given, labels or targets y.
+
+    Everything is measured in eval mode, which is put back. An autoencoder's target is x itself.
+    """
+    task = Task(task)
+    _data_fit(module, x, y, task)
+    found = matched(module, locals_, partition, task, tuple(x.shape[1:]))
+    with _evaluating(module, *locals_), torch.no_grad():
+        seen = _Seen(found)
+        for images in x.split(CHUNK):
+            for node, whole, parts in together(found, locals_, images):
+                seen.look(node, whole, parts)
+        inside, responds = _confirmed(found, x[:PROBES])
+    whole, parts, expected = seen.outputs()
+    scale = max(1.0, float(expected.abs().max()))
+    return Verdict(
+        case=found.case,
+        causes=found.causes,
+        task=task,
+        images=len(x),
+        boxes=len(partition),
+        layers=tuple(seen.layers()),
+        logit_gap=_gap(whole, expected),
+        softmax_gap=_gap(whole.softmax(1), expected.softmax(1)) if task is Task.CLASSIFICATION else None,
+        tolerance=ULPS * torch.finfo(x.dtype).eps * scale,
+        rounding=ULPS * torch.finfo(x.dtype).eps,
+        field_gap=inside,
+        responds=responds,
+        bounds=bounds(task, partition, whole, parts, x if task is Task.AUTOENCODER else y),
+    )
+
+
+def together(
+    found: Correspondence, locals_: Sequence[nn.Module], x: Tensor
+) -> Iterator[tuple[fx.Node, Any, list[Any]]]:
+    """Every operation with its value in the global network and in each local one, in step, none kept longer than
+    needed."""
+    graph = found.graph
+    worlds = [fx.Interpreter(graph), *(fx.Interpreter(local, graph=graph.graph) for local in locals_)]
+    for world, images in zip(worlds, [x, *(found.partition.split(x) if locals_ else [])], strict=True):
+        world.args_iter = iter([images])
+        world.env = {}
+    for node in graph.graph.nodes:
+        if node.op == "output":
+            return
+        for world in worlds:
+            world.env[node] = world.run_node(node)
+        whole, *parts = (world.env[node] for world in worlds)
+        yield node, whole, parts
+        for done in worlds[0].user_to_last_uses.get(node, []):
+            for world in worlds:
+                del world.env[done]
+
+
+class _Seen:
+    """What all images have shown so far."""
+
+    def __init__(self, found: Correspondence) -> None:
+        self.found = found
+        self.gaps: dict[fx.Node, list[float]] = {}
+        self.kept: dict[fx.Node, list[list[Tensor]]] = {}
+
+    def look(self, node: fx.Node, whole: Any, parts: list[Any]) -> None:
+        first = self.found.nodes[0].get(node)
+        if not isinstance(first, Activation) or node.op == "placeholder":
+            return
+        if node in self.found.outputs:
+            self.kept.setdefault(node, []).append([whole, *parts])
+            return
+        for k, part in enumerate(parts):
+            here = self.found.nodes[k][node]
+            if not self.found.agree(node, k) or any(axis.agrees[0] >= axis.agrees[1] for axis in here.axes):
+                continue
+            mine, theirs = part, whole
+            for a, axis in enumerate(here.axes):
+                mine, theirs = _agreeing(mine, theirs, a, axis)
+            worst = self.gaps.setdefault(node, [0.0, 0.0])
+            worst[0] = max(worst[0], _gap(mine, theirs))
+            worst[1] = max(worst[1], float(mine.abs().max()))
+
+    def outputs(self) -> tuple[Tensor, list[Tensor], Tensor]:
+        """The global output, those of the local networks, and what these make together."""
+        node = self.found.outputs[-1]
+        whole, *parts = (torch.cat(chunks) for chunks in zip(*self.kept[node], strict=True))
+        return whole, parts, expected_output(self.found, node, whole, parts)
+
+    def layers(self) -> Iterator[LayerReport]:
+        for node, value in self.found.nodes[0].items():
+            layer = layer_of(self.found.graph, node)
+            if layer is None or not isinstance(value, Activation) or node in self.found.outputs:
+                continue
+            axes = [[axis for axis in nodes[node].axes if axis.places] for nodes in self.found.nodes]
+            gap, scale = self.gaps.get(node, (None, 0.0))
+            yield LayerReport(
+                name_of(node),
+                type(layer).__name__,
+                tuple(axis.whole for axis in axes[0]),
+                tuple(tuple(axis.field for axis in box) for box in axes),
+                tuple(self.found.agree(node, k) for k in range(len(axes))),
+                gap,
+                scale,
+            )
+
+
+def expected_output(found: Correspondence, node: fx.Node, whole: Tensor, parts: Sequence[Tensor]) -> Tensor:
+    """What the local outputs make together: their sum (2.16), mean (2.22), or each in its place."""
+    total, count = torch.zeros_like(whole), torch.zeros_like(whole)
+    for k, part in enumerate(parts):
+        axes = found.nodes[k][node].axes
+        where = torch.meshgrid(*(_index(axis, n).to(whole.device) for axis, n in zip(axes, whole.shape, strict=True)),
+                               indexing="ij")  # fmt: skip
+        total.index_put_(where, part, accumulate=True)
+        count.index_put_(where, torch.ones((), dtype=count.dtype, device=count.device), accumulate=True)
+    summed = found.task is Task.CLASSIFICATION and not found.nodes[0][node].is_map
+    return total if summed else total / count.clamp(min=1)
+
+
+def _index(axis: Axis, n: int) -> Tensor:
+    """The index map of an axis that is n long; a batch may have another length than in the walk."""
+    return axis.index if axis.whole == n else torch.arange(n)
+
+
+def _agreeing(mine: Tensor, theirs: Tensor, a: int, axis: Axis) -> tuple[Tensor, Tensor]:
+    """The positions of an axis where a local network and the global one must agree."""
+    if axis.undivided:
+        return mine, theirs
+    start, stop = axis.agrees
+    index = axis.index[start:stop].to(theirs.device)
+    return mine.narrow(a, start, stop - start), theirs.index_select(a, index)
+
+
+def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float]:
+    """What other pixels outside each box change: at most how much on its activation field, how often elsewhere."""
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype).to(x.device) * x.std() + x
+    worst, changed, positions = 0.0, 0, 0
+    for k, box in enumerate(found.partition):
+        other = noise.clone()
+        other[box.slices] = x[box.slices]
+        for node, both, _ in together(found, [], torch.cat([x, other])):
+            here = found.nodes[k].get(node)
+            if not isinstance(here, Activation) or not here.is_map:
+                continue
+            difference = (both[: len(x)] - both[len(x) :]).abs()
+            field_of = [axis.field if axis.places else (0, n)
+                        for axis, n in zip(here.axes, difference.shape, strict=True)]  # fmt: skip
+            inside = tuple(slice(*span) for span in field_of)
+            worst = max(worst, _largest(difference[inside]))
+            reached = _over_channels(difference, here) > 0
+            within = torch.zeros_like(reached)
+            within[tuple(slice(*axis.field) for axis in here.axes if axis.places)] = True
+            changed += int((reached & ~within).sum())
+            positions += int((~within).sum())
+    return worst, changed / positions if positions else math.nan
+
+
+def _over_channels(difference: Tensor, here: Activation) -> Tensor:
+    """The largest change at every place of the map, over images and channels."""
+    others = tuple(a for a, axis in enumerate(here.axes) if not axis.places)
+    return difference.amax(others)
+
+
+def _gap(one: Tensor, other: Tensor) -> float:
+    return _largest((one - other).abs())
+
+
+def _largest(values: Tensor) -> float:
+    return float(values.max()) if values.numel() else 0.0
+
+
+def _data_fit(module: nn.Module, x: Tensor, y: Tensor | None, task: Task) -> None:
+    if not len(x):
+        raise ValueError("verify needs at least one image, x is empty")
+    weight = next(module.parameters())
+    if (x.dtype, x.device) != (weight.dtype, weight.device):
+        raise ValueError(f"x is {x.dtype} on {x.device}, the module {weight.dtype} on {weight.device}: x.to(...) it")
+    if y is None:
+        return
+    if len(y) != len(x):
+        raise ValueError(f"{len(y)} labels for {len(x)} images: one each")
+    if task is Task.CLASSIFICATION and (y.is_floating_point() or y.dim() != 1):
+        raise ValueError(f"classification takes the number of the class of each image, y is {y.dtype} {tuple(y.shape)}")
+
+
+@contextmanager
+def _evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Eval mode, and back to what every part of the modules was."""
+    before = [(part, part.training) for module in modules for part in module.modules()]
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in before:
+            part.training = mode
+

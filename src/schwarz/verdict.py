@@ -1,0 +1,143 @@
+"""What `verify` found, as a value and as text."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from schwarz.bounds import Bound
+from schwarz.correspondence import Case, Cause
+from schwarz.task import Task
+
+Span = tuple[int, int]
+MEANING = {
+    Case.EXACT: "the composed network is its local networks together, everywhere",
+    Case.FIELD: "its features are those of the local networks on the activation field; its output is not theirs",
+    Case.INITIALISATION: "a start for training; from a layer named here on nothing is as in the local networks",
+}
+SHOWN = 6
+"""Causes that the text names."""
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """(2.15) at one layer."""
+
+    name: str
+    kind: str
+    map: tuple[int, ...]
+    """Size of the global map along the partitioned axes; () behind the flattened one."""
+    fields: tuple[tuple[Span, ...], ...]
+    """For each box the activation field: (start, stop) along each axis of the map."""
+    claimed: tuple[bool, ...]
+    """For each box, whether (2.15) is claimed here."""
+    gap: float | None
+    """The largest difference between global and local features where they must agree; None where nothing must."""
+    scale: float
+    """The largest local feature there."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify` found."""
+
+    case: Case
+    causes: tuple[Cause, ...]
+    task: Task
+    images: int
+    boxes: int
+    layers: tuple[LayerReport, ...]
+    logit_gap: float
+    """The largest difference between the global output and that of the local networks together: (2.16), (2.22)."""
+    softmax_gap: float | None
+    """The same behind the softmax (2.17); None but for classification."""
+    tolerance: float
+    """What rounding in this dtype may make of a difference of 0 between outputs."""
+    rounding: float
+    """The same between features of size 1."""
+    field_gap: float
+    """The largest difference that pixels outside a box made on its activation field."""
+    responds: float
+    """Share of the positions outside the fields that did change with such pixels."""
+    bounds: tuple[Bound, ...] | None = None
+    """Theorem 2.2 and the bounds of section 2.4; None without y."""
+
+    @property
+    def exact(self) -> bool:
+        """The composition is exact, and on these images it was."""
+        return self.case is Case.EXACT and self.logit_gap <= self.tolerance
+
+    @property
+    def feature_gap(self) -> float:
+        """The largest difference between features that must agree, relative to their size where that is over 1."""
+        return max((layer.gap / max(1.0, layer.scale) for layer in self.layers if layer.gap is not None), default=0.0)
+
+    @property
+    def holds(self) -> bool:
+        """Whether all that the case claims was seen on these images."""
+        if self.feature_gap > self.rounding:
+            return False
+        return self.case is not Case.EXACT or self.exact and all(bound.holds for bound in self.bounds or ())
+
+    def to_json(self) -> dict[str, Any]:
+        return {"exact": self.exact, "holds": self.holds, **asdict(self)}
+
+    def __str__(self) -> str:
+        return "\n".join((*self._case(), *self._features(), *self._output(), *self._bounds()))
+
+    def _case(self) -> Iterator[str]:
+        yield f"{self.case.value}: {MEANING[self.case]}"
+        for cause in self.causes[:SHOWN]:
+            yield f"  layer {cause.layer!r} {cause.reason}"
+            yield f"    exact would be: {cause.nearest}"
+        if len(self.causes) > SHOWN:
+            yield f"  and {len(self.causes) - SHOWN} more layers"
+
+    def _features(self) -> Iterator[str]:
+        names = [len(layer.name) for layer in self.layers if layer.map]
+        width = max([*names, 5])
+        yield ""
+        yield f"(2.15) {'layer':{width}}  {'map':>11}  {'activation field of each box':34}  largest gap on it"
+        for layer in self.layers:
+            if layer.map:
+                gap = "-" if layer.gap is None else f"{layer.gap:.1e}"
+                yield f"       {layer.name:{width}}  {_by(layer.map):>11}  {_fields(layer):34}  {gap}"
+        yield (
+            f"       other pixels outside a box changed its fields by at most {self.field_gap:.1e}, "
+            f"and {self.responds:.0%} of the positions outside"
+        )
+
+    def _output(self) -> Iterator[str]:
+        rule = {
+            Task.CLASSIFICATION: "(2.16) logits, and the sum of the local ones",
+            Task.REGRESSION: "(2.22), (2.23) prediction, and the mean of the local ones",
+            Task.AUTOENCODER: "reconstruction, and the local ones side by side",
+        }[self.task]
+        yield ""
+        yield f"{rule}: gap {self.logit_gap:.1e}, rounding {self.tolerance:.1e} ({self.images} images)"
+        if self.softmax_gap is not None:
+            yield f"(2.17) their softmax: gap {self.softmax_gap:.1e}"
+
+    def _bounds(self) -> Iterator[str]:
+        for bound in self.bounds or ():
+            word = "holds" if bound.holds else "does not hold"
+            status = word if self.case is Case.EXACT else f"observed: {word}"
+            yield f"{bound.name}: {bound.left:.6g} <= {bound.right:.6g}, {status}"
+
+
+def _fields(layer: LayerReport) -> str:
+    """The fields of all boxes in one short text."""
+    if len(set(layer.fields)) == 1:
+        return _spans(layer.fields[0])
+    sizes = {tuple(stop - start for start, stop in spans) for spans in layer.fields}
+    if len(sizes) == 1 and len(layer.fields) > 2:
+        return f"{_by(sizes.pop())} each" if min(map(min, sizes)) > 0 else "empty"
+    text = " ".join(map(_spans, layer.fields))
+    return text if len(text) <= 34 else f"{_by(min(sizes))} to {_by(max(sizes))}"
+
+
+def _spans(spans: tuple[Span, ...]) -> str:
+    return ",".join(f"{start}:{stop}" for start, stop in spans) if all(b > a for a, b in spans) else "empty"
+
+
+def _by(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes))
