@@ -21,7 +21,7 @@ from schwarz.shrinking import (
 
 Head = Literal["flatten", "pool"]
 """What the dense layers see of the last map: all its positions, or each channel's mean (global average pooling)."""
-CIFAR, DIGITS = (3, 32, 32), (1, 28, 28)
+CIFAR, IMAGENET, DIGITS = (3, 32, 32), (3, 224, 224), (1, 28, 28)
 
 
 def unwindowed(_: Padding) -> list[Window]:
@@ -69,21 +69,18 @@ def _staged(*stages: int, taps: int = 3) -> Callable[[Padding], list[Window]]:
 def _cifar(layers: int, source: str) -> Family:
     n = (layers - 2) // 6
     return Family(
-        f"resnet{layers}", source, f"three stages of {n} residual units of two convolutions", CIFAR, 10, _pooled(64),
+        f"resnet{layers}", source, f"{3 * n} residual units of 2 convolutions", CIFAR, 10, _pooled(64),
         lambda padding: cifar_resnet(n, padding), ends_normalised=True,
     )  # fmt: skip
 
 
 def _bottleneck(layers: int, convention: Convention) -> Family:
-    units = f"{sum(UNITS[layers])} residual units of three convolutions"
-    if convention == "torchvision":
-        standard = (f"resnet{layers}", "document 3, Table 2.2", units, (3, 224, 224), 1000, _pooled(64))
-    else:
-        words = f"{units}, as in Keras, a dense layer"
-        standard = (f"resnet{layers}-keras", "document 3, Table 3.4", words, (3, 224, 224), 101, _pooled(64, 1024))
-    return Family(
-        *standard, lambda padding: bottleneck_resnet(layers, padding, convention), ends_normalised=True
-    )  # fmt: skip
+    units = f"{sum(UNITS[layers])} residual units of 3 convolutions"
+    standard = (f"resnet{layers}", "document 3, Table 2.2", units, IMAGENET, 1000, _pooled(64))
+    if convention == "keras":
+        words = f"{sum(UNITS[layers])} units as in Keras, 1 hidden layer"
+        standard = (f"resnet{layers}-keras", "document 3, Table 3.4", words, IMAGENET, 101, _pooled(64, 1024))
+    return Family(*standard, lambda padding: bottleneck_resnet(layers, padding, convention), ends_normalised=True)
 
 
 def _recurrent(name: str, source: str, summary: str) -> Family:
@@ -92,37 +89,34 @@ def _recurrent(name: str, source: str, summary: str) -> Family:
 
 def _all() -> Iterator[Family]:
     """Every family, those of one kind together."""
-    vgg = "three stages of {}, a dense layer".format
-    yield Family("vgg3", "document 1, 2.1", vgg("a convolution"), CIFAR, 10, _flat(16, 128), _staged(1, 1, 1))
-    yield Family("vgg9", "document 1, 3.1", vgg("three convolutions"), CIFAR, 10, _flat(16, 128), _staged(3, 3, 3))
-    yield Family(
-        "vgg16", "document 3, Table 2.1", "five stages of two or three convolutions, two dense layers",
-        (3, 224, 224), 1000, _flat(64, 4096), _staged(2, 2, 3, 3, 3),
-    )  # fmt: skip
-    yield Family(
-        "plain11", "document 3, 3.1.3", "five stages of two convolutions, global pooling",
-        (3, 224, 224), 2, _pooled(32), _staged(2, 2, 2, 2, 2),
-    )  # fmt: skip
+    words = "{} convolutions, {} hidden layer{}".format
+    vgg9 = _staged(3, 3, 3)
+    yield Family("vgg3", "document 1, 2.1", words(3, 1, ""), CIFAR, 10, _flat(16, 128), _staged(1, 1, 1))
+    yield Family("vgg9", "document 1, 3.1", words(9, 1, ""), CIFAR, 10, _flat(16, 128), vgg9)
+    vgg16 = _staged(2, 2, 3, 3, 3)
+    yield Family("vgg16", "document 3, Table 2.1", words(13, 2, "s"), IMAGENET, 1000, _flat(64, 4096), vgg16)
+    plain11 = _staged(2, 2, 2, 2, 2)
+    yield Family("plain11", "document 3, 3.1.3", "10 convolutions", IMAGENET, 2, _pooled(32), plain11)
     yield _cifar(20, "document 1, 3.1")
     yield from (_cifar(layers, "document 3, Table 3.1") for layers in (32, 56, 110))
     yield from (_bottleneck(layers, "torchvision") for layers in UNITS)
     yield from (_bottleneck(layers, "keras") for layers in UNITS)
     yield Family(
-        "lenet5", "document 5", "two convolutions, average pooling, two dense layers",
-        (1, 32, 32), 10, _flat(6, 84, "valid"), lambda padding: [convolution(5, padding), HALVING] * 2,
+        "lenet5", "document 5", words(2, 2, "s"), (1, 32, 32), 10, _flat(6, 84, "valid"),
+        lambda padding: [convolution(5, padding), HALVING] * 2,
     )  # fmt: skip
-    words = "two convolutions, one max-pooling, two dense layers"
-    yield Family("cnn5", "document 4", words, CIFAR, 10, _flat(32, 128), _staged(2))
-    yield Family("ffn2", "document 4", "a dense layer", DIGITS, 10, {"dense": 128})
-    yield Family("mlp", "document 3, 2.4", "two dense layers", DIGITS, 10, {"dense": 256})
-    words, own = "a dense layer, a code, a dense layer, the input again", {"dense": 128, "code": 32}
-    yield Family("autoencoder", "document 3, 2.4", words, DIGITS, None, own, takes_images=False)
-    words, windows = "three stages of a 5-wide convolution, a dense layer", _staged(1, 1, 1, taps=5)
-    yield Family("cnn1d", "document 3, 2.4", words, (1, 128), 10, _flat(16, 64), windows, takes_images=False)
-    yield _recurrent("recurrent", "document 3, (2.27)", "two blocks of a state and an output of its own")
-    yield _recurrent("rnn", "document 3, 2.4", "two layers of a plain state, the last one in time")
-    yield _recurrent("lstm", "document 3, 2.4", "two layers of long short-term memory, the last state")
-    yield _recurrent("gru", "document 3, 2.4", "two layers of gated units, the last state")
+    yield Family("cnn5", "document 4", words(2, 2, "s"), CIFAR, 10, _flat(32, 128), _staged(2))
+    yield Family("ffn2", "document 4", "1 hidden layer", DIGITS, 10, {"dense": 128})
+    yield Family("mlp", "document 3, 2.4", "2 hidden layers", DIGITS, 10, {"dense": 256})
+    own, windows = {"dense": 128, "code": 32}, _staged(1, 1, 1, taps=5)
+    yield Family(
+        "autoencoder", "document 3, 2.4", "3 hidden layers, the input again", DIGITS, None, own, takes_images=False
+    )
+    yield Family(
+        "cnn1d", "document 3, 2.4", words(3, 1, ""), (1, 128), 10, _flat(16, 64), windows, takes_images=False
+    )  # fmt: skip
+    yield _recurrent("recurrent", "document 3, (2.27)", "2 blocks of a state and an output")
+    yield from (_recurrent(name, "document 3, 2.4", "2 layers, the last state") for name in ("rnn", "lstm", "gru"))
 
 
 FAMILIES: dict[str, Family] = {family.name: family for family in _all()}
