@@ -28,6 +28,7 @@ PROBES = 2
 ULPS = 1000
 """Units in the last place that two orders of summation may differ by, relative to the largest value."""
 
+
 def verify(
     module: nn.Module,
     locals_: Sequence[nn.Module],
@@ -230,4 +231,3 @@ def _evaluating(*modules: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in before:
             part.training = mode
-

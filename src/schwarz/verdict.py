@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 from schwarz.bounds import Bound
@@ -14,8 +15,6 @@ MEANING = {
     Case.FIELD: "its features are those of the local networks on the activation field; its output is not theirs",
     Case.INITIALISATION: "a start for training; from a layer named here on nothing is as in the local networks",
 }
-SHOWN = 6
-"""Causes that the text names."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Verdict:
         """Whether all that the case claims was seen on these images."""
         if self.feature_gap > self.rounding:
             return False
-        return self.case is not Case.EXACT or self.exact and all(bound.holds for bound in self.bounds or ())
+        return self.case is not Case.EXACT or (self.exact and all(bound.holds for bound in self.bounds or ()))
 
     def to_json(self) -> dict[str, Any]:
         return {"exact": self.exact, "holds": self.holds, **asdict(self)}
@@ -86,21 +85,24 @@ class Verdict:
 
     def _case(self) -> Iterator[str]:
         yield f"{self.case.value}: {MEANING[self.case]}"
-        for cause in self.causes[:SHOWN]:
-            yield f"  layer {cause.layer!r} {cause.reason}"
-            yield f"    exact would be: {cause.nearest}"
-        if len(self.causes) > SHOWN:
-            yield f"  and {len(self.causes) - SHOWN} more layers"
+        deciding = sorted(self.causes, key=lambda cause: cause.case is not Case.INITIALISATION)
+        groups: dict[str, list[Cause]] = {}
+        for cause in deciding:
+            groups.setdefault(cause.nearest, []).append(cause)
+        for nearest, (first, *others) in groups.items():
+            more = f" (so do {len(others)} more)" if others else ""
+            yield f"  layer {first.layer!r} {first.reason}{more}"
+            yield f"    exact would be: {nearest}"
 
     def _features(self) -> Iterator[str]:
-        names = [len(layer.name) for layer in self.layers if layer.map]
-        width = max([*names, 5])
+        """One row for all layers in a row that have the same map and fields."""
+        rows = [(key, list(group)) for key, group in groupby((x for x in self.layers if x.map), _row)]
+        width = max([5, *(len(group[0].name) for _, group in rows)])
         yield ""
-        yield f"(2.15) {'layer':{width}}  {'map':>11}  {'activation field of each box':34}  largest gap on it"
-        for layer in self.layers:
-            if layer.map:
-                gap = "-" if layer.gap is None else f"{layer.gap:.1e}"
-                yield f"       {layer.name:{width}}  {_by(layer.map):>11}  {_fields(layer):34}  {gap}"
+        yield f"(2.15) {'from layer':{width}}  {'map':>11}  {'activation field of each box':34}  largest gap there"
+        for (size, fields), group in rows:
+            gaps = [layer.gap for layer in group if layer.gap is not None]
+            yield f"       {group[0].name:{width}}  {size:>11}  {fields:34}  {f'{max(gaps):.1e}' if gaps else '-'}"
         yield (
             f"       other pixels outside a box changed its fields by at most {self.field_gap:.1e}, "
             f"and {self.responds:.0%} of the positions outside"
@@ -122,6 +124,12 @@ class Verdict:
             word = "holds" if bound.holds else "does not hold"
             status = word if self.case is Case.EXACT else f"observed: {word}"
             yield f"{bound.name}: {bound.left:.6g} <= {bound.right:.6g}, {status}"
+
+
+def _row(layer: LayerReport) -> tuple[str, str]:
+    """Size of the map and the fields, as text; behind the last field nothing differs."""
+    fields = _fields(layer)
+    return ("" if fields == "empty" else _by(layer.map), fields)
 
 
 def _fields(layer: LayerReport) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
-from math import ceil, floor, prod
+from math import floor, prod
 from typing import Self
 
 import torch
 from torch import Tensor
 
-Interval = tuple[int, int]
+from schwarz.correspondence.windows import Interval, Window, meet, ordered
 
 
 class Case(StrEnum):
@@ -41,45 +41,6 @@ class Cause:
 
     def __str__(self) -> str:
         return f"layer {self.layer!r} {self.reason}; exact: {self.nearest}"
-
-
-@dataclass(frozen=True)
-class Window:
-    """One axis of a convolution or pooling: `taps` positions `dilation` apart every `stride`, after padding."""
-
-    taps: int
-    stride: int = 1
-    padding: tuple[int, int] = (0, 0)
-    dilation: int = 1
-    wraps: bool = False
-    """Circular padding: what pads one end is the other one."""
-    reflects: bool = False
-    """Padding by the positions beside the end, as many as are padded."""
-    ceil_mode: bool = False
-
-    @property
-    def reach(self) -> int:
-        """From the first position of a window to its last."""
-        return self.dilation * (self.taps - 1)
-
-    def size(self, n: int) -> int:
-        """Positions that it leaves of n."""
-        low, high = self.padding
-        over = n + low + high - self.reach - 1
-        if not self.ceil_mode:
-            return over // self.stride + 1
-        size = ceil(Fraction(over, self.stride)) + 1
-        return size - ((size - 1) * self.stride >= n + low)  # torch: a window must begin inside
-
-    def inside(self, seen: Interval, n: int, low_edge: bool, high_edge: bool) -> Interval:
-        """The outputs whose window lies in `seen` of n positions; what an end of the image pads does no harm."""
-        a, b = seen
-        if b <= a:
-            return 0, 0
-        enough = not self.wraps and not (self.reflects and b - a <= max(self.padding))
-        first = 0 if a == 0 and low_edge and enough else ceil(Fraction(a + self.padding[0], self.stride))
-        last = (b - 1 + self.padding[0] - self.reach) // self.stride
-        return _ordered(first, self.size(n) if b == n and high_edge and enough else last + 1)
 
 
 @dataclass(frozen=True)
@@ -166,7 +127,7 @@ class Axis:
         def complete(seen: Interval, n: int, low_edge: bool, high_edge: bool) -> Interval:
             (a, b), low = seen, window.padding[0]
             first = 0 if a == 0 and low_edge else max(0, (a - 1) * window.stride - low + window.reach + 1)
-            return _ordered(first, size(n) if b == n and high_edge else min(size(n), b * window.stride - low))
+            return ordered(first, size(n) if b == n and high_edge else min(size(n), b * window.stride - low))
 
         return self._moved(
             size(self.whole),
@@ -183,7 +144,7 @@ class Axis:
             a, b = seen
             margin = factor // 2 if smooth else 0
             first = a * factor + (0 if a == 0 and low_edge else margin)
-            return _ordered(first, b * factor - (0 if b == n and high_edge else factor - margin if smooth else 0))
+            return ordered(first, b * factor - (0 if b == n and high_edge else factor - margin if smooth else 0))
 
         return self._moved(
             self.whole * factor,
@@ -200,7 +161,7 @@ class Axis:
             (a, b), (low, high) = seen, by
             first = 0 if a == 0 and (low_edge or low <= 0) else max(0, a + low)
             size = n + low + high
-            return _ordered(first, size if b == n and (high_edge or high <= 0) else min(b + low, size))
+            return ordered(first, size if b == n and (high_edge or high <= 0) else min(b + low, size))
 
         return replace(self, start=self.start + whole[0] - local[0])._moved(
             self.whole + sum(whole),
@@ -229,8 +190,8 @@ class Axis:
         """The axis of what is made of two activations, position by position."""
         return replace(
             self,
-            field=_meet(self.field, other.field),
-            agrees=_meet(self.agrees, other.agrees),
+            field=meet(self.field, other.field),
+            agrees=meet(self.agrees, other.agrees),
             places=self.places or other.places,
         )
 
@@ -329,11 +290,3 @@ def joined(axes: Sequence[Axis]) -> Axis:
         index.append(torch.where(axis.index < 0, -1, axis.index + offset))
         offset += axis.whole
     return Axis.of(offset, torch.cat(index))
-
-
-def _ordered(first: int, stop: int) -> Interval:
-    return (first, stop) if stop > first else (0, 0)
-
-
-def _meet(one: Interval, other: Interval) -> Interval:
-    return _ordered(max(one[0], other[0]), min(one[1], other[1]))

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, Window, share
-from schwarz.correspondence.tracing import CELLS, CONVOLUTIONS, RECURRENT, TRANSPOSED
+from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, share
+from schwarz.correspondence.tracing import CONVOLUTIONS, TRANSPOSED
+from schwarz.correspondence.windows import Window
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 LATER = "no such layer before the first convolution or dense layer, nor behind the last"
-GATES = {nn.RNN: 1, nn.RNNCell: 1, nn.GRU: 3, nn.GRUCell: 3, nn.LSTM: 4, nn.LSTMCell: 4}
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,10 @@ def _shrinking(layer: Any) -> tuple[str, str]:
         return "pads at the cuts, where the global network has pixels", "padding 0 (crop the shortcuts)"
     if getattr(layer, "ceil_mode", False):
         return "ends its last window at the cut (ceil_mode)", "ceil_mode=False"
-    return "reads what lies beyond the cuts", "a layer that reads its own places alone, or a crop of what the cut touches"
+    return (
+        "reads what lies beyond the cuts",
+        "a layer that reads its own places alone, or a crop of what the cut touches",
+    )
 
 
 def _pads(layer: Any) -> bool:
@@ -158,7 +161,7 @@ def _convolution(layer: Any, inputs: int, outputs: int, groups: int) -> nn.Modul
     return kind_of(layer, (*CONVOLUTIONS, *TRANSPOSED))(
         inputs, outputs, layer.kernel_size, layer.stride, layer.padding,
         dilation=layer.dilation, groups=groups, bias=layer.bias is not None, padding_mode=layer.padding_mode,
-        **extra, **_like(layer.weight),
+        **extra, **like(layer.weight),
     )  # fmt: skip
 
 
@@ -169,7 +172,7 @@ def dense(walk: Walk, layer: nn.Linear, x: Activation) -> Activation:
     if features.whole != layer.in_features:
         raise ValueError(f"layer {walk.here!r} takes {layer.in_features} features, but is given {features.whole}")
     out, mean = walk.outputs(layer.out_features, x.axes[:-1])
-    make = partial(nn.Linear, features.local, out.local, layer.bias is not None, **_like(layer.weight))
+    make = partial(nn.Linear, features.local, out.local, layer.bias is not None, **like(layer.weight))
     places = {"weight": (out.index[:, None], features.index[None, :]), "bias": (out.index,)}
     causes = walk.fit(layer, Fit(make, places, 0 if mean else None))
     return replace(x, axes=(*x.axes[:-1], out), output=walk.is_output).blamed(*causes)
@@ -180,7 +183,7 @@ def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
     names = ("weight", "bias", "running_mean", "running_var")
     make = partial(
         kind_of(layer, (*BATCH_NORMS, *INSTANCE_NORMS)), x.axes[1].local, layer.eps, layer.momentum, layer.affine,
-        layer.track_running_stats, **_kind(layer),
+        layer.track_running_stats, **dtype_of(layer),
     )  # fmt: skip
     after = _kept(walk, layer, x, Fit(make, dict.fromkeys(names, (x.axes[1].index,)), alone=LATER))
     if layer.track_running_stats:
@@ -193,7 +196,7 @@ def layer_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
     axes = x.axes[-len(layer.normalized_shape) :]
     index = tuple(axis.index.reshape(-1, *[1] * (len(axes) - 1 - a)) for a, axis in enumerate(axes))
     shape = [axis.local for axis in axes]
-    options = {"elementwise_affine": layer.elementwise_affine, **_kind(layer)}
+    options = {"elementwise_affine": layer.elementwise_affine, **dtype_of(layer)}
     if isinstance(layer, nn.LayerNorm):
         options["bias"] = layer.bias is not None
     make = partial(kind_of(layer, (nn.LayerNorm, nn.RMSNorm)), shape, layer.eps, **options)
@@ -206,7 +209,7 @@ def group_norm(walk: Walk, layer: nn.GroupNorm, x: Activation) -> Activation:
     channels = x.axes[1]
     most = max(1, layer.num_groups * channels.local // channels.whole)
     groups = max(g for g in range(1, most + 1) if channels.local % g == 0)
-    make = partial(nn.GroupNorm, groups, channels.local, layer.eps, layer.affine, **_kind(layer))
+    make = partial(nn.GroupNorm, groups, channels.local, layer.eps, layer.affine, **dtype_of(layer))
     where = (channels.index,)
     after = _kept(walk, layer, x, Fit(make, {"weight": where, "bias": where}, alone=LATER))
     return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)")
@@ -216,85 +219,8 @@ def prelu(walk: Walk, layer: nn.PReLU, x: Activation) -> Activation:
     """A slope for each channel goes with it; one for all cannot be what every local network learned."""
     one = layer.num_parameters == 1
     slopes = torch.zeros(1, dtype=torch.long) if one else x.axes[1].index
-    make = partial(nn.PReLU, len(slopes), **_like(layer.weight))
+    make = partial(nn.PReLU, len(slopes), **like(layer.weight))
     return _kept(walk, layer, x, Fit(make, {"weight": (slopes,)}, alone="PReLU with a slope per channel"))
-
-
-def recurrent(walk: Walk, layer: Any, x: Activation, state: Any = None) -> tuple[Activation, Any]:
-    """(2.27): gates are stacked; input-to-hidden and hidden-to-hidden weights share the map of the hidden state."""
-    time = x.axes[1 if layer.batch_first else 0]
-    if not time.undivided:
-        x = x.blamed(Cause(walk.here, "reads a time axis that is cut", "a partition of the features alone"))
-    if layer.proj_size:
-        raise ValueError(f"layer {walk.here!r}: a projected LSTM (proj_size) cannot be composed")
-    x = x.read_whole(x.axes[-1:])
-    hidden, read = _hidden(walk, layer, x), x.axes[-1]
-    directions = ("", "_reverse") if layer.bidirectional else ("",)
-    both = _repeated(hidden, len(directions))
-    places: dict[str, tuple[Tensor, ...]] = {}
-    for depth in range(layer.num_layers):
-        for direction in directions:
-            places |= _gates(layer, hidden, read, f"_l{depth}{direction}")
-        read = both
-    options = {"nonlinearity": layer.nonlinearity} if isinstance(layer, nn.RNN) else {}
-    make = partial(
-        kind_of(layer, RECURRENT), x.axes[-1].local, hidden.local, layer.num_layers, bias=layer.bias,
-        batch_first=layer.batch_first, dropout=layer.dropout, bidirectional=layer.bidirectional,
-        **options, **_kind(layer),
-    )  # fmt: skip
-    causes = (*walk.fit(layer, Fit(make, places)), *_given(walk, state, hidden))
-    out = replace(x, axes=(*x.axes[:-1], both)).blamed(*causes)
-    batch = x.axes[0 if layer.batch_first else 1]
-    last = replace(out, axes=(Axis.all(layer.num_layers * len(directions)), batch, hidden))
-    return out, (last, last) if isinstance(layer, nn.LSTM) else last
-
-
-def cell(walk: Walk, layer: Any, x: Activation, state: Any = None) -> Any:
-    """One step of a recurrent layer."""
-    x = x.read_whole(x.axes[-1:])
-    hidden = _hidden(walk, layer, x)
-    options = {"nonlinearity": layer.nonlinearity} if isinstance(layer, nn.RNNCell) else {}
-    make = partial(
-        kind_of(layer, CELLS), x.axes[-1].local, hidden.local, bias=layer.bias, **options, **_like(layer.weight_ih)
-    )
-    causes = (*walk.fit(layer, Fit(make, _gates(layer, hidden, x.axes[-1], ""))), *_given(walk, state, hidden))
-    out = replace(x, axes=(*x.axes[:-1], hidden)).blamed(*causes)
-    return (out, out) if isinstance(layer, nn.LSTMCell) else out
-
-
-def _hidden(walk: Walk, layer: Any, x: Activation) -> Axis:
-    """The hidden state is never the output that all networks make together: a layer must follow that reads it."""
-    if walk.is_output:
-        raise ValueError(f"layer {walk.here!r}: a recurrent layer has no output rule; a dense layer must follow it")
-    if x.axes[-1].whole != layer.input_size:
-        raise ValueError(f"layer {walk.here!r} takes {layer.input_size} features, but is given {x.axes[-1].whole}")
-    return walk.outputs(layer.hidden_size, x.axes[:-1])[0]
-
-
-def _gates(layer: Any, hidden: Axis, read: Axis, suffix: str) -> dict[str, tuple[Tensor, ...]]:
-    rows = _repeated(hidden, GATES[kind_of(layer, tuple(GATES))]).index
-    names = ("bias_ih", "bias_hh")
-    return {
-        f"weight_ih{suffix}": (rows[:, None], read.index[None, :]),
-        f"weight_hh{suffix}": (rows[:, None], hidden.index[None, :]),
-    } | {f"{name}{suffix}": (rows,) for name in names}
-
-
-def _repeated(axis: Axis, times: int) -> Axis:
-    """The axis of so many blocks one after the other: gates, or directions."""
-    blocks: Sequence[Tensor] = [axis.index + block * axis.whole for block in range(times)]
-    return Axis.of(axis.whole * times, torch.cat(list(blocks)))
-
-
-def _given(walk: Walk, state: Any, hidden: Axis) -> tuple[Cause, ...]:
-    """Why a first state that the network is given is not the one that its local networks are given."""
-    causes: tuple[Cause, ...] = ()
-    for each in state if isinstance(state, tuple) else (state,):
-        if isinstance(each, Activation):
-            causes += each.causes
-            if not each.axes[-1].meets(hidden):
-                causes += (Cause(walk.here, "is given a state of other units", "a state made by the same layer"),)
-    return causes
 
 
 def _kept(walk: Walk, layer: Any, x: Activation, fit: Fit) -> Activation:
@@ -315,25 +241,11 @@ def kind_of(layer: nn.Module, kinds: Sequence[type[nn.Module]]) -> Any:
     return next(kind for kind in kinds if isinstance(layer, kind))
 
 
-def _like(tensor: Tensor) -> dict[str, Any]:
+def like(tensor: Tensor) -> dict[str, Any]:
     return {"device": tensor.device, "dtype": tensor.dtype}
 
 
-def _kind(layer: nn.Module) -> dict[str, Any]:
+def dtype_of(layer: nn.Module) -> dict[str, Any]:
     """Device and dtype of a layer that may have no weights."""
     tensor = next((t for t in (*layer.parameters(), *layer.buffers()) if t.is_floating_point()), torch.zeros(()))
-    return _like(tensor)
-
-
-LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
-    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), convolution),
-    **dict.fromkeys((*BATCH_NORMS, *INSTANCE_NORMS), batch_norm),
-    **dict.fromkeys(RECURRENT, recurrent),
-    **dict.fromkeys(CELLS, cell),
-    nn.Linear: dense,
-    nn.LayerNorm: layer_norm,
-    nn.RMSNorm: layer_norm,
-    nn.GroupNorm: group_norm,
-    nn.PReLU: prelu,
-}
-"""How each kind of layer with weights is decomposed and composed."""
+    return like(tensor)

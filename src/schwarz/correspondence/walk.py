@@ -11,12 +11,13 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.fx.node import map_aggregate
 
 from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, merged, multiplied, share
-from schwarz.correspondence.layers import LAYERS, Fit, too_few
-from schwarz.correspondence.operations import FUNCTIONS, MODULES, PLAIN, Sides, local, whole
+from schwarz.correspondence.layers import Fit, too_few
+from schwarz.correspondence.rules import FUNCTIONS, LAYERS, MODULES, PLAIN
+from schwarz.correspondence.shaping import Sides, local, whole
 from schwarz.correspondence.tracing import (
     CONVOLUTIONS,
     RECURRENT,

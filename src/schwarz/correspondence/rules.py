@@ -1,0 +1,166 @@
+"""Which rule serves which operation of torch, called as a layer, a function or a method.
+
+What is not listed here is refused by name.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812  # torch's own name for it
+
+from schwarz.correspondence.layers import (
+    BATCH_NORMS,
+    INSTANCE_NORMS,
+    batch_norm,
+    convolution,
+    dense,
+    group_norm,
+    layer_norm,
+    prelu,
+)
+from schwarz.correspondence.operations import (
+    adaptive_pooling,
+    elementwise,
+    enlarged,
+    over_features,
+    pooling,
+    reduced,
+    shuffled,
+    unchanged,
+    upsampling,
+)
+from schwarz.correspondence.recurrent import cell, recurrent
+from schwarz.correspondence.shaping import (
+    attribute,
+    concatenated,
+    flattened,
+    item,
+    padded,
+    padding_layer,
+    permuted,
+    reshaped,
+    size,
+    squeezed,
+    stacked,
+    transposed,
+    unflattened,
+    unsqueezed,
+)
+from schwarz.correspondence.tracing import CELLS, CONVOLUTIONS, RECURRENT, TRANSPOSED
+
+LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), convolution),
+    **dict.fromkeys((*BATCH_NORMS, *INSTANCE_NORMS), batch_norm),
+    **dict.fromkeys(RECURRENT, recurrent),
+    **dict.fromkeys(CELLS, cell),
+    nn.Linear: dense,
+    nn.LayerNorm: layer_norm,
+    nn.RMSNorm: layer_norm,
+    nn.GroupNorm: group_norm,
+    nn.PReLU: prelu,
+}
+"""Layers with weights."""
+
+
+def _named(*names: str) -> list[Any]:
+    """A function of torch, its twin in torch.nn.functional and the method, as far as there are such."""
+    found = [getattr(home, name, None) for name in names for home in (torch, F)]
+    return [each for each in (*found, *names, *(f"{name}_" for name in names)) if each is not None]
+
+
+ZERO_PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    **dict.fromkeys(
+        _named(
+            "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "sigmoid", "leaky_relu", "softplus",
+            "softsign", "hardtanh", "hardswish", "hardsigmoid", "logsigmoid", "tanhshrink", "softshrink", "hardshrink",
+            "add", "sub", "mul", "div", "maximum", "minimum", "neg", "abs", "exp", "square", "sqrt", "sin", "cos",
+            "clamp", "pow",
+        ),
+        elementwise,
+    ),
+    **dict.fromkeys(
+        [operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pow, operator.iadd,
+         operator.isub, operator.imul, operator.itruediv],
+        elementwise,
+    ),
+    **dict.fromkeys(
+        _named("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "clone", "contiguous", "detach"),
+        unchanged,
+    ),
+    **dict.fromkeys(_named("softmax", "log_softmax", "normalize"), over_features),
+    **dict.fromkeys(_named("mean", "sum", "amax", "amin"), reduced),
+    **dict.fromkeys(_named("reshape", "view"), reshaped),
+    **dict.fromkeys(_named("flatten"), flattened),
+    **dict.fromkeys(_named("permute"), permuted),
+    **dict.fromkeys(_named("transpose", "swapaxes"), transposed),
+    **dict.fromkeys(_named("unsqueeze"), unsqueezed),
+    **dict.fromkeys(_named("squeeze"), squeezed),
+    **dict.fromkeys(_named("cat", "concat", "concatenate"), concatenated),
+    **dict.fromkeys(_named("stack"), stacked),
+    **dict.fromkeys(_named("pad"), padded),
+    **dict.fromkeys(_named("interpolate", "upsample"), enlarged),
+    **dict.fromkeys(_named("size"), size),
+    operator.getitem: item,
+    getattr: attribute,
+}  # fmt: skip
+"""What functions and methods do."""
+
+
+def _as_layer(kind: type[nn.Module], rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that takes what the layer of that kind takes."""
+    return lambda walk, x, *args, **options: rule(walk, kind(*args, **options), x)
+
+
+FUNCTIONS |= {
+    getattr(F, f"{name}_pool{n}d"): _as_layer(getattr(nn, f"{kind}Pool{n}d"), rule)
+    for n in (1, 2, 3)
+    for name, kind, rule in (
+        ("max", "Max", pooling),
+        ("avg", "Avg", pooling),
+        ("lp", "LP", pooling),
+        ("adaptive_avg", "AdaptiveAvg", adaptive_pooling),
+        ("adaptive_max", "AdaptiveMax", adaptive_pooling),
+    )
+}
+FUNCTIONS |= {F.channel_shuffle: _as_layer(nn.ChannelShuffle, shuffled)}
+
+MODULES: dict[type[nn.Module], Callable[..., Any]] = {
+    **dict.fromkeys(
+        [nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d,
+         nn.LPPool1d, nn.LPPool2d, nn.LPPool3d],
+        pooling,
+    ),
+    **dict.fromkeys(
+        [nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool1d,
+         nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d],
+        adaptive_pooling,
+    ),
+    **dict.fromkeys(
+        [*ZERO_PADS, nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d, nn.ReplicationPad1d,
+         nn.ReplicationPad2d, nn.ReplicationPad3d, nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d],
+        padding_layer,
+    ),
+    nn.Upsample: upsampling,
+    nn.ChannelShuffle: shuffled,
+    nn.Unflatten: unflattened,
+}  # fmt: skip
+"""What layers without weights do that have options of their own."""
+
+PLAIN: dict[type[nn.Module], Callable[..., Any]] = {
+    **dict.fromkeys(
+        [nn.ReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid, nn.LeakyReLU,
+         nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.LogSigmoid, nn.Tanhshrink,
+         nn.Softshrink, nn.Hardshrink, nn.Threshold],
+        elementwise,
+    ),
+    **dict.fromkeys(
+        [nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout],
+        unchanged,
+    ),
+    **dict.fromkeys([nn.Softmax, nn.LogSoftmax, nn.Softmax2d, nn.Softmin], over_features),
+}  # fmt: skip
+"""Layers that are a function of their input alone."""

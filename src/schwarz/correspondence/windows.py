@@ -1,0 +1,56 @@
+"""Windows that slide along an axis, and what they do to an interval of it (document 3, section 2.1.1)."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """One axis of a convolution or pooling: `taps` positions `dilation` apart every `stride`, after padding."""
+
+    taps: int
+    stride: int = 1
+    padding: tuple[int, int] = (0, 0)
+    dilation: int = 1
+    wraps: bool = False
+    """Circular padding: what pads one end is the other one."""
+    reflects: bool = False
+    """Padding by the positions beside the end, as many as are padded."""
+    ceil_mode: bool = False
+
+    @property
+    def reach(self) -> int:
+        """From the first position of a window to its last."""
+        return self.dilation * (self.taps - 1)
+
+    def size(self, n: int) -> int:
+        """Positions that it leaves of n."""
+        low, high = self.padding
+        over = n + low + high - self.reach - 1
+        if not self.ceil_mode:
+            return over // self.stride + 1
+        size = ceil(Fraction(over, self.stride)) + 1
+        return size - ((size - 1) * self.stride >= n + low)  # torch: a window must begin inside
+
+    def inside(self, seen: Interval, n: int, low_edge: bool, high_edge: bool) -> Interval:
+        """The outputs whose window lies in `seen` of n positions; what an end of the image pads does no harm."""
+        a, b = seen
+        if b <= a:
+            return 0, 0
+        enough = not self.wraps and not (self.reflects and b - a <= max(self.padding))
+        first = 0 if a == 0 and low_edge and enough else ceil(Fraction(a + self.padding[0], self.stride))
+        last = (b - 1 + self.padding[0] - self.reach) // self.stride
+        return ordered(first, self.size(n) if b == n and high_edge and enough else last + 1)
+
+
+def ordered(first: int, stop: int) -> Interval:
+    """An interval; every empty one is the same."""
+    return (first, stop) if stop > first else (0, 0)
+
+
+def meet(one: Interval, other: Interval) -> Interval:
+    """What two intervals have in common."""
+    return ordered(max(one[0], other[0]), min(one[1], other[1]))
