@@ -16,7 +16,7 @@ from schwarz.errors import WrongInput
 from schwarz.partition import Box, Partition
 from schwarz.presets import preset
 
-INFO = DataInfo("sample", "0" * 32 + ".dir", (1, 28, 28), ("a", "b"), 100, 20, Path("data"), Path("data.dvc"))
+INFO = DataInfo("sample", "0" * 32 + ".dir", (1, 28, 28), ("a", "b"), 600, 20, Path("data"), Path("data.dvc"))
 BOXES = (((0, 16), (0, 32)), ((12, 32), (4, 28)))
 FLAG = {"partition.boxes": ["0:16,0:32", "12:32,4:28"]}
 
