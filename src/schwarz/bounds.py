@@ -1,7 +1,7 @@
 """What the local networks' costs bound: Theorem 2.2 for classification, section 2.4 for regression and autoencoders.
 
-Each bound is two numbers, the left side at most the right one. Where a composition is exact they are theorems; elsewhere
-they are printed as they were observed.
+Each bound is two numbers, the left side at most the right one. Where a composition is exact they are theorems;
+elsewhere they are printed as they were observed.
 """
 
 from collections.abc import Sequence
@@ -54,6 +54,7 @@ def classification(whole: Tensor, parts: Sequence[Tensor], y: Tensor) -> tuple[B
     missed = (by_all & (whole.argmax(1) != y)).sum()
     slack = _slack(costs.sum(0))
     over = (cost - costs.amin(0))[by_all]
+    worst = float(over.max()) if len(over) else 0.0
     return (
         Bound("Theorem 2.2: correct in every local network, wrong in the composed one", float(missed), 0.0, 0.0),
         Bound(

@@ -18,6 +18,7 @@ from schwarz.correspondence.windows import Window
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+ALIGNED = "boxes that start at multiples of all strides together"
 LATER = "no such layer before the first convolution or dense layer, nor behind the last"
 
 
@@ -97,7 +98,7 @@ def slid(walk: Walk, after: Activation, before: Activation, layer: Any = None) -
             )
         if old.aligned and not new.aligned:
             reason = f"begins box {walk.k} at {new.start} of its positions along axis {a}, which is none"
-            after = after.blamed(Cause(walk.here, reason, f"boxes that start at multiples of {new.stride}"))
+            after = after.blamed(Cause(walk.here, reason, ALIGNED))
     if any(new.aligned and not new.total and (old.total or _pads(layer)) for old, new in pairs):
         after = replace(after, shrinks=(*after.shrinks, Cause(walk.here, *_shrinking(layer), Case.FIELD)))
     return after

@@ -4,10 +4,10 @@ Decomposing reads from it how wide a local layer is, composing where its weights
 """
 
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
+from math import lcm, prod
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch import fx, nn
 from torch.fx.node import map_aggregate
 
 from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, merged, multiplied, share
-from schwarz.correspondence.layers import Fit, too_few
+from schwarz.correspondence.layers import ALIGNED, Fit, too_few
 from schwarz.correspondence.rules import FUNCTIONS, LAYERS, MODULES, PLAIN
 from schwarz.correspondence.shaping import Sides, local, whole
 from schwarz.correspondence.tracing import (
@@ -62,7 +62,18 @@ class Correspondence:
         found = merged(*(value.causes for walk in self.nodes for node in ends
                          if isinstance(value := walk[node], Activation)), self._maps, self._common)  # fmt: skip
         order = {name_of(node): i for i, node in enumerate(self.graph.graph.nodes)}
-        return tuple(sorted(_one_each(found), key=lambda cause: order.get(cause.layer, 0)))
+        named = (replace(cause, nearest=self._aligned) if cause.nearest == ALIGNED else cause for cause in found)
+        return tuple(sorted(_one_each(named), key=lambda cause: order.get(cause.layer, 0)))
+
+    @property
+    def _aligned(self) -> str:
+        """The nearest boxes whose starts the strides divide."""
+        axes = [
+            [a for a in value.axes if a.places] for value in self.nodes[0].values() if isinstance(value, Activation)
+        ]
+        strides = [lcm(*(axis.stride.numerator for axis in along)) for along in zip(*filter(None, axes), strict=True)]
+        text = " x ".join(map(str, strides))
+        return f"boxes that start at multiples of {text}: {self.partition.aligned(strides)}"
 
     @property
     def case(self) -> Case:
@@ -157,9 +168,9 @@ def _likely(graph: fx.GraphModule, partition: Partition) -> list[tuple[int, ...]
     return [(*lead, *partition.shape), *([partition.shape] if lead else [(1, *partition.shape)])]
 
 
-def _one_each(causes: tuple[Cause, ...]) -> list[Cause]:
+def _one_each(causes: Iterable[Cause]) -> list[Cause]:
     """The first cause of every layer: boxes differ in their numbers only."""
-    return list({cause.layer: cause for cause in reversed(causes)}.values())
+    return list({cause.layer: cause for cause in reversed(list(causes))}.values())
 
 
 def _has_values(layer: nn.Module) -> bool:
