@@ -40,6 +40,17 @@ def test_cropping_is_convolving_with_a_centred_one(kind: str, padding: str, stri
         torch.testing.assert_close(one.residual(x), one.shortcut(x), rtol=1e-4, atol=0)  # BatchNorm's epsilon
 
 
+def test_what_is_negative_is_added_before_it_is_cut_off() -> None:
+    one = unit(2, 1, [1, 1], shrinking.basic("same", 1), True, False).eval()
+    convolutions = [layer for layer in one.residual if isinstance(layer, nn.Conv2d)]
+    for layer in convolutions:
+        delta(layer)
+    nn.init.constant_(convolutions[1].weight[..., 1, 1], -1)  # F(x) = -x
+    x = torch.rand(3, 1, 4, 4)
+    with torch.no_grad():
+        torch.testing.assert_close(one(x), torch.zeros_like(x), rtol=0, atol=1e-4)
+
+
 def units(family: str, **choices: Any) -> list[Unit]:
     return [
         layer for layer in BUILDERS[family]((3, 64, 64), 10, width=4, **choices).modules() if isinstance(layer, Unit)
