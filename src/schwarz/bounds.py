@@ -57,9 +57,7 @@ def classification(whole: Tensor, parts: Sequence[Tensor], y: Tensor) -> tuple[B
     worst = float(over.max()) if len(over) else 0.0
     return (
         Bound("Theorem 2.2: correct in every local network, wrong in the composed one", float(missed), 0.0, 0.0),
-        Bound(
-            "(2.21): largest J - min r_ik where all are correct", float(over.max()) if len(over) else 0.0, 0.0, slack
-        ),
+        Bound("(2.21): largest J - min r_ik where all are correct", worst, 0.0, slack),
         Bound("(2.19): r and its bound", float(cost.sum()), float(bound_2_19(costs, correct).sum()), slack * len(y)),
     )
 

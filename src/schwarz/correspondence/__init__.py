@@ -5,7 +5,8 @@ a traced network, box by box. Decomposition, composition and the theorems read t
 """
 
 from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, share
+from schwarz.correspondence.outcome import Correspondence
 from schwarz.correspondence.tracing import WEIGHTED, trace
-from schwarz.correspondence.walk import Correspondence, correspond
+from schwarz.correspondence.walk import correspond
 
 __all__ = ["WEIGHTED", "Activation", "Axis", "Case", "Cause", "Correspondence", "correspond", "share", "trace"]

@@ -97,7 +97,7 @@ def slid(walk: Walk, after: Activation, before: Activation, layer: Any = None) -
                 "Use larger boxes or more overlap."
             )
         if old.aligned and not new.aligned:
-            reason = f"begins box {walk.k} at {new.start} of its positions along axis {a}, which is none"
+            reason = f"would begin box {walk.k} at position {float(new.start):g} of its map along axis {a}"
             after = after.blamed(Cause(walk.here, reason, ALIGNED))
     if any(new.aligned and not new.total and (old.total or _pads(layer)) for old, new in pairs):
         after = replace(after, shrinks=(*after.shrinks, Cause(walk.here, *_shrinking(layer), Case.FIELD)))

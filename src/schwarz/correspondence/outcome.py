@@ -1,0 +1,113 @@
+"""What the walks through a network have found, and which case its composition is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import lcm
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from schwarz.correspondence.index_maps import Activation, Case, Cause, merged
+from schwarz.correspondence.layers import ALIGNED, Fit
+from schwarz.correspondence.tracing import name_of
+from schwarz.partition import Partition
+from schwarz.task import Task
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """The global network and its local networks, operation by operation."""
+
+    graph: fx.GraphModule
+    partition: Partition
+    task: Task
+    nodes: tuple[dict[fx.Node, Any], ...]
+    """For each local network the activation, or other value, of every operation."""
+    fits: tuple[dict[str, Fit], ...]
+    """For each local network how every layer with weights fits in."""
+
+    @cached_property
+    def outputs(self) -> list[fx.Node]:
+        """The operations whose result is the output that the local networks make together: the logits."""
+        first = self.nodes[0]
+        made = [n for n, value in first.items() if n.op != "output" and isinstance(value, Activation) and value.output]
+        return [node for node in made if not any(user in made for user in node.users)]
+
+    @cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why the composed network is not exact, in the order of the network."""
+        ends = {*self.outputs, *self._end.all_input_nodes}
+        found = merged(*(value.causes for walk in self.nodes for node in ends
+                         if isinstance(value := walk[node], Activation)), self._maps, self._common)  # fmt: skip
+        order = {name_of(node): i for i, node in enumerate(self.graph.graph.nodes)}
+        named = (replace(cause, nearest=self._aligned) if cause.nearest == ALIGNED else cause for cause in found)
+        return tuple(sorted(_one_each(named), key=lambda cause: order.get(cause.layer, 0)))
+
+    @property
+    def _aligned(self) -> str:
+        """The nearest boxes whose starts the strides divide."""
+        activations = (value for value in self.nodes[0].values() if isinstance(value, Activation))
+        places = [[axis for axis in each.axes if axis.places] for each in activations]
+        maps = [axes for axes in places if len(axes) == len(self.partition.shape)]
+        strides = [lcm(*(axis.stride.numerator for axis in along)) for along in zip(*maps, strict=True)]
+        return f"starts at multiples of {' x '.join(map(str, strides))}, as in {self.partition.aligned(strides)}"
+
+    @property
+    def case(self) -> Case:
+        cases = {cause.case for cause in self.causes}
+        return max(cases, key=list(Case).index, default=Case.EXACT)
+
+    def agree(self, node: fx.Node, k: int) -> bool:
+        """Whether (2.15) is claimed of an operation: what agrees on its axes is the same number in both networks."""
+        return not self.nodes[k][node].causes and node not in self._after_common
+
+    @cached_property
+    def _after_common(self) -> set[fx.Node]:
+        """Operations that read a layer whose values several local networks learn."""
+        common, after = {cause.layer for cause in self._common}, set()
+        for node in self.graph.graph.nodes:
+            if name_of(node) in common or after.intersection(node.all_input_nodes):
+                after.add(node)
+        return after
+
+    @property
+    def _end(self) -> fx.Node:
+        return next(node for node in self.graph.graph.nodes if node.op == "output")
+
+    @property
+    def _maps(self) -> tuple[Cause, ...]:
+        """Outputs that keep places of the image."""
+        reason = "gives an output that keeps places: what each network says of its own box has no sum"
+        return tuple(
+            Cause(name_of(node), reason, "a dense layer on the flattened map")
+            for node in self.outputs
+            if len(self.partition) > 1 and self.nodes[0][node].is_map
+        )
+
+    @cached_property
+    def _common(self) -> tuple[Cause, ...]:
+        """Layers that keep values which several local networks learn, each its own."""
+        reason = "keeps values that several local networks learn: their mean is taken"
+        return tuple(
+            Cause(name, reason, fit.alone)
+            for name, fit in self.fits[0].items()
+            if fit.alone and _has_values(self.graph.get_submodule(name)) and self._overlaps(name)
+        )
+
+    def _overlaps(self, name: str) -> bool:
+        for tensor in self.fits[0][name].places:
+            where = [torch.broadcast_tensors(*fits[name].places[tensor]) for fits in self.fits]
+            keys = torch.cat([torch.stack(index).flatten(1) for index in where], 1)
+            return keys.unique(dim=1).shape[1] < keys.shape[1]
+        return False
+
+
+def _one_each(causes: Iterable[Cause]) -> list[Cause]:
+    """The first cause of every layer: boxes differ in their numbers only."""
+    return list({cause.layer: cause for cause in reversed(list(causes))}.values())
+
+
+def _has_values(layer: nn.Module) -> bool:
+    return any(True for _ in (*layer.parameters(), *layer.buffers()))
