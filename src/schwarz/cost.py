@@ -20,6 +20,7 @@ from torch import nn
 from schwarz.decomposition import decompose
 from schwarz.meter import Layer, Meter
 from schwarz.partition import Partition
+from schwarz.task import Task
 
 ADAM_VALUES = 4
 """Values an optimizer step of Adam keeps for each parameter: itself, its gradient, two moments."""
@@ -114,10 +115,12 @@ def cost(module: nn.Module, input_shape: Sequence[int]) -> Cost:
     )
 
 
-def costs(module: nn.Module, partition: Partition, input_shape: Sequence[int]) -> Costs:
+def costs(
+    module: nn.Module, partition: Partition, input_shape: Sequence[int], task: Task | str = Task.CLASSIFICATION
+) -> Costs:
     """The cost of a network and of the local networks that `decompose` makes of it."""
     lead = tuple(input_shape)[: -len(partition.shape)]
-    locals_ = decompose(module, partition, input_shape)
+    locals_ = decompose(module, partition, input_shape, task)
     each = tuple(cost(local, (*lead, *box.shape)) for local, box in zip(locals_, partition, strict=True))
     return Costs(cost(module, input_shape), each)
 

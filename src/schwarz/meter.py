@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from schwarz.decomposition import first_line
-
 RECURRENT = {"rnn_tanh", "rnn_relu", "lstm", "gru"}
 CELLS = {"rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"}
 WITH_WEIGHT = {"linear", "conv1d", "conv2d", "conv3d"}
@@ -82,7 +80,7 @@ class Meter(TorchFunctionMode):
             place = self.names.get(self.running[-1], "") if self.running else ""
             raise ValueError(
                 f"the network does not take an input of shape {tuple(x.shape[1:])}, at layer {place!r}: "
-                f"{first_line(fault)}. Give the shape of one input, channels first, without the batch."
+                f"{str(fault).splitlines()[0]}. Give the shape of one input, channels first, without the batch."
             ) from None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
