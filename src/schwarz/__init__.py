@@ -1,19 +1,40 @@
 """Training image networks by domain decomposition.
 
-from schwarz import Partition, compose, decompose
+from schwarz import Partition, compose, decompose, verify
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from schwarz.composition import compose
+    from schwarz.composition import compose, compose_moments
+    from schwarz.correspondence import Case
     from schwarz.decomposition import decompose
     from schwarz.partition import Box, Partition
+    from schwarz.task import Task
+    from schwarz.theory import verify
 
-_HOME = {"Box": "partition", "Partition": "partition", "compose": "composition", "decompose": "decomposition"}
+_HOME = {
+    "Box": "partition",
+    "Case": "correspondence",
+    "Partition": "partition",
+    "Task": "task",
+    "compose": "composition",
+    "compose_moments": "composition",
+    "decompose": "decomposition",
+    "verify": "theory",
+}
 
-__all__ = ["Box", "Partition", "compose", "decompose"]
+__all__ = [
+    "Box",
+    "Case",
+    "Partition",
+    "Task",
+    "compose",
+    "compose_moments",
+    "decompose",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
