@@ -78,6 +78,13 @@ def test_every_number_stands_in_its_box_off_the_others(partition: Partition, sid
         assert not any(label.meets(other) for k, other in placed.items() if k != number)
 
 
+def test_a_number_stands_where_its_box_is_alone() -> None:
+    partition = Partition.grid((32, 32), (2, 2), overlap=8)  # whose middles lie in all four
+    assert partition.multiplicity[12, 12] == 4
+    placed = labels(whole(partition), SCHEME_PX / 32)
+    assert [partition.multiplicity[label.pixel(SCHEME_PX / 32)] for label in placed.values()] == [1, 1, 1, 1]
+
+
 def test_a_number_that_finds_no_room_is_left_out() -> None:
     assert labels(whole(Partition.grid((32, 32), (32, 32))), IMAGE_PX / 32) == {}
     many = labels(whole(Partition((32, 32), (Box(((0, 8), (0, 8))),) * 40)), IMAGE_PX / 32)
@@ -127,6 +134,12 @@ def test_the_sheet_holds_the_boxes_beside_the_images(tmp_path: Path, n: int) -> 
     assert set(FEW[:4]) <= seen
     assert (tuple(int(v) for v in tinted((100, 100, 100), 0.1, 0)) in seen) == (n > 0)
     assert list(tmp_path.iterdir()) == [tmp_path / "boxes.png"]
+
+
+def test_masks_of_0_and_1_are_seen(tmp_path: Path) -> None:
+    draw(tmp_path / "boxes.png", Partition.grid((8, 8), (1, 1)), np.ones((1, 1, 8, 8), np.uint8), ["a"], [])
+    with Image.open(tmp_path / "boxes.png") as sheet:
+        assert tuple(int(v) for v in tinted((255, 255, 255), 0.1, 0)) in {c for _, c in sheet.getcolors(10**6) or []}
 
 
 def test_a_volumes_sheet_has_a_column_for_each_slice(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def draw(path: Path, partition: Partition, images: np.ndarray, names: Sequence[s
     """Write a PNG of a partition of 2 or 3 axes over `images`, uint8 [n, C, *partition.shape], each under its name;
     the lines of the title stand above."""
     views = planes(partition)
+    if images.max(initial=0) == 1:  # masks: 1 is to be seen
+        images = images * np.uint8(255)
     shown = [[view.of(image) for view in views] for image in images]
     body = _image(views[0], shown, names) if len(views) == 1 else _volume(views, shown, names)
     sheet = _framed(_column([*(_text(line, min(n, 1)) for n, line in enumerate(title)), body], GAP_PX // 3))

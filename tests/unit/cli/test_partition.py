@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from schwarz.data import Meta, pack
+from schwarz.report.boxes import FEW
 from schwarz.storage import track
 
 MINE = "[partition]\nboxes = [[[0, 16], [0, 32]], [[12, 32], [4, 28]]]\n"
@@ -25,12 +26,13 @@ def ready(checkout: Path, sample: Path) -> Path:
 
 @pytest.fixture
 def volumes(checkout: Path) -> Path:
-    """A checkout with the set `volumes`: twelve volumes of 12x16x20 voxels, in two classes."""
+    """A checkout with the set `volumes`: twelve volumes of 12x16x20 voxels, class a black, class b grey."""
     (checkout / ".dvc").mkdir()
     (checkout / ".dvc" / "config").write_text("[core]\nno_scm = true\nanalytics = false\n")
     folder = checkout / "datasets" / "volumes"
     folder.mkdir(parents=True)
-    x, y = np.random.default_rng(0).integers(0, 255, (12, 1, 12, 16, 20), np.uint8), np.arange(12) % 2
+    y = np.arange(12) % 2
+    x = np.broadcast_to((200 * y).astype(np.uint8)[:, None, None, None, None], (12, 1, 12, 16, 20))
     meta = Meta("volumes", ("a", "b"), (1, 12, 16, 20), 12, 12, "none", "made for a test")
     pack(folder, meta, {"train": (x, y), "test": (x, y)})
     track(checkout, "volumes")
@@ -98,7 +100,10 @@ def test_volumes_are_cut_along_three_axes(volumes: Path, schwarz: Callable[..., 
     assert told.status == 0, told.err
     assert re.search(r"0 +0:8 +0:10 +0:20 +8x10x20", told.out)
     with Image.open(volumes / "boxes.png") as picture:
+        colours = {colour for _, colour in picture.getcolors(10**6) or []}
         assert picture.height > 3 * 300 * 12 / 20  # the boxes alone and two volumes
+    for grey in (0, 200):  # a volume of each class, in the tint of the first box, which one slice shows alone
+        assert tuple(round(0.9 * grey + 0.1 * value) for value in FEW[0]) in colours
 
 
 @pytest.mark.parametrize(
