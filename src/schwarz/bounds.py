@@ -29,15 +29,13 @@ class Bound:
         return self.left <= self.right + self.slack
 
 
-def bounds(
-    task: Task, partition: Partition, whole: Tensor, parts: Sequence[Tensor], y: Tensor | None
-) -> tuple[Bound, ...] | None:
-    """The bounds of a task from the global and the local outputs and the targets; None without these."""
-    if y is None:
-        return None
+def bounds(task: Task, partition: Partition, whole: Tensor, parts: Sequence[Tensor], y: Tensor) -> tuple[Bound, ...]:
+    """The bounds of a task from the global and the local outputs and the targets."""
     if task is Task.CLASSIFICATION:
         return classification(whole, parts, y)
     if task is Task.REGRESSION:
+        if y.numel() != whole.numel():
+            raise ValueError(f"targets {tuple(y.shape)} for predictions {tuple(whole.shape)}: one for each")
         return regression(whole, parts, y.reshape(whole.shape))
     return autoencoder(partition, whole, parts, y)
 

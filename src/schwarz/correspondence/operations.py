@@ -95,7 +95,7 @@ def reduced(walk: Walk, x: Activation, dim: Any = None, keepdim: bool = False, *
     gone = sorted({a % len(x.axes) for a in axes})
     read = [x.axes[a] for a in gone]
     kept = [axis if a not in gone else Axis.all(1) for a, axis in enumerate(x.axes) if a not in gone or keepdim]
-    after = replace(x, axes=tuple(kept), output=False)
+    after = replace(x, axes=tuple(kept), output=x.output and all(axis.places for axis in read))
     if all(axis.undivided for axis in read):
         return after
     after = after.read_whole(read)

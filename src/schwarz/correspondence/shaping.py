@@ -177,7 +177,10 @@ def together(walk: Walk, given: Sequence[Sequence[Axis]]) -> tuple[tuple[Axis, .
         met = wide[0]
         for other in wide[1:]:
             if met.local != other.local or met.whole != other.whole:
-                raise ValueError(f"operation {walk.here!r}: joins {met.whole} and {other.whole} along axis {-a}")
+                raise ValueError(
+                    f"operation {walk.here!r} joins {met.whole} and {other.whole} positions along axis {-a}, in local "
+                    f"network {walk.k} {met.local} and {other.local}: both must be cut alike"
+                )
             if not met.meets(other):
                 what = "maps whose boxes begin at different places" if met.places else "channels of different places"
                 causes += (Cause(walk.here, f"joins {what}", "branches with equal strides, crops and widths"),)

@@ -163,7 +163,7 @@ class _Walk(fx.Interpreter):
                 raise too_few(self, f"{width} channels", width // self.unit)
             return Axis.of(width, mine), False
         if any(axis.is_map for axis in others):
-            return Axis.all(width), True
+            return Axis.all(width), self.task is not Task.CLASSIFICATION
         if self.task is Task.AUTOENCODER:
             return self._reconstruction(width), True
         return Axis.all(width), self.task is Task.REGRESSION
@@ -178,7 +178,10 @@ class _Walk(fx.Interpreter):
 
     def fit(self, layer: nn.Module, fit: Fit) -> tuple[Cause, ...]:
         """Notes how a layer fits in; what keeps its weights from being placed as they are."""
-        places = {n: p for n, p in fit.places.items() if getattr(layer, n, None) is not None}
+        places = {name: index for name, index in fit.places.items() if getattr(layer, name, None) is not None}
+        own = {name for name, _ in (*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False))}
+        if computed := sorted(set(places) - own):
+            raise ValueError(f"layer {self.here!r} computes its {computed[0]} from others: remove the parametrization")
         fit = Fit(fit.make, places, fit.mean, fit.alone)
         before = self.fits.setdefault(self.here, fit)
         if not _same(before, fit):
