@@ -61,14 +61,17 @@ class Correspondence:
 
     def agree(self, node: fx.Node, k: int) -> bool:
         """Whether (2.15) is claimed of an operation: what agrees on its axes is the same number in both networks."""
-        return not self.nodes[k][node].causes and node not in self._after_common
+        return not self.nodes[k][node].causes and node not in self._together
 
     @cached_property
-    def _after_common(self) -> set[fx.Node]:
-        """Operations that read a layer whose values several local networks learn."""
+    def _together(self) -> set[fx.Node]:
+        """Operations whose values local networks make together: the outputs, what reads values that several of them
+        learn, and all that follows."""
         common, after = {cause.layer for cause in self._common}, set()
         for node in self.graph.graph.nodes:
-            if name_of(node) in common or after.intersection(node.all_input_nodes):
+            value = self.nodes[0][node]
+            made = isinstance(value, Activation) and value.output and node.op != "output"
+            if made or name_of(node) in common or after.intersection(node.all_input_nodes):
                 after.add(node)
         return after
 

@@ -88,7 +88,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
         elementwise,
     ),
     **dict.fromkeys(
-        _named("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "clone", "contiguous", "detach", "to", "float", "double", "half", "bfloat16"),
+        _named("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "clone", "contiguous", "detach", "to",
+               "float", "double", "half", "bfloat16"),
         unchanged,
     ),
     **dict.fromkeys(_named("softmax", "log_softmax", "normalize"), over_features),
