@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lines import Line, report
-from schwarz.config import STRATEGIES, override
+from schwarz.config import STRATEGIES
 from schwarz.data import describe
 from schwarz.lineage import commit_of
 from schwarz.presets import preset
+from schwarz.reading import override
 from schwarz.runs import create, project_root
 
 Results = dict[str, Any]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from schwarz import config as configuration
+from schwarz import reading
 from schwarz.config import Config
 from schwarz.document import document
 from schwarz.errors import WrongInput, nearest_path
@@ -100,7 +100,7 @@ def open_run(path: Path) -> RunFolder:
     if missing := [name for name in ("config.toml", "run.json") if not (path / name).exists()]:
         raise WrongInput(f"{path}: not a run folder: it has no {missing[0]}. `schwarz runs` lists the runs here.")
     identity = read_json(path / "run.json")
-    return RunFolder(path, configuration.load(path / "config.toml"), identity["uid"], Path(identity["project"]))
+    return RunFolder(path, reading.load(path / "config.toml"), identity["uid"], Path(identity["project"]))
 
 
 def project_root() -> Path:

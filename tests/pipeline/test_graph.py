@@ -9,8 +9,9 @@ from google.protobuf.json_format import ParseDict
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipelines.train import compile_pipeline
-from schwarz.config import STRATEGIES, Config, override
+from schwarz.config import STRATEGIES, Config
 from schwarz.presets import PRESETS, preset
+from schwarz.reading import override
 
 messages: Any = pipeline_spec_pb2  # protobuf makes its classes at import, unseen by a type checker
 

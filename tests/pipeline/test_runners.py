@@ -12,10 +12,11 @@ import onnxruntime
 import pytest
 
 from schwarz import data as datasets
-from schwarz.config import Config, override
+from schwarz.config import Config
 from schwarz.files import read_json, sha256
 from schwarz.journal import Event, read
 from schwarz.presets import preset
+from schwarz.reading import override
 from schwarz.runs import RunFolder, create, project_root
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from schwarz.checks import check, pods_of
-from schwarz.config import override
 from schwarz.data import DataInfo
 from schwarz.errors import WrongInput
 from schwarz.families import FAMILIES
 from schwarz.networks import BUILDERS
 from schwarz.presets import preset
+from schwarz.reading import override
 from schwarz.shrinking import Padding, least
 
 INFO = DataInfo("sample", "0" * 32 + ".dir", (1, 28, 28), ("a", "b"), 100, 20, Path("data"), Path("data.dvc"))

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from schwarz.config import Config, build, fields, load, override, sections
+from schwarz.config import Config, fields, sections
 from schwarz.document import document
 from schwarz.errors import WrongInput
 from schwarz.presets import preset
+from schwarz.reading import build, load, override
 
 
 def test_every_field_is_documented_and_section_global_is_called_so():

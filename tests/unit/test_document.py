@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from schwarz.config import build, fields, load
+from schwarz.config import fields
 from schwarz.document import document
 from schwarz.presets import PRESETS, preset
+from schwarz.reading import build, load
 
 
 @pytest.mark.parametrize("name", PRESETS)

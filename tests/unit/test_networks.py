@@ -9,12 +9,12 @@ import torch
 from torch import fx, nn
 
 from schwarz.config import FamilyName, Network
-from schwarz.config import build as configured
 from schwarz.decomposition import decompose
 from schwarz.errors import WrongInput
 from schwarz.families import FAMILIES
 from schwarz.networks import BUILDERS, build, count_parameters, count_values, initialise, standard
 from schwarz.partition import Partition
+from schwarz.reading import build as configured
 from schwarz.shrinking import least
 
 CONVOLUTIONAL = [name for name, family in FAMILIES.items() if "padding" in family.own]

@@ -9,12 +9,13 @@ import pytest
 
 from schwarz.checks import cut, pods_of
 from schwarz.cli.options import applied
-from schwarz.config import Config, PartitionConfig, load, override, read_section
+from schwarz.config import Config, PartitionConfig
 from schwarz.data import DataInfo
 from schwarz.document import document
 from schwarz.errors import WrongInput
 from schwarz.partition import Box, Partition
 from schwarz.presets import preset
+from schwarz.reading import load, override, read_section
 
 INFO = DataInfo("sample", "0" * 32 + ".dir", (1, 28, 28), ("a", "b"), 600, 20, Path("data"), Path("data.dvc"))
 BOXES = (((0, 16), (0, 32)), ((12, 32), (4, 28)))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from schwarz.cli.options import applied, split
-from schwarz.config import Config, fields, load
+from schwarz.config import Config, fields
 from schwarz.presets import preset
+from schwarz.reading import load
 
 PAGE = Path(__file__).parents[2] / "docs" / "partition.md"
 

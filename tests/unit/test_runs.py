@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from schwarz.config import override
 from schwarz.errors import WrongInput
 from schwarz.presets import preset
+from schwarz.reading import override
 from schwarz.runs import create, open_run
 
 CONFIG = preset("tiny")

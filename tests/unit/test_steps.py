@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from schwarz.config import Config, Training, override
+from schwarz.config import Config, Training
 from schwarz.errors import StepFailed, WrongInput
 from schwarz.files import read_json, write_atomic
 from schwarz.journal import read
 from schwarz.presets import preset
+from schwarz.reading import override
 from schwarz.steps.frame import DONE, Metrics, step, whole
 
 calls: list[Training] = []

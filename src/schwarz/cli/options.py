@@ -62,15 +62,15 @@ def configured(command: F) -> F:
 
 def chosen(preset: str | None, file: Path | None, changes: Words) -> "Config":
     """The config of a preset or a whole file, of both (the file then changes the preset), and of the flags."""
-    from schwarz import config, presets
+    from schwarz import presets, reading
 
     if preset is not None:
         if preset not in presets.PRESETS and preset.endswith(".toml"):
             raise WrongInput(f"no preset {preset!r}. A file is given as `--config {preset}`.")
         base = presets.preset(preset)
-        base = config.load(file, base) if file else base
+        base = reading.load(file, base) if file else base
     elif file is not None:
-        base = config.load(file)
+        base = reading.load(file)
     else:
         raise WrongInput("PRESET is missing: it comes first, before the flags. `schwarz presets` lists them.")
     return applied(base, changes)
@@ -78,7 +78,8 @@ def chosen(preset: str | None, file: Path | None, changes: Words) -> "Config":
 
 def applied(base: "Config", changes: Words) -> "Config":
     """`base` with the flags' values; a refused one is a WrongFlag that shows a valid example."""
-    from schwarz.config import fields, override
+    from schwarz.config import fields
+    from schwarz.reading import override
 
     known = fields()
     values = {name: value(known[name], words) for name, words in changes.items()}
@@ -90,7 +91,7 @@ def applied(base: "Config", changes: Words) -> "Config":
 
 
 def _refused(base: "Config", name: str, value: Any) -> bool:
-    from schwarz.config import override
+    from schwarz.reading import override
 
     try:
         override(base, {name: value})

@@ -70,8 +70,8 @@ def resume(folder: str, runner: str, as_json: bool) -> int:
 def check(config: "Config", project: Path) -> "tuple[Config, DataInfo]":
     """The config with the version of its data set, refused here, before anything is written, if it cannot work."""
     from schwarz.checks import check as fits
-    from schwarz.config import override
     from schwarz.data import describe
+    from schwarz.reading import override
 
     if find_spec("pipelines") is None:  # the wheel in images holds the library alone
         raise SchwarzError("the pipeline is not installed here: work in a checkout, after `make setup`.")

@@ -70,8 +70,8 @@ def _next(results: Results, run: "RunFolder") -> list[str]:
 
 def _same(run: "RunFolder") -> list[str]:
     """The words that choose this run's config: the preset, when nothing in it was changed, else its file."""
-    from schwarz.config import override
     from schwarz.presets import PRESETS
+    from schwarz.reading import override
 
     name = run.config.preset
     unchanged = name in PRESETS and override(run.config, {"data.md5": None}) == PRESETS[name]()

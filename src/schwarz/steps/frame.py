@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schwarz.config import Section, digest, read_section
+from schwarz.config import Section, digest
 from schwarz.errors import FAILED, SchwarzError, StepFailed
 from schwarz.files import read_json, sha256, tree, write_atomic, write_json
 from schwarz.journal import Journal
+from schwarz.reading import read_section
 
 DONE, ERROR = "done.json", "error.json"
 Metrics = dict[str, float]

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from schwarz.cli.options import chosen, example, split
-from schwarz.config import fields, load
+from schwarz.config import fields
 from schwarz.errors import WrongInput
 from schwarz.presets import PRESETS, preset
+from schwarz.reading import load
 
 
 @pytest.mark.parametrize("name", PRESETS)
