@@ -12,7 +12,7 @@ def quickstart() -> Config:
         preset="quickstart",
         data=Data(name="sample", pad=2, validation=0.15),
         partition=PartitionConfig(grid=(2, 2)),
-        network=Network(family="vgg9", width=16, dense=128),
+        network=Network(family="vgg9", width=16),
         local=Training(epochs=4, batch=64, lr=4e-3),
         coarse=Coarse(epochs=15, batch=32, lr=1e-3, hidden=(128,) * 4),
         coherent=Training(epochs=5, batch=64, lr=4e-3),
