@@ -5,7 +5,6 @@ layer and (2.16), (2.17), (2.22) or (2.23) on the outputs; and confirms the fiel
 What the local costs bound, Theorem 2.2 and section 2.4, is in `bounds`.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -170,7 +169,7 @@ def _agreeing(mine: Tensor, theirs: Tensor, a: int, axis: Axis) -> tuple[Tensor,
     return mine.narrow(a, start, stop - start), theirs.index_select(a, index)
 
 
-def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float]:
+def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float | None]:
     """What other pixels outside each box change: at most how much on its activation field, how often elsewhere."""
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype).to(x.device) * x.std() + x
     worst, changed, positions = 0.0, 0, 0
@@ -191,7 +190,7 @@ def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float]:
             within[tuple(slice(*axis.field) for axis in here.axes if axis.places)] = True
             changed += int((reached & ~within).sum())
             positions += int((~within).sum())
-    return worst, changed / positions if positions else math.nan
+    return worst, changed / positions if positions else None
 
 
 def _over_channels(difference: Tensor, here: Activation) -> Tensor:

@@ -55,8 +55,8 @@ class Verdict:
     """The same between features of size 1."""
     field_gap: float
     """The largest difference that pixels outside a box made on its activation field."""
-    responds: float
-    """Share of the positions outside the fields that did change with such pixels."""
+    responds: float | None
+    """Share of the positions outside the fields that did change with such pixels; None where there are none."""
     bounds: tuple[Bound, ...] | None = None
     """Theorem 2.2 and the bounds of section 2.4; None without y."""
 
@@ -103,10 +103,8 @@ class Verdict:
         for (size, fields), group in rows:
             gaps = [layer.gap for layer in group if layer.gap is not None]
             yield f"       {group[0].name:{width}}  {size:>11}  {fields:34}  {f'{max(gaps):.1e}' if gaps else '-'}"
-        yield (
-            f"       other pixels outside a box changed its fields by at most {self.field_gap:.1e}, "
-            f"and {self.responds:.0%} of the positions outside"
-        )
+        elsewhere = "" if self.responds is None else f", and {self.responds:.0%} of the positions outside"
+        yield f"       other pixels outside a box changed its fields by at most {self.field_gap:.1e}{elsewhere}"
 
     def _output(self) -> Iterator[str]:
         rule = {
