@@ -4,7 +4,8 @@
 a traced network, box by box. Decomposition, composition and the theorems read the result.
 """
 
-from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, share
+from schwarz.correspondence.activation import Activation, Case, Cause
+from schwarz.correspondence.index_maps import Axis, share
 from schwarz.correspondence.outcome import Correspondence
 from schwarz.correspondence.tracing import WEIGHTED, trace
 from schwarz.correspondence.walk import correspond

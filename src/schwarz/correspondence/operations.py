@@ -11,16 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from schwarz.correspondence.index_maps import (
-    Activation,
-    Axis,
-    Case,
-    Cause,
-    Window,
-    merged,
-)
+from schwarz.correspondence.activation import Activation, Case, Cause, merged
+from schwarz.correspondence.index_maps import Axis
 from schwarz.correspondence.layers import Walk, slid
 from schwarz.correspondence.shaping import together
+from schwarz.correspondence.windows import Window
 
 
 def elementwise(walk: Walk, x: Activation, *others: Any, **options: Any) -> Activation:

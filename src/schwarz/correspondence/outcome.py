@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from schwarz.correspondence.index_maps import Activation, Case, Cause, merged
+from schwarz.correspondence.activation import Activation, Case, Cause, merged
 from schwarz.correspondence.layers import ALIGNED, Fit
 from schwarz.correspondence.tracing import name_of
 from schwarz.partition import Partition

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from schwarz.correspondence.index_maps import Activation, Axis, Case, Cause, joined, merged, multiplied, share, split
+from schwarz.correspondence.activation import Activation, Case, Cause, merged
+from schwarz.correspondence.index_maps import Axis, joined, multiplied, share, split
 from schwarz.correspondence.layers import Walk
 from schwarz.correspondence.windows import Window
 

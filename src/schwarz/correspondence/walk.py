@@ -12,7 +12,8 @@ import torch
 from torch import fx, nn
 from torch.fx.node import map_aggregate
 
-from schwarz.correspondence.index_maps import Activation, Axis, Cause, multiplied, share
+from schwarz.correspondence.activation import Activation, Cause
+from schwarz.correspondence.index_maps import Axis, multiplied, share
 from schwarz.correspondence.layers import Fit, too_few
 from schwarz.correspondence.outcome import Correspondence
 from schwarz.correspondence.rules import FUNCTIONS, LAYERS, MODULES, PLAIN
