@@ -44,7 +44,7 @@ def run(run: RunFolder, pods: int) -> None:
     if out := trained["transfer"]:
         train_transfer(**cut, coarse=c.coarse, transfer=c.transfer, locals_=locals_, out=out)
     if out := trained["composed"]:
-        compose(locals_=locals_, out=out)
+        compose(compose=c.compose, images=images, locals_=locals_, out=out)
     if out := trained["global_"]:
         train_global(**cut, global_=c.global_, out=out)
     if out := trained["composed_tuned"]:
@@ -54,9 +54,8 @@ def run(run: RunFolder, pods: int) -> None:
     evaluate(strategies=list(c.strategies), images=images, locals_=locals_, **trained, out=evaluation)
     export_onnx(preset=c.preset, export_=c.export, **known, locals_=locals_, **trained, out=exported)
     register(preset=c.preset, register_=c.register_, **known, exported=exported, out=registered)
-    report(
-        preset=c.preset, seed=c.seed, **known, shards=shards, exported=exported, registered=registered, out=at("report")
-    )
+    known |= {"shards": shards, "exported": exported, "registered": registered, "composed": trained["composed"]}
+    report(preset=c.preset, seed=c.seed, **known, out=at("report"))
 
 
 def _trained(needs: Needs, at: "partial[Path]") -> dict[str, Path | None]:

@@ -42,6 +42,7 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         coarse: str = config.coarse.model_dump_json(),
         coherent: str = config.coherent.model_dump_json(),
         transfer: str = config.transfer.model_dump_json(),
+        composition: str = config.compose.model_dump_json(),
         global_network: str = config.global_.model_dump_json(),
         tune_composed: str = config.tune.model_dump_json(),
         export: str = config.export.model_dump_json(),
@@ -51,7 +52,8 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         first = place.fresh(begin(
             preset=preset, uid=uid, seed=seed, strategies=json.dumps(config.strategies), data=data, partition=partition,
             network=network, local=local, coarse=coarse, coherent=coherent, transfer=transfer,
-            global_network=global_network, tune=tune_composed, export=export, register=registry,
+            composition=composition, global_network=global_network, tune=tune_composed, export=export,
+            register=registry,
         ))  # fmt: skip
         begun = first.outputs["begun"]
         images = place.task(prepare_data(seed=seed, data=data).after(first)).outputs["images"]
@@ -77,7 +79,8 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             model = place.task(train_transfer(**cut, coarse=coarse, transfer=transfer, **fleet()), "transfer")
             trained["transfer"] = model.outputs["model"]
         if needs.composed:
-            trained["composed"] = place.task(compose(**fleet())).outputs["composed"]
+            model = place.task(compose(composition=composition, images=images, **fleet()))
+            trained["composed"] = model.outputs["composed"]
         if needs.global_:
             model = place.task(train_global(**cut, global_network=global_network), "global")
             trained["global_network"] = model.outputs["model"]
@@ -90,6 +93,7 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         onnx = place.task(export_onnx(preset=preset, export=export, **known, **fleet(), **trained))
         known["exported"] = onnx.outputs["exported"]
         entry = place.fresh(register(preset=preset, register=registry, **known))
+        known |= {name: artifact for name, artifact in trained.items() if name == "composed"}
         place.fresh(report(preset=preset, seed=seed, **known, shards=shards, registered=entry.outputs["registered"]))
 
     return train

@@ -8,7 +8,8 @@ from components import component
 @component
 def begin(
     preset: str, uid: str, seed: int, strategies: str, data: str, partition: str, network: str, local: str, coarse: str,
-    coherent: str, transfer: str, global_network: str, tune: str, export: str, register: str, begun: Output[Artifact],
+    coherent: str, transfer: str, composition: str, global_network: str, tune: str, export: str, register: str,
+    begun: Output[Artifact],
 ):  # fmt: skip
     import json
     from pathlib import Path
@@ -17,8 +18,8 @@ def begin(
 
     sections = {
         "data": data, "partition": partition, "network": network, "local": local, "coarse": coarse,
-        "coherent": coherent, "transfer": transfer, "global": global_network, "tune": tune, "export": export,
-        "register": register,
+        "coherent": coherent, "transfer": transfer, "compose": composition, "global": global_network, "tune": tune,
+        "export": export, "register": register,
     }  # fmt: skip
     config = {"preset": preset, "seed": seed, "strategies": json.loads(strategies)}
     config |= {name: json.loads(section) for name, section in sections.items()}

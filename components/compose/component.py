@@ -1,14 +1,20 @@
-"""Make one global network of the trained local ones."""
+"""Make one global network of the trained local ones, and check what the theory says of it."""
 
-from kfp.dsl import Input, Model, Output
+from kfp.dsl import Dataset, Input, Metrics, Model, Output
 
 from components import component
 
 
 @component
-def compose(fleet: Input[list[Model]], composed: Output[Model]):
+def compose(
+    composition: str, images: Input[Dataset], fleet: Input[list[Model]],
+    composed: Output[Model], metrics: Output[Metrics],
+):  # fmt: skip
     from pathlib import Path
 
     from schwarz.steps.compose import compose
 
-    compose(locals_=[Path(pod.path) for pod in fleet], out=Path(composed.path))
+    given = {"compose": composition, "images": Path(images.path), "locals_": [Path(pod.path) for pod in fleet]}
+    measured = compose(**given, out=Path(composed.path))
+    for name, value in measured.items():
+        metrics.log_metric(name, value)

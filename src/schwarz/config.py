@@ -211,6 +211,16 @@ class Transfer(Training):
     )
 
 
+class Compose(Section):
+    """The global network made of the trained local ones."""
+
+    statistics: Literal["keep", "recompute"] = Field(
+        default="keep",
+        description="of BatchNorm: keep the local networks' own, which Theorem 2.1 speaks of; or recompute them on "
+        "whole images",
+    )
+
+
 class Export(Section):
     """The ONNX model."""
 
@@ -249,6 +259,7 @@ class Config(Section):
     coarse: Coarse = Field(default=Coarse(), description="the dense net on the local probabilities")
     coherent: Training = Field(default=Training(), description="locals and coarse net as one model, from scratch")
     transfer: Transfer = Field(default=Transfer(), description="the coherent model, from the trained locals")
+    compose: Compose = Field(default=Compose(), description="the global network made of the trained local ones")
     global_: Training = Field(default=Training(), description="the global network, from random weights")
     tune: Training = Field(default=Training(), description="fine-tuning of the composed network")
     export: Export = Field(default=Export(), description="the ONNX model")

@@ -30,6 +30,12 @@ def load(images: Path, part: str) -> Labelled:
     return Labelled(np.load(folder / "x.npy", mmap_mode="r"), np.load(folder / "y.npy"))
 
 
+def spread(labelled: Labelled, count: int) -> Labelled:
+    """At most `count` of them, evenly spread."""
+    chosen = np.unique(np.linspace(0, len(labelled) - 1, count).astype(int))
+    return Labelled(labelled.x[chosen], labelled.y[chosen])
+
+
 def load_box(manifest: dict[str, Any], k: int, part: str) -> Labelled:
     """The shards of box k, memory-mapped, after their sha256 was checked."""
     folder = Path(manifest["uri"]) / str(k)

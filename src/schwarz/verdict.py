@@ -78,7 +78,10 @@ class Verdict:
         return self.case is not Case.EXACT or (self.exact and all(bound.holds for bound in self.bounds or ()))
 
     def to_json(self) -> dict[str, Any]:
-        return {"exact": self.exact, "holds": self.holds, **asdict(self)}
+        found = {"exact": self.exact, "holds": self.holds, "feature_gap": self.feature_gap, **asdict(self)}
+        if self.bounds is not None:
+            found["bounds"] = [{**asdict(bound), "holds": bound.holds} for bound in self.bounds]
+        return found
 
     def __str__(self) -> str:
         return "\n".join((*self._case(), *self._features(), *self._output(), *self._bounds()))

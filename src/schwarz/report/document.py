@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from schwarz.config import STRATEGIES, Strategy
-from schwarz.report import charts, pixels
+from schwarz.report import charts, composition, pixels
 from schwarz.report.courses import Curve, follow, level
 
 if TYPE_CHECKING:
@@ -57,11 +57,14 @@ class Confusion(NamedTuple):
     mistakes: list[Mistake]
 
 
-def page(results: Mapping[str, Any], samples: np.ndarray, sample_labels: Sequence[int]) -> str:
+def page(
+    results: Mapping[str, Any], samples: np.ndarray, sample_labels: Sequence[int], features: str | None = None
+) -> str:
     """One self-contained HTML page about a run: no script, no request, the same bytes for the same input.
 
     `results` is results.json; `samples` are uint8 [n, C, H, W], padded to the shape of the partition, and
-    `sample_labels` their classes. What a run lacks (no `global`, no local networks) is left out of the page.
+    `sample_labels` their classes, `features` Figure 3.7 as `schwarz.report.features.svg` draws it. What a run lacks
+    (no `global`, no local networks, nothing composed) is left out of the page.
     """
     strategies = {name: results["strategies"][name] for name in STRATEGIES if name in results["strategies"]}
     best = results["best"]
@@ -77,6 +80,8 @@ def page(results: Mapping[str, Any], samples: np.ndarray, sample_labels: Sequenc
         local_map=_local_map(results),
         learning=_learning(results["curves"]),
         confusion=_confusion(results["data"]["classes"], results["confusion"].get(best)),
+        composition=composition,
+        features=features,
         look=_look(results["lineage"]["tracking_uri"]),
     )
     return _UNPRINTABLE.sub("\ufffd", html)

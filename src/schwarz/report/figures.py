@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, RULE, ACCENT, PAPER = "#000001", "#000002", "#000003", "#000004", "#000005"
-_VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", ACCENT: "--accent", PAPER: "--paper"}
+VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", ACCENT: "--accent", PAPER: "--paper"}
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "figure.dpi": 72,  # one point is one unit of the SVG
@@ -79,7 +79,7 @@ def inline(figure: "Figure", name: str, title: str, description: str) -> str:
     body = re.sub(r'<g id="[^"]*"', "<g", body)  # axes_1, text_3: the same in every figure
     body = re.sub(r" font-family: [^;\"]*;", "", body)
     body = body.replace("xlink:href", "href")
-    for colour, variable in _VARIABLES.items():
+    for colour, variable in VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
     return (
         f'<svg class="plot" role="img" aria-labelledby="{name}-title {name}-text" '

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 Box = Sequence[Sequence[int]]  # (start, stop) of the rows, then of the columns
-_HEAT = (24, 132, 156)  # between the accents of the light and of the dark page
+HEAT = (24, 132, 156)  # between the accents of the light and of the dark page
 
 
 def png(pixels: np.ndarray) -> str:
@@ -25,9 +25,14 @@ def photo(image: np.ndarray) -> str:
 
 def heat(depth: np.ndarray) -> str:
     """Values of 0 to 1, [H, W], as one colour of that opacity over whatever the page's colour is."""
+    return png(shaded(depth))
+
+
+def shaded(depth: np.ndarray) -> np.ndarray:
+    """The same as pixels, uint8 [H, W, 4]."""
     alpha = np.rint(255 * depth).astype(np.uint8)
-    colour = np.broadcast_to(np.array(_HEAT, np.uint8), (*depth.shape, 3))
-    return png(np.dstack([colour, alpha]))
+    colour = np.broadcast_to(np.array(HEAT, np.uint8), (*depth.shape, 3))
+    return np.dstack([colour, alpha])
 
 
 def coverage(shape: Sequence[int], boxes: Sequence[Box], values: Sequence[float]) -> np.ndarray:

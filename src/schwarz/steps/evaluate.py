@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from schwarz import data as datasets
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.files import read_json, write_json
-from schwarz.images import Labelled, load, save_array
+from schwarz.images import Labelled, load, save_array, spread
 from schwarz.intervals import wilson
 from schwarz.journal import Journal
 from schwarz.networks import count_parameters
@@ -69,11 +69,9 @@ def confusion_of_best(evaluation: Path) -> tuple[list[str], list[list[int]]]:
 
 
 def _parts(images: Path) -> dict[str, Labelled]:
-    train = load(images, "train")
-    spread = np.unique(np.linspace(0, len(train) - 1, TRAIN_IMAGES).astype(int))
     x, y = datasets.read(images / "test", "test")
     return {
-        "train": Labelled(train.x[spread], train.y[spread]),
+        "train": spread(load(images, "train"), TRAIN_IMAGES),
         "validation": load(images, "validation"),
         "test": Labelled(x, y.astype(np.int64)),
     }

@@ -11,6 +11,7 @@ from schwarz.files import read_json, write_atomic, write_json
 from schwarz.images import MANIFEST, load, pad
 from schwarz.partition import padded
 from schwarz.report import page
+from schwarz.report.composition import PICTURE, VERIFIED, summary
 from schwarz.steps.frame import Metrics, step
 
 DATA = ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
@@ -28,6 +29,7 @@ def report(
     evaluation: Path,
     exported: Path,
     registered: Path,
+    composed: Path | None,
     out: Path,
 ) -> Metrics:
     """Writes results.json and report.html."""
@@ -48,13 +50,20 @@ def report(
         "partition": {"shape": list(padded(plan["image_shape"], plan["pad"])[1:]), "boxes": plan["boxes"]},
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
         **{name: found[name] for name in ("locals", "best", "curves", "confusion")},
+        "verify": summary(read_json(composed / VERIFIED)) if composed else None,
         "model": {**model, "file": f"model/{model['file']}", "registered": entry["registered"]},
         "lineage": {**origin, **{name: entry[name] for name in ("tracking_uri", "mlflow_run_id")}},
     }
     write_json(out / "results.json", results)
     samples, labels = _samples(images, plan["pad"])
-    write_atomic(out / "report.html", page(results, samples, labels))
+    write_atomic(out / "report.html", page(results, samples, labels, _picture(composed)))
     return {"best_test_accuracy": found["strategies"][found["best"]]["test"]}
+
+
+def _picture(composed: Path | None) -> str | None:
+    """Figure 3.7, where `compose` could draw it."""
+    path = composed / PICTURE if composed else None
+    return path.read_text(encoding="utf-8") if path and path.exists() else None
 
 
 def _samples(images: Path, pixels: int) -> tuple[np.ndarray, list[int]]:

@@ -1,0 +1,82 @@
+"""What results.json and the page say of a composition, from the verify.json that the step `compose` left."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+VERIFIED, PICTURE = "verify.json", "features.svg"
+
+CASES = {
+    "exact": "the composed network is its local networks together: its logits are the sum of theirs.",
+    "field": "on its activation field every feature is that of a local network; the output is not theirs together.",
+    "initialisation": "a start for training; from the first layer named here on, nothing is as in the local networks.",
+}
+
+
+class Claim(NamedTuple):
+    """left <= right, and what became of it."""
+
+    name: str
+    left: str
+    right: str
+    status: str
+
+
+def summary(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The block `verify` of results.json: layers in a row that have the same map and fields are one entry of
+    `fields`."""
+    layers = [layer for layer in found["layers"] if layer["map"]]
+    groups = [list(group) for _, group in groupby(layers, lambda layer: (layer["map"], layer["fields"]))]
+    fields = [
+        {"layer": group[0]["name"], "map": group[0]["map"], "fields": group[0]["fields"], "gap": _largest(group)}
+        for group in groups
+    ]
+    return {name: value for name, value in found.items() if name != "layers"} | {"fields": fields}
+
+
+def _largest(layers: Iterable[Mapping[str, Any]]) -> float | None:
+    return max((layer["gap"] for layer in layers if layer["gap"] is not None), default=None)
+
+
+def claims(verify: Mapping[str, Any]) -> list[Claim]:
+    """(2.15), (2.16) and Theorem 2.2, each side a number; what the case does not claim is observed all the same."""
+    exact = verify["case"] == "exact"
+    equal = [
+        ("(2.15) largest difference of features on their fields, and rounding", "feature_gap", "rounding", True),
+        ("(2.16) largest difference of logits from the sum of the local ones, and rounding", "logit_gap", "tolerance",
+         exact),
+    ]  # fmt: skip
+    rows = [Claim(name, small(verify[left]), small(verify[right]), _status(verify[left] <= verify[right], claimed))
+            for name, left, right, claimed in equal]  # fmt: skip
+    return rows + [
+        Claim(bound["name"], f"{bound['left']:.6g}", f"{bound['right']:.6g}", _status(bound["holds"], exact))
+        for bound in verify["bounds"]
+    ]
+
+
+def _status(holds: bool, claimed: bool) -> str:
+    if claimed:
+        return "holds" if holds else "does not hold"
+    return "not claimed; " + ("seen here" if holds else "not so here")
+
+
+def small(value: float | None) -> str:
+    """A difference in scientific notation."""
+    return "" if value is None else "0" if value == 0 else f"{value:.1e}"
+
+
+def sizes(fields: Sequence[Sequence[Sequence[int]]]) -> str:
+    """The sizes of the fields of all boxes: 13 x 13 each; 10 x 13 to 13 x 13; none."""
+    found = sorted({tuple(max(0, stop - start) for start, stop in spans) for spans in fields})
+    if all(min(size) == 0 for size in found):
+        return "none"
+    least, most = (" x ".join(map(str, size)) for size in (found[0], found[-1]))
+    return f"{least} each" if len(found) == 1 else f"{least} to {most}"
+
+
+def deciding(causes: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
+    """The first layer for each way to be exact, those that leave nothing first, and how many more it stands for."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for cause in sorted(causes, key=lambda cause: cause["case"] != "initialisation"):
+        groups.setdefault(cause["nearest"], []).append(cause)
+    return [(first, len(others)) for first, *others in groups.values()]
