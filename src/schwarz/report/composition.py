@@ -42,14 +42,14 @@ def claims(verify: Mapping[str, Any]) -> list[Claim]:
     """(2.15), (2.16) and Theorem 2.2, each side a number; what the case does not claim is observed all the same."""
     exact = verify["case"] == "exact"
     equal = [
-        ("(2.15) largest difference of features on their fields, and rounding", "feature_gap", "rounding", True),
-        ("(2.16) largest difference of logits from the sum of the local ones, and rounding", "logit_gap", "tolerance",
+        ("(2.15) features on their fields: difference, and rounding", "feature_gap", "rounding", True),
+        ("(2.16) logits, and the sum of the local ones: difference, and rounding", "logit_gap", "tolerance",
          exact),
     ]  # fmt: skip
     rows = [Claim(name, small(verify[left]), small(verify[right]), _status(verify[left] <= verify[right], claimed))
             for name, left, right, claimed in equal]  # fmt: skip
     return rows + [
-        Claim(bound["name"], f"{bound['left']:.6g}", f"{bound['right']:.6g}", _status(bound["holds"], exact))
+        Claim(bound["name"], small(bound["left"]), small(bound["right"]), _status(bound["holds"], exact))
         for bound in verify["bounds"]
     ]
 
@@ -57,12 +57,12 @@ def claims(verify: Mapping[str, Any]) -> list[Claim]:
 def _status(holds: bool, claimed: bool) -> str:
     if claimed:
         return "holds" if holds else "does not hold"
-    return "not claimed; " + ("seen here" if holds else "not so here")
+    return "holds here, not claimed" if holds else "not claimed"
 
 
 def small(value: float | None) -> str:
-    """A difference in scientific notation."""
-    return "" if value is None else "0" if value == 0 else f"{value:.1e}"
+    """A difference, in scientific notation where it is small."""
+    return "" if value is None else f"{value:.1e}" if 0 < value < 0.001 else f"{value:.4g}"
 
 
 def sizes(fields: Sequence[Sequence[Sequence[int]]]) -> str:

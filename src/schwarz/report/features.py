@@ -25,6 +25,8 @@ Colours = Mapping[str, str]
 
 TILE, GAP, GROUP, ROW = 84, 5, 21, 26  # pixels of a map, between maps, between layers, below a row
 HEAD, MARGIN = 44, 2  # height of the heads of the columns; around all
+DARKER = 0.6  # the power of a shade: faint features are to be seen
+ON_PHOTO = "#2aa3bd"  # seen on black and on white
 KINDS = ("local", "composed", "difference")
 WIDE = len(KINDS) * TILE + (len(KINDS) - 1) * GAP  # of a layer
 ASIS: Colours = {colour: colour for colour in (INK, MUTED, RULE, ACCENT)}
@@ -87,9 +89,9 @@ def _figure(pairs: Sequence["Pair"], images: np.ndarray, colours: Colours) -> "F
 def _head(axes: "Axes", pair: "Pair", left: float, gap: str, colours: Colours) -> None:
     """What stands above a layer's maps."""
     height, width = pair.shape
-    axes.text(left, 11, f"layer {pair.layer}", color=colours[INK], fontsize=12, weight="bold", va="center")
-    axes.text(left + WIDE, 11, f"{height}x{width}, difference {gap}", color=colours[MUTED], fontsize=11,
-              ha="right", va="center")  # fmt: skip
+    axes.text(left, 11, f"layer {pair.layer}, {height}x{width}", color=colours[INK], fontsize=12, weight="bold",
+              va="center")  # fmt: skip
+    axes.text(left + WIDE, 11, f"on the field: {gap}", color=colours[MUTED], fontsize=11, ha="right", va="center")
     for n, kind in enumerate(KINDS):
         axes.text(left + n * (TILE + GAP), 30, kind, color=colours[MUTED], fontsize=11, va="center")
 
@@ -98,7 +100,7 @@ def _photo(axes: "Axes", image: np.ndarray, pair: "Pair", top: float, colours: C
     """The image, and which box of it the local network sees."""
     shown = np.moveaxis(image, 0, -1) if len(image) == 3 else np.repeat(image[0][..., None], 3, -1)
     _map(axes, shown, MARGIN, top)
-    _outline(axes, pair.seen, image.shape[1:], MARGIN, top, colours[ACCENT])
+    _outline(axes, pair.seen, image.shape[1:], MARGIN, top, ON_PHOTO)
     axes.text(MARGIN, top + TILE + 10, f"box {pair.box}", color=colours[INK], fontsize=11, va="center")
 
 
@@ -109,7 +111,7 @@ def _triple(axes: "Axes", pair: "Pair", left: float, top: float, colours: Colour
     difference = np.abs(pair.whole - pair.local)
     for n, values in enumerate(((pair.local - low), (pair.whole - low), difference)):
         at = left + n * (TILE + GAP)
-        _map(axes, shaded(np.clip(np.nan_to_num(values) / span, 0, 1)), at, top)
+        _map(axes, shaded(np.clip(np.nan_to_num(values) / span, 0, 1) ** DARKER), at, top)
         _outline(axes, ((0, pair.shape[0]), (0, pair.shape[1])), pair.shape, at, top, colours[RULE])
         if pair.claimed:
             _outline(axes, pair.field, pair.shape, at, top, colours[ACCENT])

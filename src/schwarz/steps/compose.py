@@ -85,9 +85,9 @@ def on_whole_images(blueprint: Blueprint, network: nn.Module, train: Labelled) -
 
 
 def write_picture(path: Path, blueprint: Blueprint, network: nn.Module, parts: list[nn.Module], held: Labelled) -> None:
-    """Figure 3.7 on two images of different classes, where images have two axes and the network has maps."""
+    """Figure 3.7 on the first image, where images have two axes and the network has maps."""
     if len(blueprint.partition.shape) != 2:
         return
-    shown = np.array(held.x[np.unique(held.y, return_index=True)[1][:2]])
+    shown = np.array(held.x[:1])
     if pairs := feature_maps(network, parts, blueprint.partition, seen(blueprint, shown)):
         write_atomic(path, features.svg(pairs, pad(shown, blueprint.pad)))
