@@ -16,6 +16,7 @@ from schwarz.bounds import bounds
 from schwarz.composition import matched
 from schwarz.correspondence import Activation, Axis, Correspondence
 from schwarz.correspondence.tracing import layer_of, name_of
+from schwarz.correspondence.walk import BATCH
 from schwarz.partition import Partition
 from schwarz.task import Task
 from schwarz.verdict import LayerReport, Verdict
@@ -42,8 +43,9 @@ def verify(
     """
     task = Task(task)
     _data_fit(module, x, y, task)
-    found = matched(module, locals_, partition, task, tuple(x.shape[1:]))
     with _evaluating(module, *locals_), torch.no_grad():
+        found = matched(module, locals_, partition, task, tuple(x.shape[1:]))
+        _by_image(found)
         seen = _Seen(found)
         for images in x.split(CHUNK):
             for node, whole, parts in together(found, locals_, images):
@@ -76,9 +78,10 @@ def together(
     """Every operation with its value in the global network and in each local one, in step, none kept longer than
     needed."""
     graph = found.graph
-    worlds = [fx.Interpreter(graph), *(fx.Interpreter(local, graph=graph.graph) for local in locals_)]
-    for world, images in zip(worlds, [x, *(found.partition.split(x) if locals_ else [])], strict=True):
-        world.args_iter = iter([images])
+    worlds = [fx.Interpreter(graph), *(_World(local, graph) for local in locals_)]
+    inputs: list[Tensor] = [x, *(found.partition.split(x) if locals_ else [])]
+    for world, images in zip(worlds, inputs, strict=True):
+        world.args_iter = iter([images.clone()])  # a network may work in place
         world.env = {}
     for node in graph.graph.nodes:
         if node.op == "output":
@@ -90,6 +93,18 @@ def together(
         for done in worlds[0].user_to_last_uses.get(node, []):
             for world in worlds:
                 del world.env[done]
+
+
+class _World(fx.Interpreter):
+    """A local network, run by the graph of the global one."""
+
+    def __init__(self, local: nn.Module, graph: fx.GraphModule) -> None:
+        super().__init__(local, graph=graph.graph)
+        self._whole = graph
+
+    def fetch_attr(self, target: str) -> Any:
+        """A constant tensor in the code of a network is the graph's alone."""
+        return getattr(self._whole, target) if target.startswith("_tensor_constant") else super().fetch_attr(target)
 
 
 class _Seen:
@@ -105,13 +120,15 @@ class _Seen:
         if not isinstance(first, Activation) or node.op == "placeholder":
             return
         if node in self.found.outputs:
-            self.kept.setdefault(node, []).append([whole, *parts])
+            self.kept.setdefault(node, []).append([whole.clone(), *(part.clone() for part in parts)])
             return
         for k, part in enumerate(parts):
             here = self.found.nodes[k][node]
             if not self.found.agree(node, k) or any(axis.agrees[0] >= axis.agrees[1] for axis in here.axes):
                 continue
             mine, theirs = part, whole
+            if any(not axis.undivided and axis.whole != n for axis, n in zip(here.axes, whole.shape, strict=True)):
+                continue  # the batch is part of an axis
             for a, axis in enumerate(here.axes):
                 mine, theirs = _agreeing(mine, theirs, a, axis)
             worst = self.gaps.setdefault(node, [0.0, 0.0])
@@ -176,11 +193,11 @@ def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float | None]:
     for k, box in enumerate(found.partition):
         other = noise.clone()
         other[box.slices] = x[box.slices]
-        for node, both, _ in together(found, [], torch.cat([x, other])):
+        for (node, one, _), (_, two, _) in zip(together(found, [], x), together(found, [], other), strict=True):
             here = found.nodes[k].get(node)
             if not isinstance(here, Activation) or not here.is_map:
                 continue
-            difference = (both[: len(x)] - both[len(x) :]).abs()
+            difference = (one - two).abs()
             field_of = [axis.field if axis.places else (0, n)
                         for axis, n in zip(here.axes, difference.shape, strict=True)]  # fmt: skip
             inside = tuple(slice(*span) for span in field_of)
@@ -205,6 +222,12 @@ def _gap(one: Tensor, other: Tensor) -> float:
 
 def _largest(values: Tensor) -> float:
     return float(values.max()) if values.numel() else 0.0
+
+
+def _by_image(found: Correspondence) -> None:
+    output = found.outputs[-1]
+    if found.nodes[0][output].whole[0] != BATCH:
+        raise ValueError(f"verify needs an output for each image: {name_of(output)!r} has no axis of images first")
 
 
 def _data_fit(module: nn.Module, x: Tensor, y: Tensor | None, task: Task) -> None:

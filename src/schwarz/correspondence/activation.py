@@ -1,6 +1,6 @@
 """The output of one operation in the global and in a local network, and why the two may differ."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
@@ -44,6 +44,10 @@ class Activation:
     """What made the axes agree in part only; a cause as soon as something reads the whole of them."""
     output: bool = False
     """Whether it is the output that the local networks make together."""
+    behind: bool = False
+    """Whether it is that output behind the classification module (2.3)."""
+    mixed: bool = False
+    """Whether every value has seen an axis that is gone, beyond the field of the box."""
 
     @property
     def whole(self) -> tuple[int, ...]:
@@ -64,11 +68,15 @@ class Activation:
         """Every value has seen the whole image."""
         return replace(self, axes=tuple(axis.blurred() for axis in self.axes))
 
-    def read_whole(self, axes: Iterable[Axis]) -> Self:
-        """Something makes one value of all positions of these axes: what shrank them is now a cause."""
-        if all(axis.total for axis in axes):
-            return self
-        return replace(self.blamed(*self.shrinks), shrinks=())
+    def fieldless(self) -> Self:
+        """Every value responds to pixels outside the box."""
+        return replace(self, axes=tuple(axis.fieldless() for axis in self.axes), mixed=True)
+
+    def read_whole(self, axes: Sequence[Axis]) -> Self:
+        """Something makes one value of all positions of these axes: what shrank them is now a cause, and what lies
+        beyond their field is in every value."""
+        x = self if all(axis.total for axis in axes) else replace(self.blamed(*self.shrinks), shrinks=())
+        return x if all(axis.field == (0, axis.whole) for axis in axes) else x.fieldless()
 
 
 def merged(*causes: tuple[Cause, ...]) -> tuple[Cause, ...]:

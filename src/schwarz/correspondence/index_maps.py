@@ -74,6 +74,11 @@ class Axis:
         return self.total and self.field == (0, self.whole) and torch.equal(self.index, torch.arange(self.whole))
 
     @property
+    def in_a_row(self) -> bool:
+        """Whether the local positions lie side by side in the global axis, so that a window slides over both alike."""
+        return self.places or self.undivided
+
+    @property
     def aligned(self) -> bool:
         """Whether the strides so far divide the start of the box."""
         return self.start.denominator == 1
@@ -134,6 +139,8 @@ class Axis:
 
         def kept(seen: Interval, n: int, by: Interval, low_edge: bool, high_edge: bool) -> Interval:
             (a, b), (low, high) = seen, by
+            if b <= a:
+                return 0, 0
             first = 0 if a == 0 and (low_edge or low <= 0) else max(0, a + low)
             size = n + low + high
             return ordered(first, size if b == n and (high_edge or high <= 0) else min(b + low, size))
@@ -154,8 +161,12 @@ class Axis:
         return replace(self, whole=n, index=torch.arange(n), start=Fraction(0), field=field, agrees=(0, 0))
 
     def blurred(self) -> Self:
-        """Every position has seen the whole image: no field is left."""
+        """Every value has been made of the whole image, or of the box in a local network."""
         return replace(self, field=(0, 0), agrees=(0, 0)) if self.is_map else self
+
+    def fieldless(self) -> Self:
+        """Every value responds to pixels outside the box; that of a local network may be the same all the same."""
+        return replace(self, field=(0, 0)) if self.is_map else self
 
     def meets(self, other: Self) -> bool:
         """Whether two activations have the same positions along this axis."""
@@ -171,19 +182,21 @@ class Axis:
         )
 
     def _moved(self, whole: int, local: int, scale: Fraction, field: Interval, agrees: Interval) -> Self:
-        """The local positions lie in a row at the start, rounded half up once and clipped so that they fit. Rounding
-        anew at each stride would put boxes that lie side by side on top of each other."""
+        """The local positions lie in a row at the start; one that is no whole number is rounded half up once and
+        clipped so that they fit. Rounding anew at each stride would put boxes that lie side by side on top of each
+        other."""
         start = self.start * scale
-        first = max(0, min(floor(start + Fraction(1, 2)), whole - local))
+        aligned = start.denominator == 1
+        first = int(start) if aligned else max(0, min(floor(start + Fraction(1, 2)), whole - local))
         index = torch.arange(first, first + max(local, 0))
         return replace(
             self,
             whole=whole,
-            index=torch.where(index < whole, index, -1),
+            index=torch.where((index >= 0) & (index < whole), index, -1),
             start=start,
             stride=self.stride / scale,
             field=field,
-            agrees=agrees if start.denominator == 1 else (0, 0),
+            agrees=meet(agrees, (-first, whole - first)) if aligned else (0, 0),
         )
 
 

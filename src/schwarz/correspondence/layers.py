@@ -16,10 +16,12 @@ from schwarz.correspondence.activation import Activation, Case, Cause
 from schwarz.correspondence.index_maps import Axis, share
 from schwarz.correspondence.tracing import CONVOLUTIONS, TRANSPOSED
 from schwarz.correspondence.windows import Window
+from schwarz.task import Task
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 ALIGNED = "boxes that start at multiples of all strides together"
+SEPARATE = "boxes without overlap, or a convolution without groups"
 LATER = "no such layer before the first convolution or dense layer, nor behind the last"
 
 
@@ -45,6 +47,11 @@ class Walk(Protocol):
     here: str
     is_output: bool
     unit: int
+    task: Task
+    side_by_side: bool
+    """Whether every local network makes outputs of its own, which are put side by side."""
+    training: bool
+    """Whether it is the graph of the train mode."""
 
     def outputs(self, width: int, others: Sequence[Axis]) -> tuple[Axis, bool]:
         """The axis of a layer's outputs beside its `others`, and whether entries of several networks are averaged."""
@@ -57,18 +64,21 @@ class Walk(Protocol):
 
 def convolution(walk: Walk, layer: Any, x: Activation) -> Activation:
     """(2.11), (2.12): channels of the input are read where they are, those of the output belong to one network."""
+    x = x.read_whole(x.axes[1:2])
     channels, places = x.axes[1], x.axes[2:]
     out, mean, groups, causes = _channels(walk, layer, x)
     if isinstance(layer, TRANSPOSED):
-        extra = layer.output_padding
-        moved = [axis.back_through(w, e) for axis, w, e in zip(places, windows(layer), extra, strict=True)]
+        wide = zip(in_a_row(walk, places), windows(layer), layer.output_padding, strict=True)
+        moved = [axis.back_through(window, extra) for axis, window, extra in wide]
         weight = _grouped(channels.index, out.index, groups, layer.in_channels, layer.out_channels, layer.groups)
     else:
-        moved = [axis.through(window) for axis, window in zip(places, windows(layer), strict=True)]
+        moved = through(walk, places, windows(layer))
         weight = _grouped(out.index, channels.index, groups, layer.out_channels, layer.in_channels, layer.groups)
     make = partial(_convolution, layer, channels.local, out.local, groups)
     at = (1 if isinstance(layer, TRANSPOSED) else 0) if mean else None
-    causes += walk.fit(layer, Fit(make, {"weight": weight, "bias": (out.index,)}, at))
+    alone = SEPARATE if layer.groups > 1 and not causes and not channels.undivided else ""
+    causes += walk.fit(layer, Fit(make, {"weight": weight, "bias": (out.index,)}, at, alone))
+    causes += _apart(walk, places)
     return slid(walk, replace(x, axes=(x.axes[0], out, *moved), output=walk.is_output), x, layer).blamed(*causes)
 
 
@@ -87,9 +97,35 @@ def windows(layer: Any) -> list[Window]:
     ]
 
 
+def through(walk: Walk, axes: Sequence[Axis], windows: Sequence[Window]) -> list[Axis]:
+    """What windows make of the axes that they slide along."""
+    return [
+        axis if window.alone else in_a_row(walk, (axis,))[0].through(window)
+        for axis, window in zip(axes, windows, strict=True)
+    ]
+
+
+def in_a_row(walk: Walk, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """The axes, if neighbours in a box are neighbours in the image."""
+    if not all(axis.in_a_row for axis in axes):
+        raise ValueError(
+            f"layer {walk.here!r} slides along an axis on which the positions of box {walk.k} do not lie in a row: "
+            "they were reshaped, or are features that local networks share among them. It cannot be composed"
+        )
+    return axes
+
+
 def slid(walk: Walk, after: Activation, before: Activation, layer: Any = None) -> Activation:
     """`after`, with what a window does to the axes put to its account."""
     pairs = list(zip(before.axes[2:], after.axes[2:], strict=True))
+    return moved(walk, after, pairs, _shrinking(layer), _pads(layer))
+
+
+def moved(
+    walk: Walk, after: Activation, pairs: Sequence[tuple[Axis, Axis]], why: tuple[str, str], again: bool = False
+) -> Activation:
+    """`after`, with what happened to its axes, each as it was and as it is, put to the account of the operation;
+    `again`, if that shrank before too."""
     for a, (old, new) in enumerate(pairs):
         if new.local < 1 or new.whole < 1:
             what, left = (f"box {walk.k}", old.local) if new.whole > 0 else ("the input", old.whole)
@@ -100,8 +136,8 @@ def slid(walk: Walk, after: Activation, before: Activation, layer: Any = None) -
         if old.aligned and not new.aligned:
             reason = f"would begin box {walk.k} at position {float(new.start):g} of its map along axis {a}"
             after = after.blamed(Cause(walk.here, reason, ALIGNED))
-    if any(new.aligned and not new.total and (old.total or _pads(layer)) for old, new in pairs):
-        after = replace(after, shrinks=(*after.shrinks, Cause(walk.here, *_shrinking(layer), Case.FIELD)))
+    if any(new.aligned and not new.total and (old.total or again) for old, new in pairs):
+        after = replace(after, shrinks=(*after.shrinks, Cause(walk.here, *why, Case.FIELD)))
     return after
 
 
@@ -177,7 +213,16 @@ def dense(walk: Walk, layer: nn.Linear, x: Activation) -> Activation:
     make = partial(nn.Linear, features.local, out.local, layer.bias is not None, **like(layer.weight))
     places = {"weight": (out.index[:, None], features.index[None, :]), "bias": (out.index,)}
     causes = walk.fit(layer, Fit(make, places, 0 if mean else None))
+    causes += _apart(walk, x.axes[:-1])
     return replace(x, axes=(*x.axes[:-1], out), output=walk.is_output).blamed(*causes)
+
+
+def _apart(walk: Walk, others: Sequence[Axis]) -> tuple[Cause, ...]:
+    """Why an output layer that leaves other axes as they are does not give a sum."""
+    if not walk.is_output or all(axis.undivided or axis.is_map for axis in others):
+        return ()
+    reason = "gives an output for each of features that local networks share among them"
+    return (Cause(walk.here, reason, "a dense layer on the flattened map"),)
 
 
 def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:

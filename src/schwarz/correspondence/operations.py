@@ -11,44 +11,91 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from schwarz.correspondence.activation import Activation, Case, Cause, merged
+from schwarz.correspondence.activation import Activation, Case, Cause
 from schwarz.correspondence.index_maps import Axis
-from schwarz.correspondence.layers import Walk, slid
-from schwarz.correspondence.shaping import together
+from schwarz.correspondence.layers import Walk, in_a_row, slid, through
+from schwarz.correspondence.shaping import Sides, local, together, union, whole
 from schwarz.correspondence.windows import Window
+from schwarz.task import Task
 
 
 def elementwise(walk: Walk, x: Activation, *others: Any, **options: Any) -> Activation:
     """Each value by itself, or with the value in the same place of other activations."""
-    given = [x, *(each for each in others if isinstance(each, Activation))]
-    if len(given) == 1:
-        return replace(x, output=False)
-    axes, causes = together(walk, [each.axes for each in given])
-    made = Activation(
-        axes,
-        merged(*(each.causes for each in given), causes),
-        merged(*(each.shrinks for each in given)),
-        all(each.output for each in given),
-    )
-    if made.is_map and any(each.causes and not each.is_map for each in given):
-        reason = "joins a map with values made of the whole image, or of the box in a local network"
-        made = made.blurred().blamed(Cause(walk.here, reason, "the same network without this gate"))
-    if any(each.output for each in given) and not made.output:
-        made = made.blamed(Cause(walk.here, "joins the output with something else", "an output that nothing follows"))
-    return made
+    given, made = _joined(walk, x, others, options)
+    return replace(made, output=walk.side_by_side and all(each.output for each in given))
+
+
+def added(walk: Walk, x: Activation, *others: Any, **options: Any) -> Activation:
+    """Sums, differences and the negative: of outputs they are outputs."""
+    given, made = _joined(walk, x, others, options)
+    shifted = any(isinstance(each, (int, float)) for each in others)
+    return replace(made, output=all(each.output for each in given) and (walk.side_by_side or not shifted))
+
+
+def scaled(walk: Walk, x: Any, *others: Any, **options: Any) -> Activation:
+    """Products and quotients: the output times a number is an output."""
+    if not isinstance(x, Activation):
+        return elementwise(walk, *others, x, **options)
+    number = x.output and all(isinstance(each, (int, float)) for each in others)
+    return replace(elementwise(walk, x, *others, **options), output=number)
+
+
+def _joined(walk: Walk, x: Activation, others: Any, options: Any) -> tuple[list[Activation], Activation]:
+    """All activations of an operation, and what is made of them value by value."""
+    given = [x, *(each for each in (*others, *options.values()) if isinstance(each, Activation))]
+    made = replace(x, behind=False)
+    if len(given) > 1:
+        given = _stretched(given)
+        axes, causes = together(walk, [each.axes for each in given])
+        made = union(given, axes).blamed(*causes)
+        if made.is_map and any(each.causes and not each.is_map for each in given):
+            reason = "joins a map with values made of the whole image, or of the box in a local network"
+            made = made.blurred().blamed(Cause(walk.here, reason, "the same network without this gate"))
+    if any(isinstance(each, Sides) and each.whole != each.local for each in (*others, *options.values())):
+        made = made.blamed(Cause(walk.here, "computes with a size that a box has smaller", "a number"))
+    return given, made
+
+
+def _stretched(given: Sequence[Activation]) -> list[Activation]:
+    """An axis of one position that meets a longer one gives its value to all positions."""
+
+    def longest(a: int) -> int:
+        return max(each.axes[a].whole for each in given if len(each.axes) >= -a)
+
+    spread = ((each, range(-len(each.axes), 0)) for each in given)
+    return [each.read_whole([each.axes[a] for a in axes if each.axes[a].whole < longest(a)]) for each, axes in spread]
 
 
 def unchanged(walk: Walk, x: Activation, *args: Any, **options: Any) -> Activation:
-    """Dropout, identity, a copy: the values themselves."""
+    """Identity, a copy, another dtype: the values themselves."""
     return x
 
 
+def dropped(walk: Walk, x: Activation, p: float = 0.5, training: bool = True, inplace: bool = False) -> Activation:
+    """Dropout as a function: the identity in eval mode, if it is told."""
+    if training and p and not walk.training:
+        x = x.blurred().blamed(Cause(walk.here, "drops at random in eval mode too", "training=self.training"))
+    return x
+
+
+def squashed(walk: Walk, x: Activation, *args: Any, **options: Any) -> Activation:
+    """Sigmoids: behind the output they are the classification module of labels that do not exclude one another."""
+    return replace(elementwise(walk, x), behind=x.output and walk.task is Task.CLASSIFICATION)
+
+
+def over_classes(walk: Walk, x: Activation, *args: Any, **options: Any) -> Activation:
+    """Softmax: behind the output it leaves the logits what they are (2.17); elsewhere it mixes all networks."""
+    if x.output and walk.task is Task.CLASSIFICATION:
+        return replace(x, output=False, behind=True)
+    return over_features(walk, x)
+
+
 def over_features(walk: Walk, x: Activation, *args: Any, **options: Any) -> Activation:
-    """Softmax and the like: behind the output they leave the logits what they are; elsewhere they mix all networks."""
-    if x.output or walk.boxes == 1:
-        return replace(x, output=False)
+    """What makes features comparable with one another mixes those of all networks."""
+    if walk.boxes == 1 and all(axis.undivided for axis in x.axes):
+        return x
     cause = Cause(walk.here, "normalises over the features of all local networks", "no such layer inside")
-    return x.blurred().blamed(cause)
+    return replace(x.blurred(), output=False, behind=False).blamed(cause)
 
 
 def pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
@@ -60,13 +107,23 @@ def pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     def each(value: Any) -> Sequence[Any]:
         return value if isinstance(value, (tuple, list)) else (value,) * len(places)
 
+    size, size_k = ([side(n) for n in each(side(layer.kernel_size))] for side in (whole, local))
+    if size != size_k:
+        if (size, size_k) != ([axis.whole for axis in places], [axis.local for axis in places]):
+            raise ValueError(f"operation {walk.here!r}: a window whose size depends on the box's cannot be composed")
+        return _global_pooling(walk, layer, x)
     options = zip(
-        each(layer.kernel_size), each(layer.stride or layer.kernel_size), each(getattr(layer, "padding", 0)),
+        size, each(layer.stride or size), each(getattr(layer, "padding", 0)),
         each(getattr(layer, "dilation", 1)), strict=True,
     )  # fmt: skip
     windows = [Window(k, s, (p, p), d, ceil_mode=layer.ceil_mode) for k, s, p, d in options]
-    moved = [axis.through(window) for axis, window in zip(places, windows, strict=True)]
-    return slid(walk, replace(x, axes=(*x.axes[:2], *moved), output=False), x, layer)
+    return slid(walk, replace(x, axes=(*x.axes[:2], *through(walk, places, windows)), output=False), x, layer)
+
+
+def _global_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
+    """One value a channel."""
+    rule = reduced if "Avg" in type(layer).__name__ else largest
+    return rule(walk, x, tuple(range(2, len(x.axes))), True)
 
 
 def adaptive_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
@@ -75,7 +132,7 @@ def adaptive_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     wanted = layer.output_size if isinstance(layer.output_size, (tuple, list)) else (layer.output_size,) * len(places)
     sizes = [axis.whole if n is None else n for n, axis in zip(wanted, places, strict=True)]
     if all(n == 1 for n in sizes):
-        return reduced(walk, x, tuple(range(2, len(x.axes))), True)
+        return _global_pooling(walk, layer, x)
     if all(axis.undivided for axis in places):
         return replace(x, axes=(*x.axes[:2], *(Axis.all(n) for n in sizes)), output=False)
     reason = f"divides the map into {' x '.join(map(str, sizes))} bins; a local network divides its box into as many"
@@ -85,19 +142,27 @@ def adaptive_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
 
 
 def reduced(walk: Walk, x: Activation, dim: Any = None, keepdim: bool = False, **options: Any) -> Activation:
-    """One value for all positions of some axes: their mean, sum or maximum."""
-    axes = range(len(x.axes)) if dim is None else (dim,) if isinstance(dim, int) else dim
+    """One value for all positions of some axes: their mean or sum."""
+    axes = options.get("axis", dim)
+    axes = range(len(x.axes)) if axes is None else (axes,) if isinstance(axes, int) else axes
     gone = sorted({a % len(x.axes) for a in axes})
     read = [x.axes[a] for a in gone]
+    undivided = all(axis.undivided for axis in read)
+    x = x.read_whole(read)
     kept = [axis if a not in gone else Axis.all(1) for a, axis in enumerate(x.axes) if a not in gone or keepdim]
-    after = replace(x, axes=tuple(kept), output=x.output and all(axis.places for axis in read))
-    if all(axis.undivided for axis in read):
+    after = replace(x, axes=tuple(kept), behind=False)
+    if undivided:
         return after
-    after = after.read_whole(read)
     if any(axis.places for axis in read):
         cause = Cause(walk.here, "pools the whole map; a local network has its box only", "flatten", Case.FIELD)
         return replace(after.blamed(cause), shrinks=())
     return after.blamed(Cause(walk.here, "reduces over the features of all local networks", "a dense layer"))
+
+
+def largest(walk: Walk, x: Activation, dim: Any = None, keepdim: bool = False, **options: Any) -> Activation:
+    """The maximum or minimum of all positions of some axes: that of a sum is not the sum of those."""
+    after = reduced(walk, x, dim, keepdim, **options)
+    return replace(after, output=x.output and after.causes != x.causes)
 
 
 def upsampling(walk: Walk, layer: Any, x: Activation) -> Activation:
@@ -109,12 +174,12 @@ def enlarged(
     align_corners: bool | None = None, **options: Any,
 ) -> Activation:  # fmt: skip
     """By a whole factor, nearest or linear; align_corners stretches a box by another factor than the image."""
-    places = x.axes[2:]
+    places = in_a_row(walk, x.axes[2:])
     factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(places)
     if mode not in ("nearest", "linear", "bilinear", "trilinear") or any(f is None or f != int(f) for f in factors):
         raise ValueError(f"layer {walk.here!r}: up-sampling {mode!r} to a size, or by a fraction, cannot be composed")
     moved = [axis.enlarged(int(f), mode != "nearest") for axis, f in zip(places, factors, strict=True)]
-    after = replace(x, axes=(*x.axes[:2], *moved))
+    after = replace(x, axes=(*x.axes[:2], *moved), output=False)
     if mode != "nearest":
         after = slid(walk, after, x)
     if align_corners and not all(axis.undivided for axis in places):

@@ -1,6 +1,6 @@
 """What the walks through a network have found, and which case its composition is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import lcm
@@ -39,8 +39,8 @@ class Correspondence:
     def causes(self) -> tuple[Cause, ...]:
         """Why the composed network is not exact, in the order of the network."""
         ends = {*self.outputs, *self._end.all_input_nodes}
-        found = merged(*(value.causes for walk in self.nodes for node in ends
-                         if isinstance(value := walk[node], Activation)), self._maps, self._common)  # fmt: skip
+        values = [value for walk in self.nodes for node in ends if isinstance(value := walk[node], Activation)]
+        found = merged(*(value.read_whole(value.axes).causes for value in values), *self._apart, self._common)
         order = {name_of(node): i for i, node in enumerate(self.graph.graph.nodes)}
         named = (replace(cause, nearest=self._aligned) if cause.nearest == ALIGNED else cause for cause in found)
         return tuple(sorted(_one_each(named), key=lambda cause: order.get(cause.layer, 0)))
@@ -80,14 +80,17 @@ class Correspondence:
         return next(node for node in self.graph.graph.nodes if node.op == "output")
 
     @property
-    def _maps(self) -> tuple[Cause, ...]:
-        """Outputs that keep places of the image."""
-        reason = "gives an output that keeps places: what each network says of its own box has no sum"
-        return tuple(
-            Cause(name_of(node), reason, "a dense layer on the flattened map")
-            for node in self.outputs
-            if len(self.partition) > 1 and self.nodes[0][node].is_map
-        )
+    def _apart(self) -> Iterator[tuple[Cause, ...]]:
+        """Outputs of which local networks have parts, so that there is nothing to sum."""
+        places = "gives an output that keeps places: what each network says of its own box has no sum"
+        channels = "gives outputs of which every local network has others"
+        for walk in self.nodes:
+            for node in self.outputs:
+                apart = [axis for axis in walk[node].axes if not axis.undivided and axis.is_map >= axis.places]
+                is_map = any(axis.is_map for axis in apart)
+                if is_map or (apart and self.task is not Task.AUTOENCODER):
+                    reason = places if is_map else channels
+                    yield (Cause(name_of(node), reason, "a dense layer on the flattened map"),)
 
     @cached_property
     def _common(self) -> tuple[Cause, ...]:

@@ -20,7 +20,7 @@ def recurrent(walk: Walk, layer: Any, x: Activation, state: Any = None) -> tuple
     """(2.27): gates are stacked; input-to-hidden and hidden-to-hidden weights share the map of the hidden state."""
     time = x.axes[1 if layer.batch_first else 0]
     if not time.undivided:
-        x = x.blamed(Cause(walk.here, "reads a time axis that is cut", "a partition of the features alone"))
+        x = x.blurred().blamed(Cause(walk.here, "reads a time axis that is cut", "a partition of the features alone"))
     if layer.proj_size:
         raise ValueError(f"layer {walk.here!r}: a projected LSTM (proj_size) cannot be composed")
     x = x.read_whole(x.axes[-1:])

@@ -23,12 +23,18 @@ from schwarz.correspondence.layers import (
 )
 from schwarz.correspondence.operations import (
     adaptive_pooling,
+    added,
+    dropped,
     elementwise,
     enlarged,
+    largest,
+    over_classes,
     over_features,
     pooling,
     reduced,
+    scaled,
     shuffled,
+    squashed,
     unchanged,
     upsampling,
 )
@@ -75,25 +81,29 @@ ZERO_PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.ConstantPad1d, nn.Cons
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys(
         _named(
-            "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "sigmoid", "leaky_relu", "softplus",
-            "softsign", "hardtanh", "hardswish", "hardsigmoid", "logsigmoid", "tanhshrink", "softshrink", "hardshrink",
-            "add", "sub", "mul", "div", "maximum", "minimum", "neg", "abs", "exp", "square", "sqrt", "sin", "cos",
-            "clamp", "pow",
+            "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "leaky_relu", "softplus",
+            "softsign", "hardtanh", "hardswish", "hardsigmoid", "tanhshrink", "softshrink", "hardshrink",
+            "maximum", "minimum", "abs", "exp", "square", "sqrt", "sin", "cos", "clamp", "pow",
         ),
         elementwise,
     ),
+    operator.pow: elementwise,
     **dict.fromkeys(
-        [operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pow, operator.iadd,
-         operator.isub, operator.imul, operator.itruediv],
-        elementwise,
+        [*_named("add", "sub", "neg"), operator.add, operator.sub, operator.neg, operator.iadd, operator.isub], added
     ),
     **dict.fromkeys(
-        _named("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "clone", "contiguous", "detach", "to",
-               "float", "double", "half", "bfloat16"),
+        [*_named("mul", "div"), operator.mul, operator.truediv, operator.imul, operator.itruediv], scaled
+    ),
+    **dict.fromkeys(_named("sigmoid", "logsigmoid"), squashed),
+    **dict.fromkeys(
+        _named("clone", "contiguous", "detach", "to", "float", "double", "half", "bfloat16"),
         unchanged,
     ),
-    **dict.fromkeys(_named("softmax", "log_softmax", "normalize"), over_features),
-    **dict.fromkeys(_named("mean", "sum", "amax", "amin"), reduced),
+    **dict.fromkeys(_named("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"), dropped),
+    **dict.fromkeys(_named("softmax", "log_softmax"), over_classes),
+    **dict.fromkeys(_named("normalize"), over_features),
+    **dict.fromkeys(_named("mean", "sum"), reduced),
+    **dict.fromkeys(_named("amax", "amin"), largest),
     **dict.fromkeys(_named("reshape", "view"), reshaped),
     **dict.fromkeys(_named("flatten"), flattened),
     **dict.fromkeys(_named("permute"), permuted),
@@ -153,8 +163,8 @@ MODULES: dict[type[nn.Module], Callable[..., Any]] = {
 
 PLAIN: dict[type[nn.Module], Callable[..., Any]] = {
     **dict.fromkeys(
-        [nn.ReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid, nn.LeakyReLU,
-         nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.LogSigmoid, nn.Tanhshrink,
+        [nn.ReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.LeakyReLU,
+         nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanhshrink,
          nn.Softshrink, nn.Hardshrink, nn.Threshold],
         elementwise,
     ),
@@ -162,6 +172,8 @@ PLAIN: dict[type[nn.Module], Callable[..., Any]] = {
         [nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout],
         unchanged,
     ),
-    **dict.fromkeys([nn.Softmax, nn.LogSoftmax, nn.Softmax2d, nn.Softmin], over_features),
+    **dict.fromkeys([nn.Sigmoid, nn.LogSigmoid], squashed),
+    **dict.fromkeys([nn.Softmax, nn.LogSoftmax, nn.Softmax2d], over_classes),
+    nn.Softmin: over_features,
 }  # fmt: skip
 """Layers that are a function of their input alone."""

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from schwarz.correspondence.activation import Activation, Case, Cause, merged
+from schwarz.correspondence.activation import Activation, Cause, merged
 from schwarz.correspondence.index_maps import Axis, joined, multiplied, share, split
-from schwarz.correspondence.layers import Walk
+from schwarz.correspondence.layers import Walk, moved
 from schwarz.correspondence.windows import Window
 
 
@@ -51,7 +51,8 @@ def reshaped(walk: Walk, x: Activation, *shape: Any) -> Activation:
             x = x.blamed(Cause(walk.here, reason, "nn.ChannelShuffle where it is one, or no reordering"))
             made = [Axis.of(n, _some(walk, n, m)) for n, m in zip(sizes, locals_, strict=True)]
         axes += made
-    return replace(x, axes=tuple(axes))
+    after = replace(x, axes=tuple(axes))
+    return after.fieldless() if x.mixed else after
 
 
 def flattened(walk: Walk, x: Activation, start_dim: int = 0, end_dim: int = -1) -> Activation:
@@ -89,6 +90,9 @@ def unsqueezed(walk: Walk, x: Activation, dim: int) -> Activation:
 def squeezed(walk: Walk, x: Activation, dim: Any = None) -> Activation:
     dims = range(len(x.axes)) if dim is None else (dim,) if isinstance(dim, int) else dim
     gone = {d % len(x.axes) for d in dims if x.axes[d].whole == 1}
+    if any(x.axes[d].local == 1 != x.axes[d].whole for d in dims):
+        raise ValueError(f"operation {walk.here!r}: squeezes an axis that is 1 in box {walk.k} alone")
+    x = x.read_whole([x.axes[a] for a in gone])
     return replace(x, axes=tuple(axis for a, axis in enumerate(x.axes) if a not in gone))
 
 
@@ -99,12 +103,14 @@ def concatenated(walk: Walk, parts: Sequence[Activation], dim: int = 0) -> Activ
         raise ValueError(f"operation {walk.here!r} joins maps along a partitioned axis: it cannot be composed")
     others, causes = together(walk, [[*part.axes[:at], Axis.all(1), *part.axes[at + 1 :]] for part in parts])
     axes = (*others[:at], joined([part.axes[at] for part in parts]), *others[at + 1 :])
-    return Activation(
-        axes,
-        merged(*(part.causes for part in parts), causes),
-        merged(*(part.shrinks for part in parts)),
-        all(part.output for part in parts),
-    )
+    return replace(union(parts, axes), output=all(part.output for part in parts)).blamed(*causes)
+
+
+def union(parts: Sequence[Activation], axes: tuple[Axis, ...]) -> Activation:
+    """What is made of several activations: whatever is true of one of them."""
+    causes, shrinks = merged(*(part.causes for part in parts)), merged(*(part.shrinks for part in parts))
+    made = Activation(axes, causes, shrinks, mixed=any(part.mixed for part in parts))
+    return made.fieldless() if made.mixed else made
 
 
 def stacked(walk: Walk, parts: Sequence[Activation], dim: int = 0) -> Activation:
@@ -120,7 +126,7 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
         at = keys.index(Ellipsis)
         some = len(x.axes) - sum(each is not None for each in keys) + 1
         keys[at : at + 1] = [slice(None)] * some
-    axes, rest = [], list(x.axes)
+    axes, rest, pairs = [], list(x.axes), []
     for each in keys:
         if each is None:
             axes.append(Axis.all(1))
@@ -128,24 +134,27 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
         axis = rest.pop(0)
         if isinstance(each, slice):
             axes.append(_cropped(walk, axis, each))
+            pairs.append((axis, axes[-1]))
         elif not isinstance(each, int) or not axis.undivided:
             raise ValueError(f"operation {walk.here!r}: {each!r} picks from an axis that is divided: no index map")
-    return replace(x, axes=(*axes, *rest))
+    why = "takes other positions of a box than of the image", "a crop of what the cuts touch: as much at either end"
+    return moved(walk, replace(x, axes=(*axes, *rest)), pairs, why)
 
 
 def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Activation:
     """So many positions around, or fewer where the padding is negative."""
     axes = list(x.axes)
     for a, by in enumerate(zip(pad[::2], pad[1::2], strict=True), 1):
+        if any(by) and not axes[-a].in_a_row:
+            raise ValueError(
+                f"operation {walk.here!r} pads channels that local networks share among them: it cannot be composed; a "
+                "1x1 convolution to more channels can"
+            )
         window = Window(1, padding=by, wraps=mode == "circular", reflects=mode in ("reflect", "replicate"))
-        axes[-a] = axes[-a].padded(by, by) if mode == "constant" else axes[-a].through(window)
-        if axes[-a].local < 1:
-            raise ValueError(f"operation {walk.here!r}: box {walk.k} leaves no position along axis {-a}")
-    after = replace(x, axes=tuple(axes), output=False)
-    if any(not new.total and old.total for old, new in zip(x.axes, axes, strict=True)):
-        cause = Cause(walk.here, "pads at the cuts, where the global network has pixels", "no padding", Case.FIELD)
-        after = replace(after, shrinks=(*after.shrinks, cause))
-    return after
+        if not window.alone:
+            axes[-a] = axes[-a].padded(by, by) if mode == "constant" else axes[-a].through(window)
+    why = "pads at the cuts, where the global network has pixels", "no padding"
+    return moved(walk, replace(x, axes=tuple(axes), output=False), list(zip(x.axes, axes, strict=True)), why)
 
 
 def padding_layer(walk: Walk, layer: Any, x: Activation) -> Activation:

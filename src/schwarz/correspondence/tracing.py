@@ -1,5 +1,7 @@
 """A network as its graph of operations, and what the graph as a whole says about its layers."""
 
+from inspect import signature
+from itertools import islice, takewhile
 from math import lcm
 from typing import Any
 
@@ -10,6 +12,9 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
 CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
+SAME = {*vars(type("_", (), {})), "__init__", "__annotations__", "__constants__", "__repr__", "extra_repr",
+        "reset_parameters"}  # fmt: skip
+"""What a class may define that is derived from one of torch's layers, and is that layer still."""
 WEIGHTED = (*CONVOLUTIONS, *TRANSPOSED, nn.Linear, *RECURRENT, *CELLS)
 
 
@@ -20,8 +25,15 @@ class _Tracer(fx.Tracer):
     path = ""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        known = next((base for base in type(m).__mro__ if base.__module__.startswith("torch.nn")), nn.Module)
-        return known is not nn.Module and known is not nn.Sequential and type(m).forward is known.forward
+        derived = list(takewhile(lambda base: not base.__module__.startswith("torch.nn"), type(m).__mro__))
+        known = type(m).__mro__[len(derived)]
+        changed = {name for base in derived for name in vars(base) if hasattr(known, name)} - SAME
+        return known is not nn.Module and known is not nn.Sequential and not changed
+
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        """The image alone is followed; whatever else `forward` takes has its default."""
+        _, image = islice(signature(root_fn).parameters, 2)
+        return root_fn, [self.root, self.create_proxy("placeholder", image, (), {})]
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         before, self.path = self.path, self.path_of_module(m)
@@ -32,7 +44,7 @@ class _Tracer(fx.Tracer):
 
 def trace(module: nn.Module) -> fx.GraphModule:
     """The graph of a module; ValueError naming the part of it that torch.fx cannot follow."""
-    tracer = _Tracer()
+    tracer, before = _Tracer(), set(vars(module))
     try:
         return fx.GraphModule(module, tracer.trace(module))
     except (TraceError, TypeError, ValueError, RuntimeError, AttributeError) as fault:
@@ -40,6 +52,9 @@ def trace(module: nn.Module) -> fx.GraphModule:
         raise ValueError(
             f"{place} cannot be traced: {first_line(fault)}. What it does must not depend on values or shapes."
         ) from None
+    finally:
+        for constant in set(vars(module)) - before:  # torch.fx leaves them behind; the graph has its own
+            delattr(module, constant)
 
 
 def first_line(fault: Exception) -> str:

@@ -12,9 +12,10 @@ import torch
 from torch import fx, nn
 from torch.fx.node import map_aggregate
 
-from schwarz.correspondence.activation import Activation, Cause
+from schwarz.correspondence.activation import Activation, Case, Cause
 from schwarz.correspondence.index_maps import Axis, multiplied, share
 from schwarz.correspondence.layers import Fit, too_few
+from schwarz.correspondence.operations import added, elementwise
 from schwarz.correspondence.outcome import Correspondence
 from schwarz.correspondence.rules import FUNCTIONS, LAYERS, MODULES, PLAIN
 from schwarz.correspondence.shaping import Sides, local, whole
@@ -32,8 +33,8 @@ from schwarz.correspondence.tracing import (
 from schwarz.partition import Partition
 from schwarz.task import Task
 
-BATCH = 2
-"""Images in a walk: more than one, so that no operation takes the batch for an axis of one."""
+BATCH = 61
+"""Images in a walk: a number that no operation takes for a size, nor for a multiple of one."""
 
 
 def correspond(
@@ -89,6 +90,8 @@ class _Walk(fx.Interpreter):
         super().__init__(graph, garbage_collect_values=False)
         self.extra_traceback = False
         self.k, self.boxes, self.task = k, len(partition), task
+        self.side_by_side = task is Task.AUTOENCODER and partition.complete
+        self.training = graph.training
         self.here, self.is_output, self.unit = "", False, 1
         self.values: dict[fx.Node, Any] = {}
         self.fits: dict[str, Fit] = {}
@@ -111,7 +114,17 @@ class _Walk(fx.Interpreter):
             raise ValueError(
                 f"operation {self.here!r} cannot be composed as it is called: {first_line(fault)}"
             ) from None
-        self.values[n] = value
+        self.values[n] = value = self._behind_the_output(n, value)
+        return value
+
+    def _behind_the_output(self, n: fx.Node, value: Any) -> Any:
+        """What is made of the output, and is not the output or its classification module, is no sum of anything."""
+        if self.boxes == 1 or not isinstance(value, Activation) or value.output or value.behind:
+            return value
+        given = [each for node in n.all_input_nodes if isinstance(each := self.values.get(node), Activation)]
+        if any(each.output or each.behind for each in given):
+            nearest = "an output that nothing follows but a softmax"
+            value = value.blamed(Cause(self.here, "works on the output of all networks together", nearest, Case.FIELD))
         return value
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -130,7 +143,7 @@ class _Walk(fx.Interpreter):
         if target not in FUNCTIONS:
             raise ValueError(f"operation {self.here!r} cannot be composed")
         first = next((i for i, each in enumerate(args) if isinstance(each, Activation)), 0)
-        if first and FUNCTIONS[target] is FUNCTIONS[operator.add]:  # 2 * x
+        if first and (FUNCTIONS[target] in (elementwise, added) or target in (operator.mul, torch.mul)):  # 2 * x
             args = (args[first], *args[:first], *args[first + 1 :])
         return FUNCTIONS[target](self, *args, **kwargs)
 
@@ -186,7 +199,7 @@ class _Walk(fx.Interpreter):
         fit = Fit(fit.make, places, fit.mean, fit.alone)
         before = self.fits.setdefault(self.here, fit)
         if not _same(before, fit):
-            if any(before.places[n][0].shape != places[n][0].shape for n in places):
+            if any(a.shape != b.shape for n in places for a, b in zip(before.places[n], places[n], strict=True)):
                 raise ValueError(
                     f"layer {self.here!r} is called twice, on maps of other widths: it cannot be decomposed"
                 )

@@ -22,6 +22,11 @@ class Window:
     ceil_mode: bool = False
 
     @property
+    def alone(self) -> bool:
+        """Whether every position is read alone, and stays where it is."""
+        return self.taps == 1 and self.stride == 1 and self.padding == (0, 0)
+
+    @property
     def reach(self) -> int:
         """From the first position of a window to its last."""
         return self.dilation * (self.taps - 1)
@@ -40,7 +45,8 @@ class Window:
         a, b = seen
         if b <= a:
             return 0, 0
-        enough = not self.wraps and not (self.reflects and b - a <= max(self.padding))
+        whole = (a, b) == (0, n) and low_edge and high_edge
+        enough = whole or (not self.wraps and not (self.reflects and b - a <= max(self.padding)))
         first = 0 if a == 0 and low_edge and enough else ceil(Fraction(a + self.padding[0], self.stride))
         last = (b - 1 + self.padding[0] - self.reach) // self.stride
         return ordered(first, self.size(n) if b == n and high_edge and enough else last + 1)
