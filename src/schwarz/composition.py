@@ -58,7 +58,7 @@ def compose(
     needed only where the layers do not tell it: the time steps of a recurrent network whose states are flattened.
     """
     found = matched(module, locals_, partition, task, input_shape)
-    if require is not None and list(Case).index(found.case) > list(Case).index(Case(require)):
+    if require is not None and found.case.rank > Case(require).rank:
         raise ValueError(f"composing is not {Case(require).value} but {found.case.value}: {found.causes[0]}")
     with torch.no_grad():
         for filling in _fillings(module, found):

@@ -18,6 +18,11 @@ class Case(StrEnum):
     INITIALISATION = "initialisation"
     """From some layer on nothing is theirs: a start for training."""
 
+    @property
+    def rank(self) -> int:
+        """0 for what holds most."""
+        return list(Case).index(self)
+
 
 @dataclass(frozen=True)
 class Cause:

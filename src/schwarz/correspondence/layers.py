@@ -78,7 +78,7 @@ def convolution(walk: Walk, layer: Any, x: Activation) -> Activation:
     at = (1 if isinstance(layer, TRANSPOSED) else 0) if mean else None
     alone = SEPARATE if layer.groups > 1 and not causes and not channels.undivided else ""
     causes += walk.fit(layer, Fit(make, {"weight": weight, "bias": (out.index,)}, at, alone))
-    causes += _apart(walk, places)
+    causes += _apart(walk, places if layer.groups == 1 else (out, *places))
     return slid(walk, replace(x, axes=(x.axes[0], out, *moved), output=walk.is_output), x, layer).blamed(*causes)
 
 

@@ -56,8 +56,7 @@ class Correspondence:
 
     @property
     def case(self) -> Case:
-        cases = {cause.case for cause in self.causes}
-        return max(cases, key=list(Case).index, default=Case.EXACT)
+        return max((cause.case for cause in self.causes), key=lambda case: case.rank, default=Case.EXACT)
 
     def agree(self, node: fx.Node, k: int) -> bool:
         """Whether (2.15) is claimed of an operation: what agrees on its axes is the same number in both networks."""
@@ -81,15 +80,11 @@ class Correspondence:
 
     @property
     def _apart(self) -> Iterator[tuple[Cause, ...]]:
-        """Outputs of which local networks have parts, so that there is nothing to sum."""
-        places = "gives an output that keeps places: what each network says of its own box has no sum"
-        channels = "gives outputs of which every local network has others"
+        """Outputs of which each local network has its places alone, so that there is nothing to sum."""
+        reason = "gives an output that keeps places: what each network says of its own box has no sum"
         for walk in self.nodes:
             for node in self.outputs:
-                apart = [axis for axis in walk[node].axes if not axis.undivided and axis.is_map >= axis.places]
-                is_map = any(axis.is_map for axis in apart)
-                if is_map or (apart and self.task is not Task.AUTOENCODER):
-                    reason = places if is_map else channels
+                if any(axis.is_map and not axis.undivided for axis in walk[node].axes):
                     yield (Cause(name_of(node), reason, "a dense layer on the flattened map"),)
 
     @cached_property
@@ -111,8 +106,12 @@ class Correspondence:
 
 
 def _one_each(causes: Iterable[Cause]) -> list[Cause]:
-    """The first cause of every layer: boxes differ in their numbers only."""
-    return list({cause.layer: cause for cause in reversed(list(causes))}.values())
+    """The worst cause of every layer, of like ones the first: boxes differ in their numbers only."""
+    worst: dict[str, Cause] = {}
+    for cause in causes:
+        if worst.setdefault(cause.layer, cause).case.rank < cause.case.rank:
+            worst[cause.layer] = cause
+    return list(worst.values())
 
 
 def _has_values(layer: nn.Module) -> bool:
