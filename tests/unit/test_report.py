@@ -46,6 +46,8 @@ def only(names: set[str]) -> dict[str, Any]:
     found["confusion"] = {name: counts for name, counts in found["confusion"].items() if name in names}
     if names == {"global"}:
         found["locals"] = []
+    if not names & {"composed", "composed_tuned"}:
+        found["verify"] = None
     kept = names | {f"local {row['box']}" for row in found["locals"]}
     found["curves"] = {name: values for name, values in found["curves"].items() if name in kept}
     return found
@@ -184,7 +186,7 @@ def test_a_subset_of_strategies_leaves_sections_out(names: set[str]) -> None:
 def test_what_a_run_lacks_is_left_out() -> None:
     given = example.results()
     given["lineage"]["mlflow_run_id"] = given["model"]["registered"] = None
-    given |= {"confusion": {}, "curves": {}, "locals": []}
+    given |= {"confusion": {}, "curves": {}, "locals": [], "verify": None}
     given["partition"] = {"shape": [8, 32, 32], "boxes": [[[0, 8], [0, 16], [0, 32]], [[0, 8], [16, 32], [0, 32]]]}
     html = page(given, np.zeros((0, 1, 8, 32, 32), np.uint8), [])
     assert [text(heading) for heading in tree(html).iter("h2")] == [

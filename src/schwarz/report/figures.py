@@ -77,6 +77,7 @@ def inline(figure: "Figure", name: str, title: str, description: str) -> str:
     width, height = (round(72 * size) for size in figure.get_size_inches())
     body = file.getvalue().split("</defs>", 1)[1]  # after matplotlib's own style sheet
     body = re.sub(r'<g id="[^"]*"', "<g", body)  # axes_1, text_3: the same in every figure
+    body = re.sub(r' id="image[^"]*"', "", body)  # the same for the same picture
     body = re.sub(r" font-family: [^;\"]*;", "", body)
     body = body.replace("xlink:href", "href")
     for colour, variable in VARIABLES.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schwarz.report import page as report
+from schwarz.report.features import svg
 from tests.unit import report_results as example
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ TEXTS = """() => [...document.querySelectorAll("svg.plot")].map(picture => {
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(report(example.results(), *example.samples()), encoding="utf-8")
+    samples, labels = example.samples()
+    path.write_text(report(example.results(), samples, labels, svg(example.pairs(), samples)), encoding="utf-8")
     return path
 
 
@@ -137,6 +139,6 @@ def test_in_a_sandboxed_frame(browser: "Browser", file: Path, artifacts: Path, t
     with opened(browser, outer, viewport={"width": 1000, "height": 5600}) as page:
         inside = page.frames[1]
         assert inside.locator("h1").inner_text() == "composed_tuned won on validation"
-        assert inside.locator("svg.plot").count() == 11
+        assert inside.locator("svg.plot").count() == 12
         assert inside.locator("svg image").first.bounding_box()["width"] > 50  # type: ignore[index]  # fails here if None
         page.screenshot(path=artifacts / "report-frame.png")

@@ -1,0 +1,163 @@
+"""What the report says of a composition, and Figure 3.7."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from schwarz.report import features, page
+from schwarz.report.composition import claims, deciding, small, summary
+from tests.unit import report_results as example
+from tests.unit.test_report import table, text, tree
+
+
+def section(html: str) -> str:
+    """The words of the section on composing."""
+    (found,) = [each for each in tree(html).iter("section") if text(each).startswith("What composing keeps")]
+    return text(found)
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return page(example.results(), *example.samples())
+
+
+def test_the_case_the_deciding_layers_and_what_would_be_exact(html: str) -> None:
+    shown = section(html)
+    assert "Checked on 256 validation images" in shown
+    assert "field: on its activation field every feature is that of a local network" in shown
+    assert "pads at the cuts, where the global network has pixels (so do 5 more). Exact would be: padding 0." in shown
+    assert "was not seen" not in shown
+
+
+def test_every_field_with_the_largest_difference_there(html: str) -> None:
+    assert table(html, "fields") == [
+        ["features.0", "32 x 32", "15 x 15 each", "0"],
+        ["features.3", "32 x 32", "14 x 14 each", "0"],
+        ["features.6", "32 x 32", "13 x 13 each", "4.8e-07"],
+        ["features.9", "16 x 16", "6 x 6 each", "4.8e-07"],
+        ["features.20", "8 x 8", "none", "nothing is claimed"],
+    ]
+
+
+def test_both_sides_of_the_theorems_and_whether_they_are_claimed(html: str) -> None:
+    rows = table(html, "theorems")
+    assert [row[1:] for row in rows] == [
+        ["4.8e-07", "1.2e-04", "holds"],
+        ["18.03", "0.00462", "not claimed"],
+        ["7", "0", "not claimed"],
+        ["1.26", "0", "not claimed"],
+        ["141.7", "461", "holds here, not claimed"],
+    ]
+    assert [row[0].split(" ")[0] for row in rows] == ["(2.15)", "(2.16)", "Theorem", "(2.21):", "(2.19):"]
+
+
+def test_both_accuracies_of_the_statistics(html: str) -> None:
+    assert "0.8239 on validation with those kept and 0.8061 with those recomputed; this run keeps them" in section(html)
+
+
+def test_an_exact_composition_has_no_deciding_layers_and_claims_all() -> None:
+    found = example.verify() | {"case": "exact", "exact": True, "causes": [], "logit_gap": 0.001}
+    found["bounds"] = [bound | {"holds": True} for bound in found["bounds"]]
+    html = page(example.results() | {"verify": found}, *example.samples())
+    assert tree(html).find(".//dl[@id='deciding']") is None
+    assert {row[-1] for row in table(html, "theorems")} == {"holds"}
+
+
+def test_what_does_not_hold_is_said_to_be_so() -> None:
+    found = example.verify() | {"holds": False, "feature_gap": 0.5}
+    html = page(example.results() | {"verify": found}, *example.samples())
+    assert "Something that this case claims was not seen" in section(html)
+    assert table(html, "theorems")[0][1:] == ["0.5", "1.2e-04", "does not hold"]
+
+
+def test_a_run_that_composed_nothing_has_no_such_section() -> None:
+    assert "What composing keeps" not in page(example.results() | {"verify": None}, *example.samples())
+
+
+def test_layers_with_the_same_fields_are_one_entry() -> None:
+    whole, none = [[[0, 4]], [[2, 6]]], [[[0, 0]], [[0, 0]]]
+    layers = [
+        {"name": "conv", "map": [6], "fields": whole, "gap": 1e-7},
+        {"name": "relu", "map": [6], "fields": whole, "gap": 2e-7},
+        {"name": "pool", "map": [3], "fields": none, "gap": None},
+        {"name": "dense", "map": [], "fields": [[], []], "gap": None},
+    ]
+    assert summary({"case": "field", "layers": layers}) == {
+        "case": "field",
+        "fields": [
+            {"layer": "conv", "map": [6], "fields": whole, "gap": 2e-7},
+            {"layer": "pool", "map": [3], "fields": none, "gap": None},
+        ],
+    }
+
+
+def test_what_leaves_nothing_is_named_before_what_leaves_a_field() -> None:
+    def cause(layer: str, nearest: str, case: str) -> dict[str, str]:
+        return {"layer": layer, "reason": "", "nearest": nearest, "case": case}
+
+    causes = [
+        cause("a", "padding 0", "field"),
+        cause("b", "other starts", "initialisation"),
+        cause("c", "padding 0", "field"),
+    ]
+    assert [(first["layer"], more) for first, more in deciding(causes)] == [("b", 0), ("a", 1)]
+
+
+def test_differences_are_short() -> None:
+    assert [small(value) for value in (None, 0.0, 4.77e-7, 0.0046, 18.0319)] == ["", "0", "4.8e-07", "0.0046", "18.03"]
+
+
+def test_bounds_of_the_claims_are_those_of_the_verdict() -> None:
+    found = example.verify()
+    assert [claim.name for claim in claims(found)[2:]] == [bound["name"] for bound in found["bounds"]]
+
+
+def test_figure_3_7_stands_in_the_page_with_its_text_alternative() -> None:
+    images, labels = example.samples()
+    picture = features.svg(example.pairs(), images)
+    html = page(example.results(), images, labels, picture)
+    assert picture in html
+    titles = {element.get("id"): text(element) for element in tree(html).iter() if element.get("id")}
+    assert titles["features-text"] == (
+        "Largest difference on the activation fields: layer 1 (features.2) 0; layer 3 (features.8) 4.8e-07; "
+        "layer 5 (features.14) 4.8e-07."
+    )
+    ids = re.findall(r'\bid="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+    assert len(picture) < 100_000
+
+
+def test_figure_3_7_has_a_row_for_each_box_and_three_maps_for_each_layer() -> None:
+    picture = ElementTree.fromstring(features.svg(example.pairs(), example.samples()[0]))  # noqa: S314  # our own
+    words = [text(element) for element in picture.iter("text")]
+    assert [word for word in words if word.startswith("box")] == ["box 0", "box 1", "box 2", "box 3"]
+    assert words.count("local") == words.count("composed") == words.count("difference") == 3
+    assert "layer 5, 16x16" in words
+    assert "on the field: 4.8e-07" in words
+    assert sum(element.tag == "image" for element in picture.iter()) == 4 * (1 + 3 * 3)
+
+
+def test_nothing_is_outlined_where_nothing_is_claimed() -> None:
+    from dataclasses import replace
+
+    none = [replace(pair, claimed=False) for pair in example.pairs()]
+    picture = features.svg(none, example.samples()[0])
+    assert "on the field: not claimed" in picture
+    assert picture.count("var(--accent)") < features.svg(example.pairs(), example.samples()[0]).count("var(--accent)")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_is_equal_inside_the_outlines(tmp_path: Path, channels: int) -> None:
+    """The pixels of the first map and of the second, inside the field of the first box."""
+    features.write(tmp_path / "maps.png", example.pairs(), example.samples(channels)[0])
+    pixels = np.asarray(Image.open(tmp_path / "maps.png").convert("RGB")).astype(int)
+    left, top, side = 2 * (2 + 84 + 21), 2 * 44, 2 * 84 * 13 // 32
+    local, composed, difference = (pixels[top + 6 : top + side, x + 6 : x + side] for x in (
+        left, left + 2 * 89, left + 4 * 89))  # fmt: skip
+    assert abs(local - composed).max() <= 2
+    assert np.ptp(local) > 50
+    assert difference.min() > 250
