@@ -1,6 +1,6 @@
 """The command line around the real pipeline: a whole run, one that is interrupted, and all that is done with a run.
 
-The examples of `run`, `resume`, `track sync` and `compile` are run here.
+The examples of `run`, `resume`, `verify`, `track sync` and `compile` are run here.
 """
 
 import json
@@ -118,6 +118,16 @@ def test_all_metrics_were_sent(told: str, home: Path, line: str):
     status, out, err = finished(line, home)
     assert (status, err) == (0, "")
     assert "nothing was sent" in out
+
+
+@pytest.mark.parametrize("line", EXAMPLES["verify"])
+def test_what_composing_kept_is_verified(told: str, home: Path, line: str):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    status, out, err = finished(line, home)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (status, err) == (0, "")
+    assert out
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 15
 
 
 def test_an_interrupted_run_goes_on_and_reuses_what_is_done(tmp_path: Path):

@@ -60,12 +60,15 @@ def test_the_graph_and_the_plain_loop_give_the_same_weights(plain: RunFolder, tm
     graph = finished(create(tiny(), tmp_path / "run"), "subprocess")
     assert len(weights(plain)) == 4 + 6  # local networks; coarse, coherent, transfer, composed, tuned, global
     assert weights(graph) == weights(plain)
+    for name in ("verify.json", "features.svg"):
+        assert sha256(graph.steps / "compose" / name) == sha256(plain.steps / "compose" / name)
     assert not (graph.path / ".kfp").exists()
 
 
 def test_packing_boxes_into_fewer_pods_changes_no_weight(plain: RunFolder, tmp_path: Path):
     only = {"strategies": ["average"], "place.pods": 2}
     packed = finished(create(override(tiny(), only), tmp_path / "run"), "python")
+    assert (packed.results() or {})["verify"] is None  # nothing was composed
     assert sorted(weights(packed).values()) == sorted(
         v for k, v in weights(plain).items() if k.startswith("train_local")
     )
@@ -107,6 +110,20 @@ def test_results_hold_every_strategy_and_what_it_took(plain: RunFolder):
     assert results["strategies"]["average"]["cpu_s"] == pytest.approx(locals_)
     assert results["strategies"]["composed_tuned"]["cpu_s"] > locals_
     assert results["run"]["peak_memory_mb"] > 100
+
+
+def test_results_hold_what_composing_kept(plain: RunFolder):
+    results = plain.results()
+    assert results is not None
+    found, whole = results["verify"], read_json(plain.steps / "compose" / "verify.json")
+    assert {name: found[name] for name in found if name != "fields"} == {
+        name: whole[name] for name in whole if name != "layers"
+    }
+    assert (found["case"], found["holds"], found["images"]) == ("field", True, 60)
+    assert found["fields"][0]["fields"][0] == [[0, 15], [0, 15]]
+    assert found["statistics"]["used"] == "keep"
+    assert found["statistics"]["keep"] == results["strategies"]["composed"]["validation"]
+    assert "What composing keeps" in (plain.path / "report.html").read_text()
 
 
 def test_the_coarse_nets_own_validation_accuracy_is_that_of_nets_that_had_not_seen_the_image(plain: RunFolder):
