@@ -62,9 +62,10 @@ def ready(checkout: Path, run_folder: Path, sample: Path) -> Path:
     return checkout
 
 
-@pytest.mark.parametrize(
-    "example", [e for e in EXAMPLES if e.split()[1] not in ("run", "resume", "verify", "track", "compile")]
-)
+PIPED = ("run", "resume", "verify", "track", "compile")
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.split()[1] not in PIPED])
 def test_every_example_works(ready: Path, schwarz: Callable[..., Any], example: str) -> None:
     """Those of `run`, `resume`, `verify`, `track` and `compile` are run with the real pipeline, in tests/pipeline."""
     line, _, target = example.partition(" > ")
