@@ -1,0 +1,85 @@
+"""Theorem 2.1 of document 3 on random networks: where the case is exact, the composed network is its local networks
+together.
+
+The logits are the sum of the local ones (2.16), a prediction is their mean (2.22), a reconstruction puts them side by
+side; with overlap too, and with boxes that do not cover, although the paper assumes a complete partition (2.6).
+"""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from schwarz.composition import compose
+from schwarz.correspondence import Case as Claim
+from schwarz.correspondence import correspond
+from schwarz.decomposition import decompose
+from schwarz.partition import Partition
+from schwarz.task import Task
+from schwarz.theory import verify
+from tests.property.networks import Case, autoencoder_cases, exact_cases, randomise
+
+EXACT = settings(max_examples=80, deadline=None)
+
+
+def composed(case: Case, task: Task) -> tuple[nn.Module, list[nn.Module], Tensor]:
+    """The network with composed weights, its local networks as after training, three images."""
+    torch.manual_seed(case.seed)
+    randomise(case.network)  # what composing does not overwrite would be seen
+    locals_ = decompose(case.network, case.partition, case.shape, task)
+    randomise(*locals_)
+    compose(case.network, locals_, case.partition, task=task, require="exact", input_shape=case.shape)
+    x = torch.randn(3, *case.shape, dtype=torch.float64)
+    return case.network.eval(), [local.eval() for local in locals_], x
+
+
+def outputs(locals_: list[nn.Module], partition: Partition, x: Tensor) -> Tensor:
+    return torch.stack([local(box) for local, box in zip(locals_, partition.split(x), strict=True)])
+
+
+def assert_equal(one: Tensor, other: Tensor) -> None:
+    torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-10)
+
+
+@EXACT
+@given(exact_cases())
+def test_logits_of_the_composed_network_are_the_sum_of_the_local_ones(case: Case) -> None:
+    whole, locals_, x = composed(case, Task.CLASSIFICATION)
+    assert correspond(whole, case.partition, case.shape).case is Claim.EXACT
+    assert_equal(whole(x), outputs(locals_, case.partition, x).sum(0))
+
+
+@settings(max_examples=30, deadline=None)
+@given(exact_cases())
+def test_predictions_of_the_composed_network_are_the_mean_of_the_local_ones(case: Case) -> None:
+    whole, locals_, x = composed(case, Task.REGRESSION)
+    assert_equal(whole(x), outputs(locals_, case.partition, x).mean(0))
+
+
+@settings(max_examples=30, deadline=None)
+@given(autoencoder_cases(overlap=False))
+def test_reconstructions_of_a_complete_partition_lie_side_by_side_whatever_ends_them(case: Case) -> None:
+    whole, locals_, x = composed(case, Task.AUTOENCODER)
+    image = whole(x).reshape(x.shape)
+    for local, box, part in zip(locals_, case.partition, case.partition.split(x), strict=True):
+        assert_equal(image[box.slices], local(part).reshape(part.shape))
+
+
+@settings(max_examples=30, deadline=None)
+@given(autoencoder_cases(overlap=True))
+def test_reconstructions_of_overlapping_boxes_are_averaged_by_multiplicity(case: Case) -> None:
+    whole, locals_, x = composed(case, Task.AUTOENCODER)
+    parts = [local(part).reshape(part.shape) for local, part in zip(locals_, case.partition.split(x), strict=True)]
+    assert_equal(whole(x).reshape(x.shape), case.partition.assemble(parts))
+
+
+@settings(max_examples=40, deadline=None)
+@given(exact_cases(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
+def test_the_report_calls_it_exact_and_sees_all_that_it_claims(case: Case, task: Task) -> None:
+    whole, locals_, x = composed(case, task)
+    verdict = verify(whole, locals_, case.partition, x, task=task)
+    assert verdict.exact
+    assert verdict.holds
+    assert verdict.feature_gap < 1e-10
+    assert verdict.field_gap == 0
+    assert all(all(layer.claimed) for layer in verdict.layers)
