@@ -1,0 +1,154 @@
+"""What `verify` verifies: the networks of a finished run, or networks of a preset with random weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schwarz.cli.options import Words
+from schwarz.errors import WrongInput, nearest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from schwarz.blueprint import Blueprint
+    from schwarz.config import Config
+    from schwarz.images import Labelled
+    from schwarz.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A composed network, its local networks, and images."""
+
+    about: dict[str, Any]
+    lines: tuple[str, str]
+    """The same in words."""
+    blueprint: "Blueprint"
+    network: "nn.Module"
+    parts: "list[nn.Module]"
+    images: "Labelled"
+
+
+def named(name: str, changes: Words) -> "RunFolder":
+    """The run of that name, with all that verifying it needs; flags of the config are not for runs."""
+    from schwarz.cli.runs import find
+    from schwarz.presets import PRESETS
+
+    if changes:
+        raise WrongInput(f"--{next(iter(changes))} changes a PRESET, and {name!r} is none: a run is as it was.")
+    try:
+        run = find(name)
+    except WrongInput:
+        if Path(name).exists() or "/" in name or not nearest(name, PRESETS):
+            raise
+        raise WrongInput(f"no preset and no run {name!r}.{nearest(name, PRESETS)}") from None
+    if not {"composed", "composed_tuned"} & set(run.config.strategies):
+        raise WrongInput(
+            f"{run.path}: nothing was composed, its strategies are {', '.join(run.config.strategies)}. "
+            "A run with `--strategies composed` can be verified."
+        )
+    return run
+
+
+def trained(run: "RunFolder", count: int) -> Subject:
+    """The networks of a run, and at most `count` of its validation images."""
+    pods, composed, prepared = _steps(run)
+    from schwarz.blueprint import blueprint_of, load_fleet, load_whole
+    from schwarz.composition import compose
+    from schwarz.images import load, spread
+    from schwarz.steps.train_local import fleet
+
+    blueprint, parts = blueprint_of(composed), load_fleet(fleet(pods))
+    kept = run.config.compose.statistics == "keep"
+    if kept:
+        network = load_whole(composed).network
+    else:
+        network = compose(blueprint.global_network(0).eval(), parts, blueprint.partition)
+    held = load(prepared, "validation")
+    images = spread(held, count)
+    words = "" if kept else "; its statistics as they were before they were recomputed"
+    lines = (
+        f"{run.name}: {run.config.network.family} composed of its {len(parts)} trained local networks; images cut "
+        f"{run.config.partition.words}{words}",
+        f"{len(images)} of {len(held)} validation images, {_seen(blueprint)}",
+    )
+    about = {"run": str(run.path), "preset": run.config.preset, "weights": "trained", "from": "validation"}
+    return Subject(about, lines, blueprint, network, parts, images)
+
+
+def _steps(run: "RunFolder") -> tuple[list[Path], Path, Path]:
+    """The folders of the trained local networks, of the composed network and of the images, each of them whole."""
+    from schwarz.steps.frame import place_of, whole
+
+    locals_, composed, prepared = (place_of(run.path, name) for name in ("train_local", "compose", "prepare_data"))
+    pods = sorted(locals_.glob("*"))
+    for folder in (*(pods or [locals_]), composed, prepared):
+        if not whole(folder):
+            raise WrongInput(
+                f"{folder}: is missing or not whole. The run must be finished: `schwarz resume {run.path}`."
+            )
+    return pods, composed, prepared
+
+
+def fresh(config: "Config", count: int) -> Subject:
+    """Networks with random weights, and at most `count` training images of the data set."""
+    from schwarz.checks import check as fits
+    from schwarz.cli.run import check
+    from schwarz.runs import project_root
+    from schwarz.storage import fetch
+
+    config, info = check(config, project_root())
+    partition = fits(config, info)
+    fetch(info)
+    from schwarz.blueprint import Blueprint
+    from schwarz.composition import compose
+    from schwarz.data import channel_statistics
+
+    images = _first(info.folder, count)
+    mean, std = (tuple(map(float, values)) for values in channel_statistics(images.x))
+    blueprint = Blueprint(config.network, partition, info.shape, config.data.pad, mean, std, len(info.classes))
+    parts = blueprint.local_networks(config.seed)
+    for k, part in enumerate(parts):
+        _as_if_trained(part.eval(), config.seed + k)
+    network = compose(blueprint.global_network(config.seed).eval(), parts, partition)
+    lines = (
+        f"{config.preset}: {config.network.family} composed of {len(parts)} local networks with random weights, as "
+        f"nothing is trained; images cut {config.partition.words}",
+        f"{len(images)} training images of {info.name!r}, {_seen(blueprint)}",
+    )
+    about = {"run": None, "preset": config.preset, "weights": "random", "from": "training"}
+    return Subject(about, lines, blueprint, network, parts, images)
+
+
+def _first(folder: Path, count: int) -> "Labelled":
+    """`count` training images, spread over the first shards that hold so many."""
+    import numpy as np
+
+    from schwarz.data import shards
+    from schwarz.images import Labelled, spread
+
+    taken: list[Any] = []
+    for shard in shards(folder, "train"):
+        taken.append(shard)
+        if sum(len(y) for _, y in taken) >= count:
+            break
+    x, y = (np.concatenate(part) for part in zip(*taken, strict=True))
+    return spread(Labelled(x, y.astype(np.int64)), count)
+
+
+def _as_if_trained(part: "nn.Module", seed: int) -> None:
+    """Give BatchNorm a scale, a shift and statistics of its own: fresh ones would hide how they are composed."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    for layer in part.modules():
+        for name, tensor in (*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)):
+            if hasattr(layer, "running_mean") and tensor.is_floating_point():
+                noise = torch.rand(tensor.shape, generator=generator)
+                tensor.data = noise + 0.5 if name in ("weight", "running_var") else noise - 0.5
+
+
+def _seen(blueprint: "Blueprint") -> str:
+    """What the networks see, in words."""
+    size = "x".join(map(str, blueprint.input_shape[1:]))
+    return f"{f'padded to {size}' if blueprint.pad else f'{size} pixels'} and normalised: what the networks see"
