@@ -31,7 +31,7 @@ class Axis:
     stride: Fraction = Fraction(1)
     """All strides so far."""
     field: Interval = (0, 0)
-    """The activation field of the box: the global positions that see nothing else."""
+    """The activation field of the box: the interval of global positions that see nothing else."""
     agrees: Interval = (0, 0)
     """The local positions whose value is certainly the global one."""
     places: bool = False
@@ -124,7 +124,7 @@ class Axis:
             a, b = seen
             margin = factor // 2 if smooth else 0
             first = a * factor + (0 if a == 0 and low_edge else margin)
-            return ordered(first, b * factor - (0 if b == n and high_edge else factor - margin if smooth else 0))
+            return ordered(first, b * factor - (0 if b == n and high_edge else margin))
 
         return self._moved(
             self.whole * factor,

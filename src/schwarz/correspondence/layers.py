@@ -219,9 +219,12 @@ def dense(walk: Walk, layer: nn.Linear, x: Activation) -> Activation:
 
 def _apart(walk: Walk, others: Sequence[Axis]) -> tuple[Cause, ...]:
     """Why an output layer that leaves other axes as they are does not give a sum."""
-    if not walk.is_output or all(axis.undivided or axis.is_map for axis in others):
+    divided = [axis for axis in others if not axis.undivided]
+    if not walk.is_output or not divided:
         return ()
     reason = "gives an output for each of features that local networks share among them"
+    if any(axis.is_map for axis in divided):
+        reason = "gives an output that keeps places: what each network says of its own box has no sum"
     return (Cause(walk.here, reason, "a dense layer on the flattened map"),)
 
 

@@ -28,8 +28,9 @@ def elementwise(walk: Walk, x: Activation, *others: Any, **options: Any) -> Acti
 def added(walk: Walk, x: Activation, *others: Any, **options: Any) -> Activation:
     """Sums, differences and the negative: of outputs they are outputs."""
     given, made = _joined(walk, x, others, options)
-    shifted = any(isinstance(each, (int, float)) for each in others)
-    return replace(made, output=all(each.output for each in given) and (walk.side_by_side or not shifted))
+    numbers = (*others, *(value for name, value in options.items() if name != "alpha"))
+    shifted = walk.task is Task.CLASSIFICATION and any(isinstance(each, (int, float)) for each in numbers)
+    return replace(made, output=all(each.output for each in given) and not shifted)
 
 
 def scaled(walk: Walk, x: Any, *others: Any, **options: Any) -> Activation:
@@ -83,16 +84,23 @@ def squashed(walk: Walk, x: Activation, *args: Any, **options: Any) -> Activatio
     return replace(elementwise(walk, x), behind=x.output and walk.task is Task.CLASSIFICATION)
 
 
-def over_classes(walk: Walk, x: Activation, *args: Any, **options: Any) -> Activation:
-    """Softmax: behind the output it leaves the logits what they are (2.17); elsewhere it mixes all networks."""
+def over_classes(walk: Walk, x: Activation, dim: int | None = None, **options: Any) -> Activation:
+    """Softmax: behind the output it leaves the logits what they are (2.17); over an axis that all networks have alike
+    it is their own affair; elsewhere it mixes all networks."""
     if x.output and walk.task is Task.CLASSIFICATION:
         return replace(x, output=False, behind=True)
+    if dim is not None and x.axes[dim].undivided:
+        return replace(x, output=False, behind=False)
     return over_features(walk, x)
+
+
+def softmax(walk: Walk, layer: Any, x: Activation) -> Activation:
+    return over_classes(walk, x, getattr(layer, "dim", None))
 
 
 def over_features(walk: Walk, x: Activation, *args: Any, **options: Any) -> Activation:
     """What makes features comparable with one another mixes those of all networks."""
-    if walk.boxes == 1 and all(axis.undivided for axis in x.axes):
+    if all(axis.undivided for axis in x.axes):
         return x
     cause = Cause(walk.here, "normalises over the features of all local networks", "no such layer inside")
     return replace(x.blurred(), output=False, behind=False).blamed(cause)
@@ -176,9 +184,12 @@ def enlarged(
     """By a whole factor, nearest or linear; align_corners stretches a box by another factor than the image."""
     places = in_a_row(walk, x.axes[2:])
     factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(places)
-    if mode not in ("nearest", "linear", "bilinear", "trilinear") or any(f is None or f != int(f) for f in factors):
+    if size is not None:
+        factors = [_factor(axis, n, n_k) for axis, n, n_k in zip(places, whole(size), local(size), strict=True)]
+    known = [int(factor) for factor in factors if factor is not None and factor % 1 == 0]
+    if mode not in ("nearest", "linear", "bilinear", "trilinear") or len(known) < len(places):
         raise ValueError(f"layer {walk.here!r}: up-sampling {mode!r} to a size, or by a fraction, cannot be composed")
-    moved = [axis.enlarged(int(f), mode != "nearest") for axis, f in zip(places, factors, strict=True)]
+    moved = [axis.enlarged(factor, mode != "nearest") for axis, factor in zip(places, known, strict=True)]
     after = replace(x, axes=(*x.axes[:2], *moved), output=False)
     if mode != "nearest":
         after = slid(walk, after, x)
@@ -186,6 +197,11 @@ def enlarged(
         cause = Cause(walk.here, "aligns the corners of the map, not of the box", "align_corners=False")
         after = after.blurred().blamed(cause)
     return after
+
+
+def _factor(axis: Axis, n: int, n_k: int) -> float | None:
+    """By how much an axis grows to n positions, if it does by as much in the box."""
+    return n / axis.whole if n * axis.local == n_k * axis.whole else None
 
 
 def shuffled(walk: Walk, layer: nn.ChannelShuffle, x: Activation) -> Activation:

@@ -1,6 +1,6 @@
 """What the walks through a network have found, and which case its composition is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import lcm
@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.fx.node import map_aggregate
 
 from schwarz.correspondence.activation import Activation, Case, Cause, merged
 from schwarz.correspondence.layers import ALIGNED, Fit
@@ -38,9 +39,11 @@ class Correspondence:
     @cached_property
     def causes(self) -> tuple[Cause, ...]:
         """Why the composed network is not exact, in the order of the network."""
-        ends = {*self.outputs, *self._end.all_input_nodes}
-        values = [value for walk in self.nodes for node in ends if isinstance(value := walk[node], Activation)]
-        found = merged(*(value.read_whole(value.axes).causes for value in values), *self._apart, self._common)
+        values: list[Activation] = []
+        for walk in self.nodes:
+            ends = [walk[self._end], *(walk[node] for node in self.outputs)]
+            map_aggregate(ends, lambda each: values.append(each) if isinstance(each, Activation) else None)  # type: ignore[arg-type]  # fx's own types
+        found = merged(*(value.read_whole(value.axes).causes for value in values), self._common)
         order = {name_of(node): i for i, node in enumerate(self.graph.graph.nodes)}
         named = (replace(cause, nearest=self._aligned) if cause.nearest == ALIGNED else cause for cause in found)
         return tuple(sorted(_one_each(named), key=lambda cause: order.get(cause.layer, 0)))
@@ -77,15 +80,6 @@ class Correspondence:
     @property
     def _end(self) -> fx.Node:
         return next(node for node in self.graph.graph.nodes if node.op == "output")
-
-    @property
-    def _apart(self) -> Iterator[tuple[Cause, ...]]:
-        """Outputs of which each local network has its places alone, so that there is nothing to sum."""
-        reason = "gives an output that keeps places: what each network says of its own box has no sum"
-        for walk in self.nodes:
-            for node in self.outputs:
-                if any(axis.is_map and not axis.undivided for axis in walk[node].axes):
-                    yield (Cause(name_of(node), reason, "a dense layer on the flattened map"),)
 
     @cached_property
     def _common(self) -> tuple[Cause, ...]:

@@ -86,8 +86,14 @@ def _given(walk: Walk, state: Any, hidden: Axis) -> tuple[Cause, ...]:
     """Why a first state that the network is given is not the one that its local networks are given."""
     causes: tuple[Cause, ...] = ()
     for each in state if isinstance(state, tuple) else (state,):
-        if isinstance(each, Activation):
-            causes += each.causes
-            if not each.axes[-1].meets(hidden):
-                causes += (Cause(walk.here, "is given a state of other units", "a state made by the same layer"),)
+        if each is None:
+            continue
+        if not isinstance(each, Activation) or each.axes[-1].local != hidden.local:
+            raise ValueError(
+                f"layer {walk.here!r} is given a state of the global network's size: local network {walk.k} has "
+                f"{hidden.local} of its {hidden.whole} units. Leave it out: a state begins at 0"
+            )
+        causes += each.causes
+        if not each.axes[-1].meets(hidden):
+            causes += (Cause(walk.here, "is given a state of other units", "a state made by the same layer"),)
     return causes

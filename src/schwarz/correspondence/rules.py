@@ -34,6 +34,7 @@ from schwarz.correspondence.operations import (
     reduced,
     scaled,
     shuffled,
+    softmax,
     squashed,
     unchanged,
     upsampling,
@@ -157,6 +158,7 @@ MODULES: dict[type[nn.Module], Callable[..., Any]] = {
     ),
     nn.Upsample: upsampling,
     nn.ChannelShuffle: shuffled,
+    **dict.fromkeys([nn.Softmax, nn.LogSoftmax, nn.Softmax2d], softmax),
     nn.Unflatten: unflattened,
 }  # fmt: skip
 """What layers without weights do that have options of their own."""
@@ -173,7 +175,6 @@ PLAIN: dict[type[nn.Module], Callable[..., Any]] = {
         unchanged,
     ),
     **dict.fromkeys([nn.Sigmoid, nn.LogSigmoid], squashed),
-    **dict.fromkeys([nn.Softmax, nn.LogSoftmax, nn.Softmax2d], over_classes),
     nn.Softmin: over_features,
 }  # fmt: skip
 """Layers that are a function of their input alone."""

@@ -231,6 +231,11 @@ def _groups(
     """Which axes of one shape together make which of the other, on both sides."""
     i = j = 0
     while i < len(old) or j < len(new):
+        lone, lone_new = i < len(old) and old[i] == old_local[i] == 1, j < len(new) and new[j] == new_local[j] == 1
+        if lone != lone_new:  # an axis of one position comes or goes by itself
+            yield ([i], []) if lone else ([], [j])
+            i, j = i + lone, j + lone_new
+            continue
         m, n = min(i + 1, len(old)), min(j + 1, len(new))
         while True:
             left, right = prod(old[i:m]), prod(new[j:n])

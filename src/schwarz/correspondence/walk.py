@@ -36,6 +36,8 @@ from schwarz.task import Task
 BATCH = 61
 """Images in a walk: a number that no operation takes for a size, nor for a multiple of one."""
 
+IN_PLACE = {"iadd", "isub", "imul", "itruediv"}
+
 
 def correspond(
     module: nn.Module,
@@ -70,6 +72,12 @@ def _likely(graph: fx.GraphModule, partition: Partition) -> list[tuple[int, ...]
     """Shapes of the input that a network may take: what the first layer with weights reads, before the cut axes."""
     layers = [layer_of(graph, node) for node in graph.graph.nodes]
     first = next((layer for layer in layers if isinstance(layer, WEIGHTED)), None)
+    axes = len(partition.shape)
+    if isinstance(first, CONVOLUTIONS) and axes not in (len(first.kernel_size), len(first.kernel_size) + 1):
+        raise ValueError(
+            f"the network begins with a {type(first).__name__}, the partition cuts {axes} axes: say the shape of an "
+            "input by input_shape="
+        )
     lead: tuple[int, ...] = ()
     if isinstance(first, CONVOLUTIONS):
         lead = (first.in_channels,)
@@ -115,7 +123,16 @@ class _Walk(fx.Interpreter):
                 f"operation {self.here!r} cannot be composed as it is called: {first_line(fault)}"
             ) from None
         self.values[n] = value = self._behind_the_output(n, value)
+        if isinstance(value, Activation) and self._in_place(n):
+            self.env[n.all_input_nodes[0]] = value  # whoever reads the input later reads this
         return value
+
+    def _in_place(self, n: fx.Node) -> bool:
+        """Whether an operation changes its first operand."""
+        name = n.target if isinstance(n.target, str) else getattr(n.target, "__name__", "")
+        if n.op == "call_module":
+            return getattr(self.fetch_attr(str(n.target)), "inplace", False)
+        return (name.endswith("_") and not name.startswith("_")) or name in IN_PLACE or bool(n.kwargs.get("inplace"))
 
     def _behind_the_output(self, n: fx.Node, value: Any) -> Any:
         """What is made of the output, and is not the output or its classification module, is no sum of anything."""
