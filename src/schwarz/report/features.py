@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from schwarz.files import replacing
 from schwarz.report.figures import ACCENT, INK, MUTED, RULE, blank, drawing, inline
@@ -98,8 +99,9 @@ def _head(axes: "Axes", pair: "Pair", left: float, gap: str, colours: Colours) -
 
 def _photo(axes: "Axes", image: np.ndarray, pair: "Pair", top: float, colours: Colours) -> None:
     """The image, and which box of it the local network sees."""
-    shown = np.moveaxis(image, 0, -1) if len(image) == 3 else np.repeat(image[0][..., None], 3, -1)
-    _map(axes, shown, MARGIN, top)
+    shown = Image.fromarray(np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]).convert("RGB")
+    shown.thumbnail((TILE, TILE), Image.Resampling.BOX)
+    _map(axes, np.asarray(shown), MARGIN, top)
     _outline(axes, pair.seen, image.shape[1:], MARGIN, top, ON_PHOTO)
     axes.text(MARGIN, top + TILE + 10, f"box {pair.box}", color=colours[INK], fontsize=11, va="center")
 
