@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from schwarz.composition import compose, compose_moments
+    from schwarz.composition import compose
     from schwarz.correspondence import Case
     from schwarz.decomposition import decompose
+    from schwarz.moments import compose_moments
     from schwarz.partition import Box, Partition
     from schwarz.task import Task
     from schwarz.theory import verify
@@ -20,7 +21,7 @@ _HOME = {
     "Partition": "partition",
     "Task": "task",
     "compose": "composition",
-    "compose_moments": "composition",
+    "compose_moments": "moments",
     "decompose": "decomposition",
     "verify": "theory",
 }

@@ -49,8 +49,8 @@ def classification(whole: Tensor, parts: Sequence[Tensor], y: Tensor) -> tuple[B
     cost = F.cross_entropy(whole, y, reduction="none")
     correct = torch.stack([part.argmax(1) == y for part in parts])
     by_all = correct.all(0)
-    missed = (by_all & (whole.argmax(1) != y)).sum()
-    slack = _slack(costs.sum(0))
+    slack = _slack(torch.stack([costs.sum(0), *(part.abs().amax(1) for part in parts)]))
+    missed = (by_all & (whole.amax(1) - whole.gather(1, y[:, None])[:, 0] > slack)).sum()  # a tie is no miss
     over = (cost - costs.amin(0))[by_all]
     worst = float(over.max()) if len(over) else 0.0
     return (

@@ -12,17 +12,14 @@ Regression and autoencoders take the mean over the local networks that hold an o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from schwarz.correspondence import Case, Correspondence, correspond
 from schwarz.partition import Partition
 from schwarz.task import Task
-
-MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -61,42 +58,11 @@ def compose(
     if require is not None and found.case.rank > Case(require).rank:
         raise ValueError(f"composing is not {Case(require).value} but {found.case.value}: {found.causes[0]}")
     with torch.no_grad():
-        for filling in _fillings(module, found):
+        for filling in fillings(module, found):
             place(filling, filling.of(module), [filling.of(local) for local in locals_])
         for name in found.fits[0]:
             _count(module.get_submodule(name), [local.get_submodule(name) for local in locals_])
     return module
-
-
-def compose_moments(
-    optimizer: Optimizer,
-    optimizers: Sequence[Optimizer],
-    module: nn.Module,
-    locals_: Sequence[nn.Module],
-    partition: Partition,
-    *,
-    task: Task | str = Task.CLASSIFICATION,
-    input_shape: Sequence[int] | None = None,
-) -> None:
-    """Give Adam's moments of `module` those that its local networks ended with, by the same index maps.
-
-    A moment is a mean over gradients: where several local networks hold an entry, their mean is taken. The weights
-    between different networks begin without a moment, as they begin with 0.
-    """
-    found = matched(module, locals_, partition, task, input_shape)
-    for filling in _fillings(module, found):
-        tensor = filling.of(module)
-        if not isinstance(tensor, nn.Parameter):
-            continue
-        states = [each.state[filling.of(local)] for each, local in zip(optimizers, locals_, strict=True)]
-        if not all(states):
-            raise ValueError("an optimizer of the local networks has no moments: it must have made a step")
-        steps = torch.stack([torch.as_tensor(state["step"], dtype=torch.float32) for state in states])
-        optimizer.state[tensor]["step"] = steps.max().to(states[0]["step"].device)
-        for name in (name for name in MOMENTS if name in states[0]):
-            moment = torch.zeros_like(tensor)
-            place(replace(filling, mean=None, by_channel=True), moment, [state[name] for state in states])
-            optimizer.state[tensor][name] = moment
 
 
 def matched(
@@ -121,11 +87,7 @@ def matched(
 
 def place(filling: Filling, tensor: Tensor, parts: Sequence[Tensor]) -> None:
     """The rule of this file for one tensor; entries that no part has become 0, or stay where they are a channel's."""
-    total, count = torch.zeros_like(tensor), torch.zeros_like(tensor)
-    for where, part in zip(filling.index, parts, strict=True):
-        spots, found = _spots(where, tensor.device)
-        total.index_put_(spots, part.detach().to(tensor)[found], accumulate=True)
-        count.index_put_(spots, torch.ones((), dtype=count.dtype, device=count.device), accumulate=True)
+    total, count = summed(filling, tensor, parts)
     if filling.mean is not None:
         total /= _holders(filling, tensor)
     if filling.by_channel:
@@ -133,7 +95,17 @@ def place(filling: Filling, tensor: Tensor, parts: Sequence[Tensor]) -> None:
     tensor.copy_(total)
 
 
-def _fillings(module: nn.Module, found: Correspondence) -> list[Filling]:
+def summed(filling: Filling, like: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The sum of the parts, each entry where it belongs, and how many parts have each entry."""
+    total, count = torch.zeros_like(like), torch.zeros_like(like)
+    for where, part in zip(filling.index, parts, strict=True):
+        spots, found = _spots(where, like.device)
+        total.index_put_(spots, part.detach().to(like)[found], accumulate=True)
+        count.index_put_(spots, torch.ones((), dtype=count.dtype, device=count.device), accumulate=True)
+    return total, count
+
+
+def fillings(module: nn.Module, found: Correspondence) -> list[Filling]:
     """One for every tensor that is composed; a tensor that several layers share comes once."""
     fillings: dict[int, Filling] = {}
     for layer, fit in found.fits[0].items():

@@ -38,6 +38,8 @@ def _local(module: nn.Module, found: Correspondence, k: int) -> nn.Module:
         rebuilt[id(layer)] = fit.make().train(layer.training)
     local = copy.deepcopy(module, rebuilt)
     _tie_as(module, local)
+    for name, parameter in module.named_parameters():
+        local.get_parameter(name).requires_grad_(parameter.requires_grad)
     return local
 
 

@@ -5,7 +5,8 @@ layer and (2.16), (2.17), (2.22) or (2.23) on the outputs; and confirms the fiel
 What the local costs bound, Theorem 2.2 and section 2.4, is in `bounds`.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,10 +52,13 @@ def verify(
             for node, whole, parts in together(found, locals_, images):
                 seen.look(node, whole, parts)
         inside, responds = _confirmed(found, x[:PROBES])
-    whole, parts, expected = seen.outputs()
+    outputs = [seen.output(node) for node in found.outputs]
+    whole, parts, expected = outputs[-1]
+    scale = max(1.0, *(_largest(each.abs()) for _, parts, expected in outputs for each in (*parts, expected)))
+    classes = task is Task.CLASSIFICATION and len(outputs) == 1 and whole.dim() == 2 and whole.shape[1] > 1
     target = x if task is Task.AUTOENCODER else y
-    is_map = found.nodes[0][found.outputs[-1]].is_map  # what a network says of its own places has no bound
-    scale = max(1.0, float(expected.abs().max()))
+    bounded = found.returned_as_it_is and (classes or (task is not Task.CLASSIFICATION and not _is_map(found)))
+    rounding = ULPS * torch.finfo(x.dtype).eps
     return Verdict(
         case=found.case,
         causes=found.causes,
@@ -62,13 +66,13 @@ def verify(
         images=len(x),
         boxes=len(partition),
         layers=tuple(seen.layers()),
-        logit_gap=_gap(whole, expected),
-        softmax_gap=_gap(whole.softmax(1), expected.softmax(1)) if task is Task.CLASSIFICATION else None,
-        tolerance=ULPS * torch.finfo(x.dtype).eps * scale,
-        rounding=ULPS * torch.finfo(x.dtype).eps,
+        logit_gap=_worst(_gap(whole, expected) for whole, _, expected in outputs),
+        softmax_gap=_gap(whole.softmax(1), expected.softmax(1)) if classes else None,
+        tolerance=rounding * scale,
+        rounding=rounding,
         field_gap=inside,
         responds=responds,
-        bounds=None if target is None or is_map else bounds(task, partition, whole, parts, target),
+        bounds=bounds(task, partition, whole, parts, target) if bounded and target is not None else None,
     )
 
 
@@ -132,12 +136,10 @@ class _Seen:
             for a, axis in enumerate(here.axes):
                 mine, theirs = _agreeing(mine, theirs, a, axis)
             worst = self.gaps.setdefault(node, [0.0, 0.0])
-            worst[0] = max(worst[0], _gap(mine, theirs))
-            worst[1] = max(worst[1], float(mine.abs().max()))
+            worst[:] = _worst((worst[0], _gap(mine, theirs))), _worst((worst[1], _largest(mine.abs())))
 
-    def outputs(self) -> tuple[Tensor, list[Tensor], Tensor]:
-        """The global output, those of the local networks, and what these make together."""
-        node = self.found.outputs[-1]
+    def output(self, node: fx.Node) -> tuple[Tensor, list[Tensor], Tensor]:
+        """A global output, those of the local networks, and what these make together."""
         whole, *parts = (torch.cat(chunks) for chunks in zip(*self.kept[node], strict=True))
         return whole, parts, expected_output(self.found, node, whole, parts)
 
@@ -168,7 +170,8 @@ def expected_output(found: Correspondence, node: fx.Node, whole: Tensor, parts: 
                                indexing="ij")  # fmt: skip
         total.index_put_(where, part, accumulate=True)
         count.index_put_(where, torch.ones((), dtype=count.dtype, device=count.device), accumulate=True)
-    summed = found.task is Task.CLASSIFICATION and not found.nodes[0][node].is_map
+    apart = any(axis.is_map and not axis.undivided for nodes in found.nodes for axis in nodes[node].axes)
+    summed = found.task is Task.CLASSIFICATION and not apart
     return total if summed else total / count.clamp(min=1)
 
 
@@ -201,7 +204,7 @@ def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float | None]:
             field_of = [axis.field if axis.places else (0, n)
                         for axis, n in zip(here.axes, difference.shape, strict=True)]  # fmt: skip
             inside = tuple(slice(*span) for span in field_of)
-            worst = max(worst, _largest(difference[inside]))
+            worst = _worst((worst, _largest(difference[inside])))
             reached = _over_channels(difference, here) > 0
             within = torch.zeros_like(reached)
             within[tuple(slice(*axis.field) for axis in here.axes if axis.places)] = True
@@ -224,10 +227,19 @@ def _largest(values: Tensor) -> float:
     return float(values.max()) if values.numel() else 0.0
 
 
+def _worst(gaps: Iterable[float]) -> float:
+    """The largest; a number that is none is worse than all."""
+    return max(gaps, key=lambda gap: (math.isnan(gap), gap))
+
+
+def _is_map(found: Correspondence) -> bool:
+    return found.nodes[0][found.outputs[-1]].is_map
+
+
 def _by_image(found: Correspondence) -> None:
-    output = found.outputs[-1]
-    if found.nodes[0][output].whole[0] != BATCH:
-        raise ValueError(f"verify needs an output for each image: {name_of(output)!r} has no axis of images first")
+    for output in found.outputs:
+        if found.nodes[0][output].whole[0] != BATCH:
+            raise ValueError(f"verify needs an output for each image: {name_of(output)!r} has no axis of images first")
 
 
 def _data_fit(module: nn.Module, x: Tensor, y: Tensor | None, task: Task) -> None:

@@ -1,5 +1,6 @@
 """What `verify` found, as a value and as text."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -58,7 +59,8 @@ class Verdict:
     responds: float | None
     """Share of the positions outside the fields that did change with such pixels; None where there are none."""
     bounds: tuple[Bound, ...] | None = None
-    """Theorem 2.2 and the bounds of section 2.4; None without y."""
+    """Theorem 2.2 and the bounds of section 2.4; None without y, and for outputs of which they do not speak: several,
+    or one for each place of an image."""
 
     @property
     def exact(self) -> bool:
@@ -68,12 +70,13 @@ class Verdict:
     @property
     def feature_gap(self) -> float:
         """The largest difference between features that must agree, relative to their size where that is over 1."""
-        return max((layer.gap / max(1.0, layer.scale) for layer in self.layers if layer.gap is not None), default=0.0)
+        gaps = [layer.gap / max(1.0, layer.scale) for layer in self.layers if layer.gap is not None]
+        return next(filter(math.isnan, gaps), max(gaps, default=0.0))
 
     @property
     def holds(self) -> bool:
         """Whether all that the case claims was seen on these images."""
-        if self.feature_gap > self.rounding:
+        if not (self.feature_gap <= self.rounding and self.field_gap <= self.tolerance):  # so that NaN fails too
             return False
         return self.case is not Case.EXACT or (self.exact and all(bound.holds for bound in self.bounds or ()))
 

@@ -92,17 +92,19 @@ def windows(layer: Any) -> list[Window]:
     else:
         padding = [(p, p) for p in ((0,) * n if layer.padding == "valid" else layer.padding)]
     return [
-        Window(k, s, p, d, mode == "circular", mode in ("reflect", "replicate"))
+        Window(k, s, p, d, mode == "circular", mode == "reflect")
         for k, s, p, d in zip(layer.kernel_size, layer.stride, padding, layer.dilation, strict=True)
     ]
 
 
 def through(walk: Walk, axes: Sequence[Axis], windows: Sequence[Window]) -> list[Axis]:
     """What windows make of the axes that they slide along."""
-    return [
-        axis if window.alone else in_a_row(walk, (axis,))[0].through(window)
-        for axis, window in zip(axes, windows, strict=True)
-    ]
+    made = []
+    for axis, window in zip(axes, windows, strict=True):
+        if (window.reflects or window.wraps) and axis.local < max(window.padding) + window.reflects:
+            raise too_small(walk, axis, f"pads {max(window.padding)} positions by others of its own")
+        made.append(axis if window.alone else in_a_row(walk, (axis,))[0].through(window))
+    return made
 
 
 def in_a_row(walk: Walk, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
@@ -128,11 +130,7 @@ def moved(
     `again`, if that shrank before too."""
     for a, (old, new) in enumerate(pairs):
         if new.local < 1 or new.whole < 1:
-            what, left = (f"box {walk.k}", old.local) if new.whole > 0 else ("the input", old.whole)
-            raise ValueError(
-                f"{what} is too small for the network: of its axis {a}, {left} is left before layer {walk.here!r}. "
-                "Use larger boxes or more overlap."
-            )
+            raise too_small(walk, old, f"takes more of axis {a}", new.whole < 1)
         if old.aligned and not new.aligned:
             reason = f"would begin box {walk.k} at position {float(new.start):g} of its map along axis {a}"
             after = after.blamed(Cause(walk.here, reason, ALIGNED))
@@ -175,6 +173,15 @@ def _channels(walk: Walk, layer: Any, x: Activation) -> tuple[Axis, bool, int, t
     reason = f"reads channels in groups of {read} that lie in several local networks"
     nearest = f"a convolution without groups, or local shares that are multiples of {read}"
     return out, mean, gcd(channels.local, out.local, layer.groups), (Cause(walk.here, reason, nearest),)
+
+
+def too_small(walk: Walk, axis: Axis, what: str, whole: bool = False) -> ValueError:
+    """A box of which too little is left for an operation; or the image itself."""
+    of, left = ("the input", axis.whole) if whole else (f"box {walk.k}", axis.local)
+    return ValueError(
+        f"{of} is too small for the network: {left} of its positions are left before layer {walk.here!r}, which "
+        f"{what}. Use larger boxes or more overlap."
+    )
 
 
 def too_few(walk: Walk, what: str, width: int) -> ValueError:

@@ -31,10 +31,34 @@ class Correspondence:
 
     @cached_property
     def outputs(self) -> list[fx.Node]:
-        """The operations whose result is the output that the local networks make together: the logits."""
+        """The operations whose results are what the local networks make together, the logits, and what is returned or
+        made of them."""
         first = self.nodes[0]
         made = [n for n, value in first.items() if n.op != "output" and isinstance(value, Activation) and value.output]
-        return [node for node in made if not any(user in made for user in node.users)]
+        return [node for node in made if node in self._returned and not any(user in made for user in node.users)]
+
+    @cached_property
+    def returned_as_it_is(self) -> bool:
+        """Whether there is one output, and nothing but its shape or softmax comes behind it."""
+        node, seen = self.outputs[0], set[fx.Node]()
+        while node is not self._end and len(node.users) == 1:
+            seen.add(node)
+            node = next(iter(node.users))
+            value = self.nodes[0][node]
+            if node is not self._end and not (isinstance(value, Activation) and (value.output or value.behind)):
+                return False
+        return node is self._end and len(self.outputs) == 1
+
+    @cached_property
+    def _returned(self) -> set[fx.Node]:
+        """Operations that the network's result is made of."""
+        reached, open_ = set[fx.Node](), [self._end]
+        while open_:
+            node = open_.pop()
+            if node not in reached:
+                reached.add(node)
+                open_ += node.all_input_nodes
+        return reached
 
     @cached_property
     def causes(self) -> tuple[Cause, ...]:

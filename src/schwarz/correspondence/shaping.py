@@ -10,7 +10,7 @@ from torch import nn
 
 from schwarz.correspondence.activation import Activation, Cause, merged
 from schwarz.correspondence.index_maps import Axis, joined, multiplied, share, split
-from schwarz.correspondence.layers import Walk, moved
+from schwarz.correspondence.layers import Walk, moved, through
 from schwarz.correspondence.windows import Window
 
 
@@ -150,9 +150,11 @@ def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant"
                 f"operation {walk.here!r} pads channels that local networks share among them: it cannot be composed; a "
                 "1x1 convolution to more channels can"
             )
-        window = Window(1, padding=by, wraps=mode == "circular", reflects=mode in ("reflect", "replicate"))
-        if not window.alone:
-            axes[-a] = axes[-a].padded(by, by) if mode == "constant" else axes[-a].through(window)
+        if mode == "constant":
+            axes[-a] = axes[-a].padded(by, by)
+        else:
+            window = Window(1, padding=by, wraps=mode == "circular", reflects=mode == "reflect")
+            (axes[-a],) = through(walk, (axes[-a],), (window,))
     why = "pads at the cuts, where the global network has pixels", "no padding"
     return moved(walk, replace(x, axes=tuple(axes), output=False), list(zip(x.axes, axes, strict=True)), why)
 
@@ -219,8 +221,8 @@ def _sizes(walk: Walk, now: Sequence[int], wanted: Sequence[int]) -> list[int]:
     sizes = [prod(now) // known if n == -1 and known else n for n in wanted]
     if prod(sizes) != prod(now):
         raise ValueError(
-            f"operation {walk.here!r}: shape {list(wanted)} does not fit {list(now)} in box {walk.k}: take sizes from "
-            "x.shape, or flatten, so that it fits a box too"
+            f"operation {walk.here!r}: shape {list(wanted)} does not fit the {list(now[1:])} of box {walk.k}: take sizes "
+            "from x.shape, or flatten, so that it fits a box too"
         )
     return sizes
 
