@@ -42,7 +42,7 @@ def compose_moments(
         trained = [state for state in before if state]
         if not isinstance(parameter, nn.Parameter) or not trained:
             continue
-        if len(trained) < len(before) or "exp_avg_sq" not in trained[0]:
+        if not all(state and "exp_avg_sq" in state for state in before):
             raise ValueError(f"{filling.layer}.{filling.name} has no moments of Adam in every local optimizer")
         # the mean of N predictions has 1/N of the gradient in all layers but the last, whose weights are divided
         damped = len(partition) if Task(task) is Task.REGRESSION and filling.mean is None else 1

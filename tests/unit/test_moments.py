@@ -1,0 +1,118 @@
+"""Adam's moments of local networks, composed by the index maps of their weights."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from schwarz import Partition, compose, compose_moments, decompose
+
+PART = Partition.grid((8,), (2,))
+
+
+def network(outputs: int = 3) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv1d(1, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten(), nn.Linear(24, outputs))
+
+
+def trained(module: nn.Module, task: str = "classification", steps: int = 5):
+    """Local networks of `module` after some steps of Adam, and their optimizers."""
+    locals_ = decompose(module, PART, (1, 8), task)
+    optimizers = [torch.optim.Adam(local.parameters(), lr=1e-3, amsgrad=True) for local in locals_]
+    x = torch.randn(16, 1, 8)
+    for local, box, optimizer in zip(locals_, PART.split(x), optimizers, strict=True):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            local(box).square().mean().backward()
+            optimizer.step()
+    return locals_, optimizers
+
+
+def composed(module: nn.Module, task: str = "classification"):
+    locals_, optimizers = trained(module, task)
+    compose(module, locals_, PART, task=task)
+    optimizer = torch.optim.Adam(module.parameters(), amsgrad=True)
+    compose_moments(optimizer, optimizers, module, locals_, PART, task=task)
+    return optimizer, locals_, optimizers
+
+
+def moment(optimizer: torch.optim.Optimizer, module: nn.Module, layer: str, name: str = "exp_avg") -> Tensor:
+    return optimizer.state[module.get_parameter(f"{layer}.weight")][name]
+
+
+def test_each_moment_stands_where_its_weight_stands():
+    module = network()
+    optimizer, locals_, optimizers = composed(module)
+    for k in range(2):
+        mine = slice(2 * k, 2 * k + 2)
+        for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"):
+            first = moment(optimizers[k], locals_[k], "0", name)
+            assert torch.equal(moment(optimizer, module, "0", name)[mine], first)
+            norm = moment(optimizers[k], locals_[k], "1", name)
+            assert torch.equal(moment(optimizer, module, "1", name)[mine], norm)
+    bias = [
+        each.state[local.get_parameter("4.bias")]["exp_avg"] for each, local in zip(optimizers, locals_, strict=True)
+    ]
+    torch.testing.assert_close(optimizer.state[module.get_parameter("4.bias")]["exp_avg"], sum(bias) / 2)
+    assert all(int(state["step"]) == 5 for state in optimizer.state.values())
+
+
+def test_weights_between_networks_begin_without_direction_and_with_the_usual_scale():
+    module = network()
+    optimizer, _, _ = composed(module)
+    between = module.get_parameter("4.weight") == 0
+    assert between.any()
+    assert moment(optimizer, module, "4")[between].eq(0).all()
+    squares = moment(optimizer, module, "4", "exp_avg_sq")
+    torch.testing.assert_close(squares[between], squares[~between].mean().expand(int(between.sum())))
+
+
+def test_the_first_steps_of_fine_tuning_are_no_longer_than_those_of_a_cold_optimizer():
+    module = network()
+    optimizer, _, _ = composed(module)
+    before = module.get_parameter("4.weight").detach().clone()
+    module(torch.randn(16, 1, 8)).square().mean().backward()
+    optimizer.step()
+    assert (module.get_parameter("4.weight") - before).abs().max() <= 2e-3  # a cold Adam moves each by 1e-3
+
+
+def test_regression_damps_the_moments_of_layers_whose_gradient_the_mean_divides():
+    module = network(1)
+    optimizer, locals_, optimizers = composed(module, "regression")
+    first = moment(optimizers[0], locals_[0], "0")
+    torch.testing.assert_close(moment(optimizer, module, "0")[:2], first / 2)
+    squares = moment(optimizers[0], locals_[0], "0", "exp_avg_sq")
+    torch.testing.assert_close(moment(optimizer, module, "0", "exp_avg_sq")[:2], squares / 4)
+    local = moment(optimizers[0], locals_[0], "4").reshape(2, 2)
+    torch.testing.assert_close(moment(optimizer, module, "4").reshape(4, 6)[:2, :2], local)
+
+
+def test_frozen_layers_have_no_moments():
+    module = network()
+    module.get_parameter("0.weight").requires_grad_(False)
+    optimizer, _, _ = composed(module)
+    assert module.get_parameter("0.weight") not in optimizer.state
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_local_optimizers_without_moments_are_refused_and_nothing_is_changed(kind):
+    module = network()
+    locals_, optimizers = trained(module)
+    fresh = kind(locals_[1].parameters(), lr=0.1)
+    if kind is torch.optim.SGD:
+        fresh = kind(locals_[1].parameters(), lr=0.1, momentum=0.9)
+        locals_[1](torch.randn(4, 1, 4)).sum().backward()
+        fresh.step()
+    optimizer = torch.optim.Adam(module.parameters())
+    with pytest.raises(ValueError, match=r"0.weight has no moments of Adam in every local optimizer"):
+        compose_moments(optimizer, [optimizers[0], fresh], module, locals_, PART)
+    assert not optimizer.state
+
+
+def test_optimizers_of_other_networks_are_refused():
+    module = network()
+    locals_, _ = trained(module)
+    strangers = [torch.optim.Adam(copy.deepcopy(local).parameters()) for local in locals_]
+    with pytest.raises(ValueError, match="none has made a step on these local networks"):
+        compose_moments(torch.optim.Adam(module.parameters()), strangers, module, locals_, PART)
