@@ -64,6 +64,11 @@ class Walk(Protocol):
 
 def convolution(walk: Walk, layer: Any, x: Activation) -> Activation:
     """(2.11), (2.12): channels of the input are read where they are, those of the output belong to one network."""
+    if len(x.axes) != len(layer.kernel_size) + 2 or x.axes[1].whole != layer.in_channels:
+        raise ValueError(
+            f"layer {walk.here!r} takes {layer.in_channels} channels and {len(layer.kernel_size)} axes of places, but is "
+            f"given {list(x.whole[1:])}"
+        )
     x = x.read_whole(x.axes[1:2])
     channels, places = x.axes[1], x.axes[2:]
     out, mean, groups, causes = _channels(walk, layer, x)
@@ -237,6 +242,8 @@ def _apart(walk: Walk, others: Sequence[Axis]) -> tuple[Cause, ...]:
 
 def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
     """Scale, shift and statistics stored for a channel go where the channel goes."""
+    if isinstance(layer, INSTANCE_NORMS) and x.axes[2:] and all(axis.local == 1 for axis in x.axes[2:]):
+        raise too_small(walk, x.axes[2], "normalises each map by its own values")
     names = ("weight", "bias", "running_mean", "running_var")
     make = partial(
         kind_of(layer, (*BATCH_NORMS, *INSTANCE_NORMS)), x.axes[1].local, layer.eps, layer.momentum, layer.affine,

@@ -22,6 +22,7 @@ from schwarz.correspondence.shaping import Sides, local, whole
 from schwarz.correspondence.tracing import (
     CONVOLUTIONS,
     RECURRENT,
+    TRANSPOSED,
     WEIGHTED,
     first_line,
     layer_of,
@@ -73,13 +74,16 @@ def _likely(graph: fx.GraphModule, partition: Partition) -> list[tuple[int, ...]
     layers = [layer_of(graph, node) for node in graph.graph.nodes]
     first = next((layer for layer in layers if isinstance(layer, WEIGHTED)), None)
     axes = len(partition.shape)
-    if isinstance(first, CONVOLUTIONS) and axes not in (len(first.kernel_size), len(first.kernel_size) + 1):
+    if isinstance(first, (*CONVOLUTIONS, *TRANSPOSED)) and axes not in (
+        len(first.kernel_size),
+        len(first.kernel_size) + 1,
+    ):
         raise ValueError(
             f"the network begins with a {type(first).__name__}, the partition cuts {axes} axes: say the shape of an "
             "input by input_shape="
         )
     lead: tuple[int, ...] = ()
-    if isinstance(first, CONVOLUTIONS):
+    if isinstance(first, (*CONVOLUTIONS, *TRANSPOSED)):
         lead = (first.in_channels,)
     elif isinstance(first, RECURRENT):
         lead = (1,) if len(partition.shape) == 1 else ()
