@@ -66,8 +66,8 @@ def convolution(walk: Walk, layer: Any, x: Activation) -> Activation:
     """(2.11), (2.12): channels of the input are read where they are, those of the output belong to one network."""
     if len(x.axes) != len(layer.kernel_size) + 2 or x.axes[1].whole != layer.in_channels:
         raise ValueError(
-            f"layer {walk.here!r} takes {layer.in_channels} channels and {len(layer.kernel_size)} axes of places, but is "
-            f"given {list(x.whole[1:])}"
+            f"layer {walk.here!r} takes {layer.in_channels} channels on {len(layer.kernel_size)} axes, but is given "
+            f"{list(x.whole[1:])}"
         )
     x = x.read_whole(x.axes[1:2])
     channels, places = x.axes[1], x.axes[2:]

@@ -221,8 +221,8 @@ def _sizes(walk: Walk, now: Sequence[int], wanted: Sequence[int]) -> list[int]:
     sizes = [prod(now) // known if n == -1 and known else n for n in wanted]
     if prod(sizes) != prod(now):
         raise ValueError(
-            f"operation {walk.here!r}: shape {list(wanted)} does not fit the {list(now[1:])} of box {walk.k}: take sizes "
-            "from x.shape, or flatten, so that it fits a box too"
+            f"operation {walk.here!r}: shape {list(wanted)} does not fit the {list(now[1:])} of box {walk.k}: take "
+            "sizes from x.shape, or flatten, so that it fits a box too"
         )
     return sizes
 

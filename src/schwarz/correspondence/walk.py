@@ -73,18 +73,14 @@ def _likely(graph: fx.GraphModule, partition: Partition) -> list[tuple[int, ...]
     """Shapes of the input that a network may take: what the first layer with weights reads, before the cut axes."""
     layers = [layer_of(graph, node) for node in graph.graph.nodes]
     first = next((layer for layer in layers if isinstance(layer, WEIGHTED)), None)
-    axes = len(partition.shape)
-    if isinstance(first, (*CONVOLUTIONS, *TRANSPOSED)) and axes not in (
-        len(first.kernel_size),
-        len(first.kernel_size) + 1,
-    ):
-        raise ValueError(
-            f"the network begins with a {type(first).__name__}, the partition cuts {axes} axes: say the shape of an "
-            "input by input_shape="
-        )
     lead: tuple[int, ...] = ()
     if isinstance(first, (*CONVOLUTIONS, *TRANSPOSED)):
-        lead = (first.in_channels,)
+        lead, axes = (first.in_channels,), len(partition.shape)
+        if axes not in (len(first.kernel_size), len(first.kernel_size) + 1):
+            raise ValueError(
+                f"the network begins with a {type(first).__name__}, the partition cuts {axes} axes: say the shape of "
+                "an input by input_shape="
+            )
     elif isinstance(first, RECURRENT):
         lead = (1,) if len(partition.shape) == 1 else ()
     elif isinstance(first, nn.Linear) and first.in_features != prod(partition.shape):
