@@ -56,7 +56,8 @@ def compose(
     """
     found = matched(module, locals_, partition, task, input_shape)
     if require is not None and found.case.rank > Case(require).rank:
-        raise ValueError(f"composing is not {Case(require).value} but {found.case.value}: {found.causes[0]}")
+        cause = next(cause for cause in found.causes if cause.case is found.case)
+        raise ValueError(f"composing is not {Case(require).value} but {found.case.value}: {cause}")
     with torch.no_grad():
         for filling in fillings(module, found):
             place(filling, filling.of(module), [filling.of(local) for local in locals_])
