@@ -50,6 +50,8 @@ class Walk(Protocol):
     task: Task
     side_by_side: bool
     """Whether every local network makes outputs of its own, which are put side by side."""
+    averages: bool
+    """Whether every output is a mean of local ones, so that what is added to all of them is added to it."""
     training: bool
     """Whether it is the graph of the train mode."""
 

@@ -29,7 +29,7 @@ def added(walk: Walk, x: Activation, *others: Any, **options: Any) -> Activation
     """Sums, differences and the negative: of outputs they are outputs."""
     given, made = _joined(walk, x, others, options)
     numbers = (*others, *(value for name, value in options.items() if name != "alpha"))
-    shifted = walk.task is Task.CLASSIFICATION and any(isinstance(each, (int, float)) for each in numbers)
+    shifted = any(isinstance(each, (int, float)) for each in numbers) and not walk.averages
     return replace(made, output=all(each.output for each in given) and not shifted)
 
 
@@ -101,7 +101,7 @@ def softmax(walk: Walk, layer: Any, x: Activation) -> Activation:
 def over_features(walk: Walk, x: Activation, *args: Any, **options: Any) -> Activation:
     """What makes features comparable with one another mixes those of all networks."""
     if all(axis.undivided for axis in x.axes):
-        return x
+        return replace(x, output=False, behind=False)
     cause = Cause(walk.here, "normalises over the features of all local networks", "no such layer inside")
     return replace(x.blurred(), output=False, behind=False).blamed(cause)
 

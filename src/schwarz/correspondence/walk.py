@@ -99,6 +99,7 @@ class _Walk(fx.Interpreter):
         self.extra_traceback = False
         self.k, self.boxes, self.task = k, len(partition), task
         self.side_by_side = task is Task.AUTOENCODER and partition.complete
+        self.averages = task is Task.REGRESSION or (task is Task.AUTOENCODER and partition.covers)
         self.training = graph.training
         self.here, self.is_output, self.unit = "", False, 1
         self.values: dict[fx.Node, Any] = {}
