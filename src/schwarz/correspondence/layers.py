@@ -18,11 +18,8 @@ from schwarz.correspondence.tracing import CONVOLUTIONS, TRANSPOSED
 from schwarz.correspondence.windows import Window
 from schwarz.task import Task
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 ALIGNED = "boxes that start at multiples of all strides together"
 SEPARATE = "boxes without overlap, or a convolution without groups"
-LATER = "no such layer before the first convolution or dense layer, nor behind the last"
 
 
 @dataclass(frozen=True)
@@ -240,66 +237,6 @@ def _apart(walk: Walk, others: Sequence[Axis]) -> tuple[Cause, ...]:
     if any(axis.is_map for axis in divided):
         reason = "gives an output that keeps places: what each network says of its own box has no sum"
     return (Cause(walk.here, reason, "a dense layer on the flattened map"),)
-
-
-def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
-    """Scale, shift and statistics stored for a channel go where the channel goes."""
-    if isinstance(layer, INSTANCE_NORMS) and x.axes[2:] and all(axis.local == 1 for axis in x.axes[2:]):
-        raise too_small(walk, x.axes[2], "normalises each map by its own values")
-    names = ("weight", "bias", "running_mean", "running_var")
-    make = partial(
-        kind_of(layer, (*BATCH_NORMS, *INSTANCE_NORMS)), x.axes[1].local, layer.eps, layer.momentum, layer.affine,
-        layer.track_running_stats, **dtype_of(layer),
-    )  # fmt: skip
-    after = _kept(walk, layer, x, Fit(make, dict.fromkeys(names, (x.axes[1].index,)), alone=LATER))
-    if layer.track_running_stats:
-        return after
-    return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)")
-
-
-def layer_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
-    """LayerNorm and RMSNorm: over the last axes, which hold features of all networks, or places of the image."""
-    axes = x.axes[-len(layer.normalized_shape) :]
-    index = tuple(axis.index.reshape(-1, *[1] * (len(axes) - 1 - a)) for a, axis in enumerate(axes))
-    shape = [axis.local for axis in axes]
-    options = {"elementwise_affine": layer.elementwise_affine, **dtype_of(layer)}
-    if isinstance(layer, nn.LayerNorm):
-        options["bias"] = layer.bias is not None
-    make = partial(kind_of(layer, (nn.LayerNorm, nn.RMSNorm)), shape, layer.eps, **options)
-    after = _kept(walk, layer, x, Fit(make, {"weight": index, "bias": index}, alone=LATER))
-    return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)", axes)
-
-
-def group_norm(walk: Walk, layer: nn.GroupNorm, x: Activation) -> Activation:
-    """Over the whole map: in a local network, over its box."""
-    channels = x.axes[1]
-    most = max(1, layer.num_groups * channels.local // channels.whole)
-    groups = max(g for g in range(1, most + 1) if channels.local % g == 0)
-    make = partial(nn.GroupNorm, groups, channels.local, layer.eps, layer.affine, **dtype_of(layer))
-    where = (channels.index,)
-    after = _kept(walk, layer, x, Fit(make, {"weight": where, "bias": where}, alone=LATER))
-    return _by_the_image(walk, after, "statistics stored for each channel (BatchNorm)")
-
-
-def prelu(walk: Walk, layer: nn.PReLU, x: Activation) -> Activation:
-    """A slope for each channel goes with it; one for all cannot be what every local network learned."""
-    one = layer.num_parameters == 1
-    slopes = torch.zeros(1, dtype=torch.long) if one else x.axes[1].index
-    make = partial(nn.PReLU, len(slopes), **like(layer.weight))
-    return _kept(walk, layer, x, Fit(make, {"weight": (slopes,)}, alone="PReLU with a slope per channel"))
-
-
-def _kept(walk: Walk, layer: Any, x: Activation, fit: Fit) -> Activation:
-    """What a layer that works on each value by itself does."""
-    return replace(x, output=False).blamed(*walk.fit(layer, fit))
-
-
-def _by_the_image(walk: Walk, x: Activation, nearest: str, axes: Sequence[Axis] = ()) -> Activation:
-    """Statistics of the image at hand: of its box in a local network."""
-    if walk.boxes == 1 and all(axis.undivided for axis in x.axes):
-        return x
-    what = "of all local networks together" if axes and not x.is_map else "of the whole image"
-    return x.blurred().blamed(Cause(walk.here, f"normalises by the values {what}", nearest))
 
 
 def kind_of(layer: nn.Module, kinds: Sequence[type[nn.Module]]) -> Any:

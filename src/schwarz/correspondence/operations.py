@@ -37,7 +37,7 @@ def scaled(walk: Walk, x: Any, *others: Any, **options: Any) -> Activation:
     """Products and quotients: the output times a number is an output."""
     if not isinstance(x, Activation):
         return elementwise(walk, *others, x, **options)
-    number = x.output and all(isinstance(each, (int, float)) for each in others)
+    number = x.output and not options and all(isinstance(each, (int, float)) for each in others)
     return replace(elementwise(walk, x, *others, **options), output=number)
 
 
@@ -164,7 +164,8 @@ def reduced(walk: Walk, x: Activation, dim: Any = None, keepdim: bool = False, *
     if any(axis.places for axis in read):
         cause = Cause(walk.here, "pools the whole map; a local network has its box only", "flatten", Case.FIELD)
         return replace(after.blamed(cause), shrinks=())
-    return after.blamed(Cause(walk.here, "reduces over the features of all local networks", "a dense layer"))
+    cause = Cause(walk.here, "reduces over the features of all local networks", "a dense layer")
+    return replace(after, output=False).blamed(cause)
 
 
 def largest(walk: Walk, x: Activation, dim: Any = None, keepdim: bool = False, **options: Any) -> Activation:

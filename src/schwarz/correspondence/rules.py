@@ -11,16 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
-from schwarz.correspondence.layers import (
-    BATCH_NORMS,
-    INSTANCE_NORMS,
-    batch_norm,
-    convolution,
-    dense,
-    group_norm,
-    layer_norm,
-    prelu,
-)
+from schwarz.correspondence.layers import convolution, dense
+from schwarz.correspondence.norms import BATCH_NORMS, INSTANCE_NORMS, batch_norm, group_norm, layer_norm, prelu
 from schwarz.correspondence.operations import (
     adaptive_pooling,
     added,

@@ -15,6 +15,11 @@ CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
 SAME = {*vars(type("_", (), {})), "__init__", "__annotations__", "__constants__", "__repr__", "extra_repr",
         "reset_parameters"}  # fmt: skip
 """What a class may define that is derived from one of torch's layers, and is that layer still."""
+IN_PLACE = {"iadd", "isub", "imul", "itruediv"}
+VIEWS = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+VIEW_WORDS = {"getitem", "view", "reshape", "flatten", "permute", "transpose", "swapaxes", "squeeze", "unsqueeze",
+              "contiguous", "detach", "to", "float", "double", "dropout", "dropout1d", "dropout2d",
+              "dropout3d"}  # fmt: skip
 WEIGHTED = (*CONVOLUTIONS, *TRANSPOSED, nn.Linear, *RECURRENT, *CELLS)
 
 
@@ -46,7 +51,7 @@ def trace(module: nn.Module) -> fx.GraphModule:
     """The graph of a module; ValueError naming the part of it that torch.fx cannot follow."""
     tracer, before = _Tracer(), set(vars(module))
     try:
-        return fx.GraphModule(module, tracer.trace(module))
+        graph = fx.GraphModule(module, tracer.trace(module))
     except (TraceError, TypeError, ValueError, RuntimeError, AttributeError) as fault:
         place = f"{tracer.path!r} ({type(module.get_submodule(tracer.path)).__name__})" if tracer.path else "the module"
         raise ValueError(
@@ -55,6 +60,41 @@ def trace(module: nn.Module) -> fx.GraphModule:
     finally:
         for constant in set(vars(module)) - before:  # torch.fx leaves them behind; the graph has its own
             delattr(module, constant)
+    _without_places(graph)
+    return graph
+
+
+def _without_places(graph: fx.GraphModule) -> None:
+    """Whoever reads what an operation has changed in place reads its result; ValueError where a view was changed."""
+    order = {node: i for i, node in enumerate(graph.graph.nodes)}
+    shown: dict[fx.Node, fx.Node] = {}
+    for node in graph.graph.nodes:
+        given = node.all_input_nodes
+        changed = given[0] if given and _in_place(graph, node) else None
+        shown[node] = shown[given[0]] if changed or (given and _shows(graph, node)) else node
+        if changed is None:
+            continue
+        for other, base in shown.items():
+            late = [user for user in other.users if order[user] > order[node]]
+            if base is shown[node] and late and other not in (node, changed):
+                raise ValueError(
+                    f"operation {name_of(node)!r} changes in place what {name_of(other)!r} shows too: it cannot be "
+                    "composed. Let it make a new tensor"
+                )
+        changed.replace_all_uses_with(node, lambda user, node=node: order[user] > order[node])
+
+
+def _in_place(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether an operation changes its first operand."""
+    name = _word(node)
+    if node.op == "call_module":
+        return getattr(layer_of(graph, node), "inplace", False)
+    return (name.endswith("_") and not name.startswith("_")) or name in IN_PLACE or bool(node.kwargs.get("inplace"))
+
+
+def _shows(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether an operation may give its first operand itself, or a view of it."""
+    return isinstance(layer_of(graph, node), VIEWS) or _word(node) in VIEW_WORDS
 
 
 def first_line(fault: Exception) -> str:
@@ -72,8 +112,12 @@ def name_of(node: fx.Node) -> str:
     if node.op == "call_module":
         return str(node.target)
     stack = list((node.meta.get("nn_module_stack") or {}).values())
-    what = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-    return f"{stack[-1][0]}.{what}" if stack and stack[-1][0] else str(what)
+    return f"{stack[-1][0]}.{_word(node)}" if stack and stack[-1][0] else _word(node)
+
+
+def _word(node: fx.Node) -> str:
+    """What a function or method is called."""
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
 
 
 def output_layers(graph: fx.GraphModule) -> set[str]:
@@ -112,5 +156,4 @@ def units(graph: fx.GraphModule) -> dict[fx.Node, int]:
 
 
 def _joins(node: fx.Node) -> bool:
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    return name in ("cat", "concat", "concatenate", "stack", "flatten", "reshape", "view", "output")
+    return _word(node) in ("cat", "concat", "concatenate", "stack", "flatten", "reshape", "view", "output")

@@ -37,8 +37,6 @@ from schwarz.task import Task
 BATCH = 61
 """Images in a walk: a number that no operation takes for a size, nor for a multiple of one."""
 
-IN_PLACE = {"iadd", "isub", "imul", "itruediv"}
-
 
 def correspond(
     module: nn.Module,
@@ -119,21 +117,14 @@ class _Walk(fx.Interpreter):
         self.is_output = n.op == "call_module" and str(n.target) in self._output_names
         try:
             value = super().run_node(n)
-        except (TypeError, IndexError, RuntimeError, AttributeError) as fault:  # not what the operation takes
+        except (TypeError, IndexError, RuntimeError, AttributeError, ValueError) as fault:  # not what it takes
+            if isinstance(fault, ValueError) and repr(self.here) in str(fault):
+                raise
             raise ValueError(
                 f"operation {self.here!r} cannot be composed as it is called: {first_line(fault)}"
             ) from None
         self.values[n] = value = self._behind_the_output(n, value)
-        if isinstance(value, Activation) and self._in_place(n):
-            self.env[n.all_input_nodes[0]] = value  # whoever reads the input later reads this
         return value
-
-    def _in_place(self, n: fx.Node) -> bool:
-        """Whether an operation changes its first operand."""
-        name = n.target if isinstance(n.target, str) else getattr(n.target, "__name__", "")
-        if n.op == "call_module":
-            return getattr(self.fetch_attr(str(n.target)), "inplace", False)
-        return (name.endswith("_") and not name.startswith("_")) or name in IN_PLACE or bool(n.kwargs.get("inplace"))
 
     def _behind_the_output(self, n: fx.Node, value: Any) -> Any:
         """What is made of the output, and is not the output or its classification module, is no sum of anything."""
