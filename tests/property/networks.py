@@ -18,13 +18,13 @@ from schwarz.partition import Box, Partition
 
 SIDE = {1: 40, 2: 18, 3: 11}
 """Pixels along each axis of an image with so many."""
-CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-INSTANCE = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-MAX = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-MEAN = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-BACK = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-ACTIVATIONS = [nn.ReLU, nn.Tanh, nn.GELU, nn.LeakyReLU, nn.Sigmoid, nn.ELU, nn.Identity, nn.Dropout]
+CONV: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+NORM: tuple[Any, ...] = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+INSTANCE: tuple[Any, ...] = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+MAX: tuple[Any, ...] = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+MEAN: tuple[Any, ...] = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+BACK: tuple[Any, ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+ACTIVATIONS: list[Any] = [nn.ReLU, nn.Tanh, nn.GELU, nn.LeakyReLU, nn.Sigmoid, nn.ELU, nn.Identity, nn.Dropout]
 
 
 class Crop(nn.Module):
@@ -103,8 +103,8 @@ class Plan:
 
     def needs(self, extra: list[tuple[int, int]] | None = None) -> tuple[int, ...]:
         """Pixels along each axis from which one position is left."""
-        sizes = [1] * self.axes
-        for window in reversed([*self.windows, *([extra] if extra else [])]):
+        sizes, windows = [1] * self.axes, [*self.windows, *([extra] if extra else [])]
+        for window in windows[::-1]:
             sizes = [(n - 1) * stride + reach + 1 for n, (reach, stride) in zip(sizes, window, strict=True)]
         return tuple(sizes)
 

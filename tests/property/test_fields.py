@@ -1,16 +1,20 @@
-"""Where a composition claims something, it holds: on random networks with all that can break it (soundness)."""
+"""Activation fields (document 3, section 2.1.1) and what is claimed on them (2.15), on random networks of any kind."""
+
+from typing import Any
 
 import torch
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from schwarz.composition import compose
+from schwarz.correspondence import Activation, Correspondence, correspond
 from schwarz.correspondence import Case as Claim
 from schwarz.decomposition import decompose
 from schwarz.task import Task
-from schwarz.theory import verify
-from tests.property.networks import Case, randomise
-from tests.property.wild_networks import wild_cases
+from schwarz.theory import together, verify
+from tests.property.networks import Case, Network, randomise
+from tests.property.wild_networks import positive_cases, same_cases, wild_cases
 
 
 @settings(max_examples=150, deadline=None)
@@ -35,3 +39,69 @@ def test_what_is_claimed_of_any_network_holds(case: Case, task: Task) -> None:
         parts = torch.stack([local(box) for local, box in zip(locals_, partition.split(x), strict=True)])
         made = parts.sum(0) if task is Task.CLASSIFICATION else parts.mean(0)
         torch.testing.assert_close(whole(x), made, rtol=1e-10, atol=1e-10)
+
+
+def respond(found: Correspondence, k: int) -> list[tuple[Activation, Tensor]]:
+    """For every map of a network whose weights are all 1, which of its positions respond to pixels outside box k."""
+    shape = found.partition.shape
+    outside = torch.ones(1, 1, *shape, dtype=torch.float64)
+    outside[found.partition.boxes[k].slices] = 0
+    values = [(found.nodes[k][node], value) for node, value, _ in together(found, [], outside)]
+    return [(here, value[0].amax(0) > 1e-12) for here, value in values if isinstance(here, Activation) and here.is_map]
+
+
+@settings(max_examples=100, deadline=None)
+@given(positive_cases())
+def test_the_field_is_the_largest_that_responds_to_the_box_alone(case: Case) -> None:
+    """Nothing more, nothing less than what pixels outside the box leave alone, at every layer."""
+    with torch.no_grad():
+        for parameter in case.network.parameters():
+            parameter.fill_(1.0)
+        try:
+            found = correspond(case.network.eval(), case.partition, case.shape)
+        except ValueError as refused:
+            assert "too small" in str(refused) or "leaves nothing" in str(refused)
+            return
+        for k in range(len(case.partition)):
+            for here, reached in respond(found, k):
+                alone = torch.zeros_like(reached)
+                alone[tuple(slice(*axis.field) for axis in here.axes if axis.places)] = True
+                assert torch.equal(alone, ~reached)
+
+
+def differing(found: Correspondence, locals_: list[nn.Module], x: Tensor, k: int) -> list[tuple[Any, Tensor]]:
+    """For every map, where local network k makes other features than the composed one."""
+    gaps = []
+    for node, whole, parts in together(found, locals_, x):
+        here = found.nodes[k].get(node)
+        if isinstance(here, Activation) and here.is_map and node.op != "placeholder":
+            theirs = whole
+            for a, axis in enumerate(here.axes[1:], 1):
+                theirs = theirs.index_select(a, axis.index)
+            gaps.append((here, (theirs - parts[k]).abs().amax((0, 1)) > 1e-9))
+    return gaps
+
+
+@settings(max_examples=30, deadline=None)
+@given(same_cases())
+def test_with_padding_features_are_the_local_ones_on_the_field_and_nowhere_else(case: Case) -> None:
+    """The report is right on both sides: it claims no more than holds, and no less."""
+    whole, partition = case.network.eval(), case.partition
+    locals_ = decompose(whole, partition, case.shape)
+    torch.manual_seed(case.seed)
+    randomise(*locals_)
+    compose(whole, locals_, partition)
+    x = torch.randn(8, *case.shape, dtype=torch.float64)
+    found = correspond(whole, partition, case.shape)
+    with torch.no_grad():
+        for k in range(len(partition)):
+            for here, differ in differing(found, locals_, x, k):
+                agree = torch.zeros_like(differ)
+                agree[tuple(slice(*axis.agrees) for axis in here.axes if axis.places)] = True
+                assert torch.equal(agree, ~differ)
+    verdict = verify(whole, locals_, partition, x)
+    assert verdict.case is Claim.FIELD
+    assert verdict.holds
+    assert verdict.logit_gap > 1e-6
+    assert "pads at the cuts" in verdict.causes[0].reason
+    assert isinstance(whole, Network)

@@ -12,7 +12,7 @@ from schwarz.partition import Box, Partition
 from tests.property.networks import BACK, CONV, INSTANCE, MAX, MEAN, NORM, Case, Joined, Network, Residual, each
 
 SIDE = {1: 24, 2: 14, 3: 8}
-ADAPTIVE = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+ADAPTIVE: tuple[Any, ...] = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 LINEAR = ("linear", "bilinear", "trilinear")
 
 
@@ -226,3 +226,70 @@ def wild_cases(draw: Any) -> Case:
     if draw(st.integers(0, 5)) == 0:
         network = Ended(network, draw(st.sampled_from(["relu", "square", "shift", "double", "largest"])))
     return Case(network.double(), draw(cuts(shape[1:], count)), shape, seed)
+
+
+def _seeing(draw: Any, axes: int, c: int) -> nn.Module:
+    """Layers every output of which sees a pixel, and whose weights may all be 1."""
+    kernel, dilation = each(draw, st.integers(1, 4), axes), each(draw, st.sampled_from([1, 1, 2]), axes)
+    stride = each(draw, st.integers(1, 3), axes)
+    padding = tuple(draw(st.integers(0, min(2, k - 1))) for k in kernel)
+    if any(padding):
+        dilation = (1,) * axes  # else a window at the end may skip its pixel beyond the box: the rest is no interval
+    mode = draw(st.sampled_from(["zeros", "zeros", "replicate", "circular"]))
+    conv = CONV[axes - 1]
+    wide = tuple(max(k, s) for k, s in zip(kernel, stride, strict=True))
+    factor = draw(st.integers(2, 3))
+    return draw(st.sampled_from([
+        conv(c, 2, kernel, stride, padding, dilation, bias=False, padding_mode=mode),
+        conv(c, 2, kernel, stride, padding, dilation, bias=False, padding_mode=mode),
+        conv(c, 2, each(draw, st.sampled_from([1, 3]), axes), padding="same", bias=False),
+        _pooling(draw, axes),
+        _pooling(draw, axes),
+        BACK[axes - 1](c, 2, wide, stride, tuple(min(p, k // 2) for p, k in zip(padding, wide, strict=True)),
+                       bias=False),
+        nn.Upsample(scale_factor=factor),
+        nn.Upsample(scale_factor=factor, mode=LINEAR[axes - 1], align_corners=False),
+        Sliced([_slice(draw) for _ in range(axes)]),
+        Padded([draw(st.integers(-2, 0)) for _ in range(2 * axes)], "constant"),
+        Residual(conv(c, 2, 3, 2, 1, bias=False), conv(c, 2, 1, 2, bias=False)),
+        Joined(conv(c, 2, 3, padding=1, bias=False), nn.ReLU()),
+    ]))  # fmt: skip
+
+
+@st.composite
+def positive_cases(draw: Any) -> Case:
+    """Networks in which a position responds to a pixel wherever its windows reach it."""
+    axes = draw(st.sampled_from([1, 1, 2, 2, 3]))
+    shape = (1, *[SIDE[axes]] * axes)
+    x, layers = torch.zeros(2, *shape), []
+    for _ in range(draw(st.integers(1, 5))):
+        layer = _seeing(draw, axes, x.shape[1])
+        try:
+            y = layer(x)
+        except (RuntimeError, ValueError):  # not on a map of this size
+            continue
+        if 0 < y[0].numel() < 6000:
+            x, layers = y.detach(), [*layers, layer]
+    network = Network(layers, [nn.Linear(x[0].numel(), 1, False)])
+    boxes = draw(st.integers(1, 2))
+    return Case(network.double(), draw(cuts(shape[1:], boxes)), shape, 0)
+
+
+@st.composite
+def same_cases(draw: Any) -> Case:
+    """Convolutions padded so that the map keeps its size, and pooling by whole windows."""
+    axes = draw(st.integers(1, 2))
+    layers: list[nn.Module] = []
+    channels, n = 1, 16
+    for _ in range(draw(st.integers(1, 4))):
+        width = draw(st.integers(4, 6))
+        kernel, mode = draw(st.sampled_from([3, 3, 5])), draw(st.sampled_from(["zeros", "replicate"]))
+        layers += [CONV[axes - 1](channels, width, kernel, padding="same", padding_mode=mode), nn.Tanh()]
+        if n == 16 and draw(st.booleans()):
+            layers.append(MEAN[axes - 1](2))
+            n = 8
+        channels = width
+    torch.manual_seed(draw(st.integers(0, 2**20)))
+    shape = (1, *[16] * axes)
+    partition = Partition.grid(shape[1:], (2,) * axes, overlap=draw(st.sampled_from([0, 2])))
+    return Case(Network(layers, [nn.Linear(channels * n**axes, 3)]).double(), partition, shape, draw(st.integers(0, 9)))
