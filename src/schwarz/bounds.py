@@ -23,6 +23,8 @@ class Bound:
     left: float
     right: float
     slack: float
+    samples: int
+    """Of how many samples it speaks."""
 
     @property
     def holds(self) -> bool:
@@ -52,11 +54,11 @@ def classification(whole: Tensor, parts: Sequence[Tensor], y: Tensor) -> tuple[B
     slack = _slack(torch.stack([costs.sum(0), *(part.abs().amax(1) for part in parts)]))
     missed = (by_all & (whole.amax(1) - whole.gather(1, y[:, None])[:, 0] > slack)).sum()  # a tie is no miss
     over = (cost - costs.amin(0))[by_all]
-    worst = float(over.max()) if len(over) else 0.0
+    worst, right = float(over.max()) if len(over) else 0.0, bound_2_19(costs, correct)
     return (
-        Bound("Theorem 2.2: correct in every local network, wrong in the composed one", float(missed), 0.0, 0.0),
-        Bound("(2.21): largest J - min r_ik where all are correct", worst, 0.0, slack),
-        Bound("(2.19): r and its bound", float(cost.sum()), float(bound_2_19(costs, correct).sum()), slack * len(y)),
+        Bound("Theorem 2.2: correct in every local network, wrong composed", float(missed), 0.0, 0.0, len(over)),
+        Bound("(2.21): largest J - min r_ik where all are correct", worst, 0.0, slack, len(over)),
+        Bound("(2.19): cost r and its bound", float(cost.sum()), float(right.sum()), slack * len(y), len(y)),
     )
 
 
@@ -77,7 +79,7 @@ def regression(whole: Tensor, parts: Sequence[Tensor], y: Tensor) -> tuple[Bound
         return (prediction - y).square().flatten(1).sum(1).mean()
 
     return tuple(
-        Bound(f"regression, {name}: D and the mean of D_k", float(cost(whole)), float(mean), _slack(mean))
+        Bound(f"regression, {name}: D and the mean of D_k", float(cost(whole)), float(mean), _slack(mean), len(y))
         for name, cost in (("L1", absolute), ("squared L2", squared))
         for mean in (torch.stack([cost(part) for part in parts]).mean(),)
     )
@@ -90,7 +92,7 @@ def autoencoder(partition: Partition, whole: Tensor, parts: Sequence[Tensor], x:
     error = (whole.flatten(1) - x.flatten(1)).norm(dim=1).mean()
     boxes = zip(parts, partition.split(x), strict=True)
     errors = torch.stack([(part.flatten(1) - box.flatten(1)).norm(dim=1).mean() for part, box in boxes]).sum()
-    return (Bound("autoencoder: D and the sum of D_k", float(error), float(errors), _slack(errors)),)
+    return (Bound("autoencoder: D and the sum of D_k", float(error), float(errors), _slack(errors), len(x)),)
 
 
 def _slack(values: Tensor) -> float:

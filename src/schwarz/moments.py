@@ -32,21 +32,28 @@ def compose_moments(
 ) -> None:
     """Give `optimizer`, of the parameters of `module`, the state that the local networks' `optimizers` ended with.
 
-    Parameters that no local optimizer has trained are left out.
+    Parameters that it does not have, and those that no local optimizer has trained, are left out.
     """
     found = matched(module, locals_, partition, task, input_shape)
+    if len(optimizers) != len(locals_):
+        raise ValueError(f"{len(optimizers)} optimizers for {len(locals_)} local networks: one each")
+    groups = {parameter: group for group in optimizer.param_groups for parameter in group["params"]}
+    if not groups.keys() & set(module.parameters()):
+        raise ValueError("the optimizer has none of the module's parameters")
     states: dict[Tensor, dict[str, Any]] = {}
     for filling in fillings(module, found):
         parameter = filling.of(module)
         before = [each.state.get(filling.of(local)) for each, local in zip(optimizers, locals_, strict=True)]
         trained = [state for state in before if state]
-        if not isinstance(parameter, nn.Parameter) or not trained:
+        if parameter not in groups or not trained:
             continue
         if not all(state and "exp_avg_sq" in state for state in before):
             raise ValueError(f"{filling.layer}.{filling.name} has no moments of Adam in every local optimizer")
         # the mean of N predictions has 1/N of the gradient in all layers but the last, whose weights are divided
         damped = len(partition) if Task(task) is Task.REGRESSION and filling.mean is None else 1
         states[parameter] = _state(filling, parameter, trained, damped)
+        if groups[parameter].get("amsgrad"):
+            states[parameter].setdefault("max_exp_avg_sq", states[parameter]["exp_avg_sq"].clone())
     if not states:
         raise ValueError("the local optimizers have no state: none has made a step on these local networks")
     for parameter, state in states.items():

@@ -13,3 +13,7 @@ class Task(StrEnum):
     AUTOENCODER = "autoencoder"
     """Every local network reconstructs its own box; the global reconstruction puts them side by side, pixels of several
     boxes averaged."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise ValueError(f"task {value!r} is none of {', '.join(cls)}")

@@ -56,7 +56,7 @@ def verify(
     whole, parts, expected = outputs[-1]
     scale = max(1.0, *(_largest(each.abs()) for _, parts, expected in outputs for each in (*parts, expected)))
     classes = task is Task.CLASSIFICATION and len(outputs) == 1 and whole.dim() == 2 and whole.shape[1] > 1
-    target = x if task is Task.AUTOENCODER else y
+    target = x if task is Task.AUTOENCODER else y.long() if classes and y is not None else y
     bounded = found.returned_as_it_is and (classes or (task is not Task.CLASSIFICATION and not _is_map(found)))
     rounding = ULPS * torch.finfo(x.dtype).eps
     return Verdict(
@@ -72,6 +72,8 @@ def verify(
         rounding=rounding,
         field_gap=inside,
         responds=responds,
+        returned=found.returned_as_it_is,
+        covers=partition.covers,
         bounds=bounds(task, partition, whole, parts, target) if bounded and target is not None else None,
     )
 
@@ -243,6 +245,9 @@ def _by_image(found: Correspondence) -> None:
 
 
 def _data_fit(module: nn.Module, x: Tensor, y: Tensor | None, task: Task) -> None:
+    for name, given in (("x", x), ("y", y)):
+        if given is not None and not isinstance(given, Tensor):
+            raise TypeError(f"{name} is a {type(given).__name__}, not a torch.Tensor")
     if not len(x):
         raise ValueError("verify needs at least one image, x is empty")
     weight = next(module.parameters())

@@ -14,7 +14,7 @@ Span = tuple[int, int]
 MEANING = {
     Case.EXACT: "the composed network is its local networks together, everywhere",
     Case.FIELD: "its features are those of the local networks on the activation field; its output is not theirs",
-    Case.INITIALISATION: "a start for training; from a layer named here on nothing is as in the local networks",
+    Case.INITIALISATION: "a start for training: from a layer named here on, its values are no longer theirs",
 }
 
 
@@ -58,6 +58,10 @@ class Verdict:
     """The largest difference that pixels outside a box made on its activation field."""
     responds: float | None
     """Share of the positions outside the fields that did change with such pixels; None where there are none."""
+    returned: bool
+    """Whether that output, or its softmax, is what the network returns."""
+    covers: bool
+    """Whether every pixel lies in some box."""
     bounds: tuple[Bound, ...] | None = None
     """Theorem 2.2 and the bounds of section 2.4; None without y, and for outputs of which they do not speak: several,
     or one for each place of an image."""
@@ -90,13 +94,17 @@ class Verdict:
         return "\n".join((*self._case(), *self._features(), *self._output(), *self._bounds()))
 
     def _case(self) -> Iterator[str]:
+        if not self.holds:
+            yield "NOT MET: these networks do not do what the case below claims"
         yield f"{self.case.value}: {MEANING[self.case]}"
+        if not self.covers:
+            yield "  the boxes leave pixels out: no network sees them"
         deciding = sorted(self.causes, key=lambda cause: cause.case is not Case.INITIALISATION)
         groups: dict[str, list[Cause]] = {}
         for cause in deciding:
             groups.setdefault(cause.nearest, []).append(cause)
         for nearest, (first, *others) in groups.items():
-            more = f" (so do {len(others)} more)" if others else ""
+            more = f" (and {len(others)} more)" if others else ""
             yield f"  layer {first.layer!r} {first.reason}{more}"
             yield f"    exact would be: {nearest}"
 
@@ -106,10 +114,10 @@ class Verdict:
         width = max([5, *(len(group[0].name) for _, group in rows)])
         yield ""
         yield f"(2.15) {'from layer':{width}}  {'map':>11}  {'activation field of each box':34}  largest gap there"
-        for (size, fields), group in rows:
+        for (size, fields, _), group in rows:
             gaps = [layer.gap for layer in group if layer.gap is not None]
             yield f"       {group[0].name:{width}}  {size:>11}  {fields:34}  {f'{max(gaps):.1e}' if gaps else '-'}"
-        elsewhere = "" if self.responds is None else f", and {self.responds:.0%} of the positions outside"
+        elsewhere = "" if self.responds is None else f", and {self.responds:.0%} of what lies outside them"
         yield f"       other pixels outside a box changed its fields by at most {self.field_gap:.1e}{elsewhere}"
 
     def _output(self) -> Iterator[str]:
@@ -119,21 +127,27 @@ class Verdict:
             Task.AUTOENCODER: "reconstruction, and the local ones side by side",
         }[self.task]
         yield ""
-        yield f"{rule}: gap {self.logit_gap:.1e}, rounding {self.tolerance:.1e} ({self.images} images)"
+        place = "" if self.returned else ", before what the network makes of them"
+        yield f"{rule}{place}: gap {self.logit_gap:.1e}, rounding {self.tolerance:.1e} ({self.images} images)"
         if self.softmax_gap is not None:
             yield f"(2.17) their softmax: gap {self.softmax_gap:.1e}"
 
     def _bounds(self) -> Iterator[str]:
         for bound in self.bounds or ():
             word = "holds" if bound.holds else "does not hold"
-            status = word if self.case is Case.EXACT else f"observed: {word}"
-            yield f"{bound.name}: {bound.left:.6g} <= {bound.right:.6g}, {status}"
+            status = word if self.case is Case.EXACT else f"{word} here, not claimed"
+            sides = f"{bound.left:.6g} <= {bound.right:.6g}, {status} ({bound.samples} of {self.images} images)"
+            yield f"{bound.name}: {sides if bound.samples else 'no image is correct in every local network'}"
 
 
-def _row(layer: LayerReport) -> tuple[str, str]:
-    """Size of the map and the fields, as text; behind the last field nothing differs."""
+def _row(layer: LayerReport) -> tuple[str, str, tuple[bool, ...]]:
+    """Size of the map, the fields, and of which boxes (2.15) is claimed; behind the last field nothing differs."""
     fields = _fields(layer)
-    return ("" if fields == "empty" else _by(layer.map), fields)
+    if fields == "empty":
+        return "", fields, ()
+    if any(layer.claimed) and not all(layer.claimed):
+        fields += f", box {','.join(str(k) for k, claimed in enumerate(layer.claimed) if claimed)} alone"
+    return _by(layer.map), fields if any(layer.claimed) else f"{fields}, not claimed", layer.claimed
 
 
 def _fields(layer: LayerReport) -> str:

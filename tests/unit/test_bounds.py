@@ -25,6 +25,7 @@ def test_theorem_2_2_by_hand():
     first, second = logits((math.log(3), 0), (math.log(3), 0)), logits((math.log(9), 0), (0, math.log(2)))
     inclusion, pointwise, total = classification(first + second, [first, second], torch.tensor([0, 0]))
     assert (inclusion.left, inclusion.right) == (0, 0)
+    assert [bound.samples for bound in (inclusion, pointwise, total)] == [1, 1, 2]
     assert pointwise.left == pytest.approx(-math.log(27 / 28) + math.log(9 / 10))  # J - r_i2 of the first sample
     assert total.left == pytest.approx(-math.log(27 / 28) - math.log(3 / 5))
     assert total.right == pytest.approx(-math.log(9 / 10) - math.log(3 / 4) - math.log(1 / 3))
@@ -70,5 +71,5 @@ def test_pixels_in_no_box_have_no_bound():
 
 
 def test_rounding_is_granted_and_no_more():
-    assert Bound("", 1.0 + 1e-9, 1.0, 1e-8).holds
-    assert not Bound("", 1.0 + 1e-7, 1.0, 1e-8).holds
+    assert Bound("", 1.0 + 1e-9, 1.0, 1e-8, 1).holds
+    assert not Bound("", 1.0 + 1e-7, 1.0, 1e-8, 1).holds

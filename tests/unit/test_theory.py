@@ -147,8 +147,8 @@ def test_a_verdict_is_json_and_one_screen():
     text = str(verdict)
     assert len(text.splitlines()) < 30
     assert max(map(len, text.splitlines())) <= 120
-    assert "layer 'features.0' pads at the cuts, where the global network has pixels (so do 8 more)" in text
-    assert "(2.19): r and its bound" in text
+    assert "layer 'features.0' pads at the cuts, where the global network has pixels (and 8 more)" in text
+    assert "(2.19): cost r and its bound" in text
     values = json.loads(json.dumps(verdict.to_json(), allow_nan=False))
     assert values["case"] == "field"
     assert values["exact"] is False

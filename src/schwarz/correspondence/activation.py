@@ -18,6 +18,10 @@ class Case(StrEnum):
     INITIALISATION = "initialisation"
     """From some layer on nothing is theirs: a start for training."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise ValueError(f"case {value!r} is none of {', '.join(cls)}")
+
     @property
     def rank(self) -> int:
         """0 for what holds most."""

@@ -170,7 +170,7 @@ def _channels(walk: Walk, layer: Any, x: Activation) -> tuple[Axis, bool, int, t
     if len(mine) and torch.equal(mine, mine[:, :1] // read * read + torch.arange(read)):
         own = torch.as_tensor(share(made, walk.k, walk.boxes) if channels.undivided else range(made))
         if not len(own):
-            raise too_few(walk, f"{made} channels for each of the image's", made)
+            raise too_few(walk, f"{made} outputs for each channel of the image", made)
         index = (mine[:, :1] // read * made + own[None, :]).flatten()
         return Axis.of(layer.out_channels, index), False, len(mine), ()
     out, mean = walk.outputs(layer.out_channels, x.axes[2:])

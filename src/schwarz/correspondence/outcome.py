@@ -79,7 +79,9 @@ class Correspondence:
         places = [[axis for axis in each.axes if axis.places] for each in activations]
         maps = [axes for axes in places if len(axes) == len(self.partition.shape)]
         strides = [lcm(*(axis.stride.numerator for axis in along)) for along in zip(*maps, strict=True)]
-        return f"starts at multiples of {' x '.join(map(str, strides))}, as in {self.partition.aligned(strides)}"
+        text, boxes = " x ".join(map(str, strides)), self.partition.aligned(strides)
+        fits = boxes.covers >= self.partition.covers and len(set(boxes)) == len(set(self.partition))
+        return f"boxes that start at multiples of {text}, " + (f"as in {boxes}" if fits else "larger ones than these")
 
     @property
     def case(self) -> Case:

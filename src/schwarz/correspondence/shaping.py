@@ -136,7 +136,10 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
             axes.append(_cropped(walk, axis, each))
             pairs.append((axis, axes[-1]))
         elif not isinstance(each, int) or not axis.undivided:
-            raise ValueError(f"operation {walk.here!r}: {each!r} picks from an axis that is divided: no index map")
+            raise ValueError(
+                f"operation {walk.here!r} picks position {each!r} of an axis that is cut, where every box has its own: "
+                "leave that axis whole"
+            )
     why = "takes other positions of a box than of the image", "a crop of what the cuts touch: as much at either end"
     return moved(walk, replace(x, axes=(*axes, *rest)), pairs, why)
 
@@ -191,7 +194,7 @@ def together(walk: Walk, given: Sequence[Sequence[Axis]]) -> tuple[tuple[Axis, .
             if met.local != other.local or met.whole != other.whole:
                 raise ValueError(
                     f"operation {walk.here!r} joins {met.whole} and {other.whole} positions along axis {-a}, in local "
-                    f"network {walk.k} {met.local} and {other.local}: both must be cut alike"
+                    f"network {walk.k} {met.local} and {other.local}: crop both alike, as in x[..., 1:-1]"
                 )
             if not met.meets(other):
                 what = "maps whose boxes begin at different places" if met.places else "channels of different places"

@@ -142,7 +142,9 @@ class _Walk(fx.Interpreter):
         if isinstance(layer, nn.Flatten):
             return FUNCTIONS[torch.flatten](self, args[0], layer.start_dim, layer.end_dim)
         if not kinds:
-            raise ValueError(f"layer {self.here!r}: {type(layer).__name__} cannot be composed")
+            raise ValueError(
+                f"layer {self.here!r}: {type(layer).__name__} cannot be composed: docs/library.md lists what can"
+            )
         rules, kind = kinds[0]
         return rules[kind](self, *args, **kwargs) if rules is PLAIN else rules[kind](self, layer, *args, **kwargs)
 
@@ -150,7 +152,7 @@ class _Walk(fx.Interpreter):
         if not _of_type(Activation, (args, kwargs)):
             return self._on_both_sides(target, args, kwargs)
         if target not in FUNCTIONS:
-            raise ValueError(f"operation {self.here!r} cannot be composed")
+            raise ValueError(f"operation {self.here!r} cannot be composed: docs/library.md lists what can")
         first = next((i for i, each in enumerate(args) if isinstance(each, Activation)), 0)
         if first and (FUNCTIONS[target] in (elementwise, added) or target in (operator.mul, torch.mul)):  # 2 * x
             args = (args[first], *args[:first], *args[first + 1 :])
@@ -167,7 +169,8 @@ class _Walk(fx.Interpreter):
         tensor = self.fetch_attr(str(target))
         if isinstance(tensor, nn.Parameter):
             raise ValueError(  # noqa: TRY004  # what is wrong is the network
-                f"{str(target)!r} is a parameter that is used outside a layer: it cannot be composed"
+                f"{str(target)!r} is a parameter that is used outside a layer: it cannot be composed. A layer can: a "
+                "scale of channels is a 1x1 convolution with groups=channels"
             )
         return Activation(tuple(Axis.all(n) for n in tensor.shape))
 
@@ -183,7 +186,8 @@ class _Walk(fx.Interpreter):
         if not self.is_output:
             mine = share(width, self.k, self.boxes, self.unit)
             if not len(mine):
-                raise too_few(self, f"{width} channels", width // self.unit)
+                groups = f", in groups of {self.unit} that a grouped convolution reads," if self.unit > 1 else ""
+                raise too_few(self, f"{width} channels{groups}", width // self.unit)
             return Axis.of(width, mine), False
         if any(axis.is_map for axis in others):
             return Axis.all(width), self.task is not Task.CLASSIFICATION

@@ -61,7 +61,7 @@ def test_of_a_run_the_trained_networks_on_its_validation_images(run: Path, schwa
     assert second.startswith("16 of 40 validation images, padded to 32x32 and normalised")
     assert (blank, case.split(":")[0]) == ("", "field")
     assert "15x15 each" in told.out
-    assert "(2.19): r and its bound" in told.out
+    assert "(2.19): cost r and its bound" in told.out
 
 
 def test_json_holds_the_whole_verdict(run: Path, schwarz: Schwarz) -> None:
