@@ -59,8 +59,7 @@ def test_the_field_is_the_largest_that_responds_to_the_box_alone(case: Case) -> 
             parameter.fill_(1.0)
         try:
             found = correspond(case.network.eval(), case.partition, case.shape)
-        except ValueError as refused:
-            assert "too small" in str(refused) or "leaves nothing" in str(refused)
+        except ValueError:  # nothing of a box is left
             return
         for k in range(len(case.partition)):
             for here, reached in respond(found, k):
