@@ -1,0 +1,180 @@
+"""Networks made to be composed wrongly: they are labelled or refused, none is called exact.
+
+Every module here is run by its own forward, and so are its local networks: no number comes from the library's own walk.
+"""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # torch's own name for it
+
+from schwarz import Case, Partition, decompose
+from tests.unit.hostile import (
+    CLASSES,
+    CODE,
+    COLUMNS,
+    CORNER,
+    CROPPED,
+    IMAGE,
+    MEAN,
+    ODD,
+    OVERLAP,
+    QUARTERS,
+    ROW,
+    SERIES,
+    Network,
+    at_end,
+    coder,
+    composed,
+    on_maps,
+)
+
+WRONG: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str, str]] = {
+    # slices that take other positions of a box than of the image
+    "every second position from an odd start": (
+        lambda: on_maps(lambda _, y: y[:, :, ::2, ::2], 8 * 49), ODD, IMAGE, CLASSES, "getitem"),
+    "up to a number": (lambda: on_maps(lambda _, y: y[:, :, :12, :12], 8 * 144), QUARTERS, IMAGE, CLASSES, "getitem"),
+    "from a number before the end": (
+        lambda: on_maps(lambda _, y: y[:, :, -10:, -10:], 8 * 100), QUARTERS, IMAGE, CLASSES, "getitem"),
+    "half of the map": (
+        lambda: on_maps(lambda _, y: y[..., : y.size(3) // 2], 8 * 98), QUARTERS, IMAGE, CLASSES, "getitem"),
+    "the last position": (lambda: on_maps(lambda _, y: y[..., -1:, -1:], 8), QUARTERS, IMAGE, CLASSES, "getitem"),
+    # sizes are other numbers in a box
+    "divided by a size": (lambda: on_maps(lambda _, y: y / y.size(2)), QUARTERS, IMAGE, CLASSES, "truediv"),
+    "divided by the number of channels": (
+        lambda: on_maps(lambda _, y: y / y.shape[1] ** 0.5), QUARTERS, IMAGE, CLASSES, "truediv"),
+    # operands that are easy to overlook
+    "a gate as a keyword": (
+        lambda: on_maps(lambda net, y: torch.mul(y, other=net.gate(y.mean((2, 3)))[:, :, None, None]),
+                        gate=nn.Linear(8, 8)), QUARTERS, IMAGE, CLASSES, "mul"),
+    "one position that meets all": (
+        lambda: on_maps(lambda net, y: y * net.pool(y), pool=nn.AvgPool2d(14, ceil_mode=True)),
+        CORNER, IMAGE, CLASSES, "pool"),
+    # one box that is not the whole image
+    "softmax over a row": (lambda: on_maps(lambda _, y: y.softmax(3)), CORNER, IMAGE, CLASSES, "softmax"),
+    "normalised features": (
+        lambda: on_maps(lambda _, y: F.normalize(y.flatten(1))), CORNER, IMAGE, CLASSES, "normalize"),
+    # channels that several local networks hold, or places taken for channels
+    "depthwise over overlapping features": (
+        lambda: Network(lambda net, x: net.head(net.conv(x.transpose(1, 2)).flatten(1)),
+                        conv=nn.Conv1d(16, 16, 3, groups=16), head=nn.Linear(64, 3)), OVERLAP, SERIES, CLASSES, "conv"),
+    "a convolution over padded columns as channels": (
+        lambda: Network(lambda net, x: net.head(net.over(net.conv(x).permute(0, 3, 1, 2)).flatten(1)),
+                        conv=nn.Conv2d(3, 8, 3, padding=1), over=nn.Conv2d(16, 8, 1), head=nn.Linear(8 * 8 * 16, 3)),
+        COLUMNS, IMAGE, CLASSES, "conv"),
+    "outputs for every channel": (
+        lambda: Network(lambda net, x: net.head(net.conv(x)), conv=nn.Conv1d(6, 8, 3), head=nn.Linear(14, 3)),
+        ROW, SERIES, CLASSES, "head"),
+    "classes by groups": (
+        lambda: Network(lambda net, x: net.head(net.first(x)[..., None]).flatten(1), first=nn.Linear(16, 8),
+                        head=nn.Conv1d(8, 8, 1, groups=8)), ROW, (16,), CLASSES, "head"),
+    # what follows the output
+    "a product of outputs": (lambda: at_end(lambda n, y: n.one(y) * n.two(y)), QUARTERS, IMAGE, CLASSES, "mul"),
+    "a product of rectified outputs": (
+        lambda: at_end(lambda n, y: n.one(y).relu() * n.two(y).relu()), QUARTERS, IMAGE, CLASSES, "relu"),
+    "the larger output": (
+        lambda: at_end(lambda n, y: torch.maximum(n.one(y), n.two(y))), QUARTERS, IMAGE, CLASSES, "maximum"),
+    "a rectified output": (lambda: at_end(lambda n, y: n.one(y).relu()), QUARTERS, IMAGE, CLASSES, "relu"),
+    "an output rectified in place": (
+        lambda: at_end(lambda n, y: F.relu(n.one(y), inplace=True)), QUARTERS, IMAGE, CLASSES, "relu"),
+    "an output plus one": (lambda: at_end(lambda n, y: n.one(y) + 1), QUARTERS, IMAGE, CLASSES, "add"),
+    "one less an output": (lambda: at_end(lambda n, y: 1 - n.one(y)), QUARTERS, IMAGE, CLASSES, "sub"),
+    "a squared output": (lambda: at_end(lambda n, y: n.one(y) ** 2), QUARTERS, IMAGE, CLASSES, "pow"),
+    "the largest output": (
+        lambda: at_end(lambda n, y: n.one(y).amax(1, keepdim=True)), QUARTERS, IMAGE, CLASSES, "amax"),
+    "a normalised output": (lambda: at_end(lambda n, y: F.normalize(n.one(y))), QUARTERS, IMAGE, CLASSES, "normalize"),
+    "an output joined with a rectified one": (
+        lambda: at_end(lambda n, y: torch.cat([n.one(y), n.two(y).relu()], 1)), QUARTERS, IMAGE, CLASSES, "cat"),
+    "something behind a softmax": (
+        lambda: at_end(lambda n, y: n.one(y).softmax(1) + 1), QUARTERS, IMAGE, CLASSES, "add"),
+    "a predicted share": (lambda: at_end(lambda n, y: n.one(y).sigmoid()), QUARTERS, IMAGE, MEAN, "sigmoid"),
+    "a predicted distribution": (lambda: at_end(lambda n, y: n.one(y).softmax(1)), QUARTERS, IMAGE, MEAN, "softmax"),
+    "a rounded prediction": (
+        lambda: at_end(lambda n, y: torch.div(n.one(y), 0.1, rounding_mode="floor")), QUARTERS, IMAGE, MEAN, "div"),
+    "pixels of several boxes behind a sigmoid": (lambda: coder(torch.sigmoid), OVERLAP, (16,), CODE, "sigmoid"),
+    "pixels of no box plus one": (lambda: coder(lambda y: y + 1), CROPPED, (16,), CODE, "add"),
+    "pixels of no box behind a sigmoid": (lambda: coder(torch.sigmoid), CROPPED, (16,), CODE, "sigmoid"),
+    # random in eval mode too
+    "dropout that is never told to stop": (
+        lambda: on_maps(lambda _, y: F.dropout(y, 0.5)).eval(), QUARTERS, IMAGE, CLASSES, "dropout"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "part", "shape", "task", "layer"), WRONG.values(), ids=WRONG)
+def test_no_network_is_called_exact_that_is_not(make, part, shape, task, layer):
+    outcome = composed(make(), part, shape, task)
+    assert outcome.verdict.case is not Case.EXACT
+    assert not outcome.verdict.exact
+    assert layer in [cause.layer for cause in outcome.verdict.causes], outcome.verdict.causes
+    assert outcome.gap > 1e-4
+    assert outcome.verdict.feature_gap < 1e-10
+    assert outcome.verdict.field_gap == 0
+
+
+class Standardised(nn.Conv2d):
+    """Weight standardisation, below `forward`."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # torch's name
+        return super()._conv_forward(input, weight - weight.mean((1, 2, 3), keepdim=True), bias)
+
+
+class Through(nn.Module):
+    """Changes in place what a view of it shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8 * 196, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        shown = y.flatten(1)
+        y.mul_(y.mean((2, 3), keepdim=True))
+        return self.head(shown)
+
+
+REFUSED: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str]] = {
+    "a window over flattened places": (
+        lambda: on_maps(lambda net, y: net.mix(y.flatten(2)), 8 * 194, mix=nn.Conv1d(8, 8, 3)), QUARTERS, IMAGE,
+        "'mix' slides along an axis"),
+    "a window over places that were flattened": (
+        lambda: on_maps(lambda net, y: net.mix(y.flatten(2).relu().view(y.shape)), 8 * 144, mix=nn.Conv2d(8, 8, 3)),
+        QUARTERS, IMAGE, "'mix' slides along an axis"),
+    "a window over hidden features": (
+        lambda: Network(lambda net, x: net.head(net.conv(net.first(x)[:, None]).flatten(1)), first=nn.Linear(16, 12),
+                        conv=nn.Conv1d(1, 2, 3), head=nn.Linear(20, 3)), ROW, (16,), "'conv' slides along an axis"),
+    "pooling over channels": (
+        lambda: on_maps(lambda net, y: net.pool(y.permute(0, 2, 1, 3)), 4 * 7 * 14, pool=nn.MaxPool2d(2)),
+        QUARTERS, IMAGE, "'pool' slides along an axis"),
+    "blocks of pixels as channels": (
+        lambda: Network(lambda net, x: net.head(net.conv(
+            x.reshape(x.size(0), 3, x.size(2) // 2, 2, x.size(3) // 2, 2).permute(0, 1, 3, 5, 2, 4)
+            .reshape(x.size(0), 12, x.size(2) // 2, x.size(3) // 2)).flatten(1)),
+            conv=nn.Conv2d(12, 8, 3), head=nn.Linear(8 * 36, 3)), QUARTERS, IMAGE, "'conv' slides along an axis"),
+    "channels padded for a shortcut": (
+        lambda: on_maps(lambda _, y: F.pad(y, (0, 0, 0, 0, 2, 2)), 12 * 196), QUARTERS, IMAGE, "'pad' pads channels"),
+    "a batch regrouped": (
+        lambda: Network(lambda net, x: net.head(x.view(-1, 256)), head=nn.Linear(256, 3)), COLUMNS, (1, 16, 16),
+        r"shape \[-1, 256\] does not fit"),
+    "an axis that only a box has with one position": (
+        lambda: Network(lambda net, x: net.head(net.conv(x).squeeze(2).flatten(1)), conv=nn.Conv2d(3, 8, 8),
+                        head=nn.Linear(8 * 81, 3)), QUARTERS, IMAGE, "squeezes an axis that is 1 in box 0 alone"),
+    "a padding that needs more of a box than there is": (
+        lambda: on_maps(lambda net, y: net.more(net.pool(y)), 8 * 9, pool=nn.MaxPool2d(6),
+                        more=nn.Conv2d(8, 8, 3, padding=1, stride=1, padding_mode="reflect")), QUARTERS, IMAGE,
+        "too small"),
+    "a weight that is made anew at each call": (
+        lambda: nn.Sequential(Standardised(3, 8, 3), nn.Flatten(), nn.Linear(8 * 196, 3)), QUARTERS, IMAGE,
+        "'0.weight' is a parameter that is used outside a layer"),
+    "a buffer of the whole map": (
+        lambda: on_maps(lambda net, y: y + net.norm.running_mean, norm=nn.BatchNorm1d(14)), QUARTERS, IMAGE,
+        "joins 14 and 14 positions"),
+    "a change that a view shows": (Through, QUARTERS, IMAGE, "'mul_' changes in place what 'flatten' shows too"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "part", "shape", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_no_index_map_describes_is_refused(make, part, shape, message):
+    with pytest.raises(ValueError, match=message):
+        decompose(make(), part, shape)

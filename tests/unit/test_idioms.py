@@ -1,0 +1,140 @@
+"""What users write and what is exact: called so, and measured by the modules' own forward."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # torch's own name for it
+
+from schwarz import Partition
+from tests.unit.hostile import (
+    CLASSES,
+    CODE,
+    COLUMNS,
+    IMAGE,
+    MEAN,
+    OVERLAP,
+    QUARTERS,
+    ROW,
+    SERIES,
+    Network,
+    at_end,
+    coder,
+    composed,
+    on_maps,
+)
+
+
+class Flags(nn.Module):
+    """A network with options that have defaults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8 * 196, 3)
+
+    def forward(self, x: Tensor, features: bool = False, mask: Tensor | None = None) -> Tensor:
+        y = self.conv(x).flatten(1)
+        if mask is not None:
+            y = y * mask
+        return y if features else self.head(y)
+
+
+class Auxiliary(nn.Module):
+    """Inception's: a second output, in train mode alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head, self.aside = nn.Conv2d(3, 8, 3), nn.Linear(8 * 196, 3), nn.Linear(8 * 196, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.conv(x).flatten(1)
+        return (self.head(y), self.aside(y)) if self.training else self.head(y)
+
+
+class InPlace(nn.Module):
+    """Changes its input, a map and its output where they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head, self.relu = nn.Conv2d(3, 8, 3), nn.Linear(8 * 196, 3), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x -= 0.5
+        x.mul_(2)
+        y = self.conv(x)
+        self.relu(y)
+        z = self.head(y.flatten(1))
+        z *= 3
+        return z
+
+
+class Derived(nn.Conv2d):
+    """torch's layer under another name."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, bias=False)
+
+
+RIGHT: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str]] = {
+    "options with defaults": (Flags, QUARTERS, IMAGE, CLASSES),
+    "outputs of the train mode": (Auxiliary, QUARTERS, IMAGE, CLASSES),
+    "operations in place": (InPlace, QUARTERS, IMAGE, CLASSES),
+    "a layer derived from torch's": (
+        lambda: nn.Sequential(Derived(3, 8), nn.Flatten(), nn.Linear(8 * 196, 3)), QUARTERS, IMAGE, CLASSES),
+    "dropout as a function": (
+        lambda: on_maps(lambda net, y: F.dropout(y, 0.5, net.training)), QUARTERS, IMAGE, CLASSES),
+    "a constant in the code": (
+        lambda: Network(lambda net, x: net.head(net.conv(x - torch.tensor([1.0, 2, 3])[:, None, None]).flatten(1)),
+                        conv=nn.Conv2d(3, 8, 3), head=nn.Linear(8 * 196, 3)), QUARTERS, IMAGE, CLASSES),
+    "the mean of the image's channels": (
+        lambda: Network(lambda net, x: net.head(net.conv(x - x.mean(dim=1, keepdim=True)).flatten(1)),
+                        conv=nn.Conv2d(3, 8, 3), head=nn.Linear(8 * 196, 3)), QUARTERS, IMAGE, CLASSES),
+    "the mean over an axis that is not cut": (
+        lambda: on_maps(lambda _, y: y.mean(2), 8 * 14), COLUMNS, IMAGE, CLASSES),
+    "softmax over an axis that is not cut": (lambda: on_maps(lambda _, y: y.softmax(2)), COLUMNS, IMAGE, CLASSES),
+    "circular padding of an axis that is not cut": (
+        lambda: nn.Sequential(nn.Conv2d(3, 8, (3, 1), padding=(1, 0), padding_mode="circular"), nn.Flatten(),
+                              nn.Linear(8 * 256, 3)), COLUMNS, IMAGE, CLASSES),
+    "one position of an axis that is not cut": (lambda: on_maps(lambda _, y: y[:, :, 5], 8 * 14), COLUMNS, IMAGE,
+                                                CLASSES),
+    "every second position from even starts": (
+        lambda: on_maps(lambda _, y: y[:, :, 1::2, 1::2], 8 * 49), QUARTERS, IMAGE, CLASSES),
+    "padded and cropped again": (
+        lambda: on_maps(lambda _, y: F.pad(F.pad(y, (1, 1, 1, 1)), (-1, -1, -1, -1))), QUARTERS, IMAGE, CLASSES),
+    "pixels as rows of a batch": (
+        lambda: on_maps(lambda net, y: net.mix(y.permute(0, 2, 3, 1).reshape(-1, y.size(1))).reshape(y.size(0), -1),
+                        mix=nn.Linear(8, 8)), QUARTERS, IMAGE, CLASSES),
+    "a convolution of size 1 on flattened places": (
+        lambda: on_maps(lambda net, y: net.mix(y.flatten(2)), mix=nn.Conv1d(8, 8, 1)), QUARTERS, IMAGE, CLASSES),
+    "a mixer: dense over places, then over channels": (
+        lambda: Network(lambda net, x: net.head(net.mix(net.over(net.conv(x)).relu()).flatten(1)),
+                        conv=nn.Conv1d(6, 8, 3), over=nn.Linear(14, 10), mix=nn.Conv1d(8, 8, 1), head=nn.Linear(80, 3)), ROW, SERIES, CLASSES),
+    "depthwise over features side by side": (
+        lambda: Network(lambda net, x: net.head(net.conv(x.transpose(1, 2)).flatten(1)),
+                        conv=nn.Conv1d(16, 16, 3, groups=16), head=nn.Linear(64, 3)), ROW, SERIES, CLASSES),
+    "a gate of all pixels of the box": (
+        lambda: on_maps(lambda net, y: y * net.gate(y.flatten(1)).sigmoid()[:, :, None, None],
+                        gate=nn.Linear(8 * 196, 8)), QUARTERS, IMAGE, CLASSES),
+    "sums, differences and multiples of outputs": (
+        lambda: at_end(lambda n, y: 2 * n.one(y) - n.two(y) / 3), QUARTERS, IMAGE, CLASSES),
+    "outputs joined": (lambda: at_end(lambda n, y: torch.cat([n.one(y), n.two(y)], 1)), QUARTERS, IMAGE, CLASSES),
+    "the mean of outputs": (lambda: at_end(lambda n, y: n.one(y).mean(1, keepdim=True)), QUARTERS, IMAGE, CLASSES),
+    "outputs at every step, then the last": (
+        lambda: Network(lambda net, x: net.head(net.states(x)[0])[:, -1], states=nn.GRU(16, 8, batch_first=True),
+                        head=nn.Linear(8, 3)), OVERLAP, SERIES, CLASSES),
+    "predictions with a number added": (lambda: at_end(lambda n, y: 1 - n.one(y)), QUARTERS, IMAGE, MEAN),
+    "a complete reconstruction behind a sigmoid": (lambda: coder(torch.sigmoid), ROW, (16,), CODE),
+    "an overlapping reconstruction, doubled": (lambda: coder(lambda y: 2 * y), OVERLAP, (16,), CODE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "part", "shape", "task"), RIGHT.values(), ids=RIGHT)
+def test_what_is_exact_is_called_so(make, part, shape, task):
+    outcome = composed(make(), part, shape, task)
+    assert outcome.verdict.causes == ()
+    assert outcome.verdict.exact
+    assert outcome.verdict.holds
+    assert outcome.gap < 1e-11
+    assert outcome.verdict.field_gap == 0
