@@ -152,3 +152,6 @@ def _shapes_agree(
         expected = (*leading, *getattr(layer, tensor).shape[len(index) :])
         if shape != expected:
             raise ValueError(f"layer {name!r} of local network {k} has {tensor} {shape}, not {expected}")
+    more = {each for each, _ in layer_k.named_parameters(recurse=False)} - set(places)
+    if more:
+        raise ValueError(f"layer {name!r} of local network {k} has a {min(more)}, the module's has none")

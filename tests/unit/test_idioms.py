@@ -110,7 +110,8 @@ RIGHT: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str]
         lambda: on_maps(lambda net, y: net.mix(y.flatten(2)), mix=nn.Conv1d(8, 8, 1)), QUARTERS, IMAGE, CLASSES),
     "a mixer: dense over places, then over channels": (
         lambda: Network(lambda net, x: net.head(net.mix(net.over(net.conv(x)).relu()).flatten(1)),
-                        conv=nn.Conv1d(6, 8, 3), over=nn.Linear(14, 10), mix=nn.Conv1d(8, 8, 1), head=nn.Linear(80, 3)), ROW, SERIES, CLASSES),
+                        conv=nn.Conv1d(6, 8, 3), over=nn.Linear(14, 10), mix=nn.Conv1d(8, 8, 1),
+                        head=nn.Linear(80, 3)), ROW, SERIES, CLASSES),
     "depthwise over features side by side": (
         lambda: Network(lambda net, x: net.head(net.conv(x.transpose(1, 2)).flatten(1)),
                         conv=nn.Conv1d(16, 16, 3, groups=16), head=nn.Linear(64, 3)), ROW, SERIES, CLASSES),
