@@ -4,13 +4,14 @@ Every module here is run by its own forward, and so are its local networks: no n
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
-from schwarz import Case, Partition, decompose
+from schwarz import Box, Case, Partition, compose, decompose
 from tests.unit.hostile import (
     CLASSES,
     CODE,
@@ -41,6 +42,9 @@ WRONG: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str,
     "half of the map": (
         lambda: on_maps(lambda _, y: y[..., : y.size(3) // 2], 8 * 98), QUARTERS, IMAGE, CLASSES, "getitem"),
     "the last position": (lambda: on_maps(lambda _, y: y[..., -1:, -1:], 8), QUARTERS, IMAGE, CLASSES, "getitem"),
+    "from a number before the end, then a layer": (
+        lambda: on_maps(lambda net, y: net.act(y[:, :, -10:, -10:]), 8 * 100, act=nn.Tanh()), QUARTERS, IMAGE, CLASSES,
+        "getitem"),
     # sizes are other numbers in a box
     "divided by a size": (lambda: on_maps(lambda _, y: y / y.size(2)), QUARTERS, IMAGE, CLASSES, "truediv"),
     "divided by the number of channels": (
@@ -52,6 +56,14 @@ WRONG: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str,
     "one position that meets all": (
         lambda: on_maps(lambda net, y: y * net.pool(y), pool=nn.AvgPool2d(14, ceil_mode=True)),
         CORNER, IMAGE, CLASSES, "pool"),
+    "a gate in place whose result nobody takes": (
+        lambda: on_maps(lambda _, y: (y.mul_(y.mean((2, 3), keepdim=True)), y)[1]), QUARTERS, IMAGE, CLASSES, "mul_"),
+    "a shortcut around a convolution of joined channels": (
+        lambda: Network(lambda net, x: net.head(joined(net, net.conv(x)).flatten(1)), conv=nn.Conv2d(3, 8, 3),
+                        more=nn.Conv2d(8, 8, 1), mix=nn.Conv2d(16, 16, 1), head=nn.Linear(16 * 196, 3)),
+        QUARTERS, IMAGE, CLASSES, "add"),
+    "one layer that pads in a box and begins beside the map in another": (
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.Flatten(), nn.Linear(8 * 64, 3)), ODD, IMAGE, CLASSES, "0"),
     # one box that is not the whole image
     "softmax over a row": (lambda: on_maps(lambda _, y: y.softmax(3)), CORNER, IMAGE, CLASSES, "softmax"),
     "normalised features": (
@@ -64,6 +76,9 @@ WRONG: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str,
         lambda: Network(lambda net, x: net.head(net.over(net.conv(x).permute(0, 3, 1, 2)).flatten(1)),
                         conv=nn.Conv2d(3, 8, 3, padding=1), over=nn.Conv2d(16, 8, 1), head=nn.Linear(8 * 8 * 16, 3)),
         COLUMNS, IMAGE, CLASSES, "conv"),
+    "a dense layer over padded places": (
+        lambda: Network(lambda net, x: net.head(net.over(net.conv(x)).flatten(1)), conv=nn.Conv1d(6, 8, 3, padding=1),
+                        over=nn.Linear(16, 6), head=nn.Linear(48, 3)), ROW, SERIES, CLASSES, "conv"),
     "outputs for every channel": (
         lambda: Network(lambda net, x: net.head(net.conv(x)), conv=nn.Conv1d(6, 8, 3), head=nn.Linear(14, 3)),
         ROW, SERIES, CLASSES, "head"),
@@ -102,6 +117,11 @@ WRONG: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str,
 }  # fmt: skip
 
 
+def joined(net: Any, y: Tensor) -> Tensor:
+    z = torch.cat([y, net.more(y)], 1)
+    return net.mix(z) + z
+
+
 @pytest.mark.parametrize(("make", "part", "shape", "task", "layer"), WRONG.values(), ids=WRONG)
 def test_no_network_is_called_exact_that_is_not(make, part, shape, task, layer):
     outcome = composed(make(), part, shape, task)
@@ -111,6 +131,47 @@ def test_no_network_is_called_exact_that_is_not(make, part, shape, task, layer):
     assert outcome.gap > 1e-4
     assert outcome.verdict.feature_gap < 1e-10
     assert outcome.verdict.field_gap == 0
+
+
+def test_the_worst_that_a_layer_does_in_any_box_decides_the_case():
+    make, part, shape, task, _ = WRONG["one layer that pads in a box and begins beside the map in another"]
+    verdict = composed(make(), part, shape, task).verdict
+    assert verdict.case is Case.INITIALISATION
+    assert ["would begin box 1" in cause.reason for cause in verdict.causes] == [True]
+
+
+def test_a_group_across_networks_takes_what_is_in_it_and_no_more():
+    whole: Any = Network(
+        lambda net, x: net.head(net.mix(torch.cat([net.one(x), net.two(x)], 1)).flatten(1)), one=nn.Conv1d(6, 6, 1),
+        two=nn.Conv1d(6, 6, 1), mix=nn.Conv1d(12, 12, 1, groups=3), head=nn.Linear(12 * 16, 3),
+    )  # fmt: skip
+    locals_ = decompose(whole, ROW, SERIES)
+    for local in locals_:
+        for parameter in local.parameters():
+            nn.init.ones_(parameter)
+    compose(whole, locals_, ROW)
+    assert sorted(set(whole.mix.weight.flatten().tolist())) == [0, 1]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_an_even_window_pads_one_more_behind_than_before():
+    outcome = composed(
+        nn.Sequential(nn.Conv1d(6, 8, 4, padding="same"), nn.Tanh(), nn.Flatten(), nn.Linear(128, 3)), ROW, SERIES,
+        CLASSES,
+    )  # fmt: skip
+    assert outcome.verdict.layers[0].fields == (((0, 6),), ((9, 16),))
+    assert outcome.verdict.holds
+    assert outcome.gap > 1e-4
+
+
+def test_a_reflection_reaches_beyond_a_short_field():
+    """Two convolutions leave positions 0 and 1 of the box's three; reflected by two, the first sees the third."""
+    part = Partition((16,), (Box(((0, 4),)), Box(((8, 16),))))
+    layers = [nn.Conv1d(6, 8, 3, padding=1), nn.Conv1d(8, 8, 3, padding=1), nn.ReflectionPad1d(2), nn.Conv1d(8, 8, 3)]
+    verdict = composed(nn.Sequential(*layers, nn.Flatten(), nn.Linear(144, 3)), part, SERIES, CLASSES).verdict
+    assert [layer.fields[0] for layer in verdict.layers[:4]] == [((0, 3),), ((0, 2),), ((2, 4),), ((0, 0),)]
+    assert verdict.field_gap == 0
+    assert verdict.holds
 
 
 class Standardised(nn.Conv2d):

@@ -61,8 +61,8 @@ class InPlace(nn.Module):
         self.conv, self.head, self.relu = nn.Conv2d(3, 8, 3), nn.Linear(8 * 196, 3), nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        x -= 0.5
-        x.mul_(2)
+        x.sub_(0.5)
+        x *= 2
         y = self.conv(x)
         self.relu(y)
         z = self.head(y.flatten(1))
