@@ -21,11 +21,15 @@ def recompute_statistics(module: nn.Module, x: Tensor) -> nn.Module:
     used several times gets the mean over its uses. All of x is in memory together, with its largest activations.
     Modes, momenta and counts of batches stay as they are; a module whose BatchNorm keeps nothing is left alone.
     """
-    layers = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.running_mean is not None]
-    if layers:
+    if layers := stored(module):
         with _measuring(module, layers), torch.no_grad():
             module(x)
     return module
+
+
+def stored(module: nn.Module) -> list[_BatchNorm]:
+    """The layers that keep statistics."""
+    return [part for part in module.modules() if isinstance(part, _BatchNorm) and part.running_mean is not None]
 
 
 @contextmanager

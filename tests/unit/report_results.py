@@ -77,9 +77,9 @@ def verify() -> dict[str, Any]:
         "case": "field",
     }
     maps = [(0, 32, 15, 0.0), (3, 32, 14, 0.0), (6, 32, 13, 4.8e-7), (9, 16, 6, 4.8e-7), (20, 8, 0, None)]
-    bounds = [("Theorem 2.2: correct in every local network, wrong in the composed one", 7.0, 0.0),
-              ("(2.21): largest J - min r_ik where all are correct", 1.26, 0.0),
-              ("(2.19): r and its bound", 141.697, 461.025)]  # fmt: skip
+    bounds = [("Theorem 2.2: correct in every local network, wrong composed", 7.0, 0.0, 90),
+              ("(2.21): largest J - min r_ik where all are correct", 1.26, 0.0, 90),
+              ("(2.19): cost r and its bound", 141.697, 461.025, 256)]  # fmt: skip
     return {
         "exact": False,
         "holds": True,
@@ -95,11 +95,13 @@ def verify() -> dict[str, Any]:
         "rounding": 0.00012,
         "field_gap": 0.0,
         "responds": 1.0,
+        "returned": True,
+        "covers": True,
         "bounds": [
-            {"name": name, "left": left, "right": right, "slack": 0.0, "holds": left <= right}
-            for name, left, right in bounds
+            {"name": name, "left": left, "right": right, "slack": 0.0, "samples": samples, "holds": left <= right}
+            for name, left, right, samples in bounds
         ],
-        "statistics": {"used": "keep", "keep": 0.8239, "recompute": 0.8061},
+        "statistics": {"used": "keep", "stored": True, "keep": 0.8239, "recompute": 0.8061},
         "fields": [
             {"layer": f"features.{n}", "map": [side, side], "fields": fields(side, size), "gap": gap}
             for n, side, size, gap in maps

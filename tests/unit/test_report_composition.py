@@ -1,6 +1,7 @@
 """What the report says of a composition, and Figure 3.7."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,8 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from schwarz.bounds import Bound
+from schwarz.correspondence import Cause
 from schwarz.report import features, page
 from schwarz.report.composition import claims, deciding, small, summary
+from schwarz.verdict import Verdict
 from tests.unit import report_results as example
 from tests.unit.test_report import table, text, tree
 
@@ -161,3 +165,11 @@ def test_a_png_is_equal_inside_the_outlines(tmp_path: Path, channels: int) -> No
     assert abs(local - composed).max() <= 2
     assert np.ptp(local) > 50
     assert difference.min() > 250
+
+
+def test_the_results_of_these_tests_have_the_keys_of_a_verdict():
+    said = {field.name for field in fields(Verdict)} | {"exact", "holds", "feature_gap", "statistics", "fields"}
+    block = example.verify()
+    assert set(block) == said - {"layers"}
+    assert {name for bound in block["bounds"] for name in bound} == {field.name for field in fields(Bound)} | {"holds"}
+    assert {name for cause in block["causes"] for name in cause} == {field.name for field in fields(Cause)}

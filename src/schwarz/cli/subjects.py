@@ -58,7 +58,13 @@ def trained(run: "RunFolder", count: int) -> Subject:
     from schwarz.images import load, spread
     from schwarz.steps.train_local import fleet
 
-    blueprint, parts = blueprint_of(composed), load_fleet(fleet(pods))
+    blueprint, folders = blueprint_of(composed), fleet(pods)
+    if len(folders) < len(blueprint.partition):
+        raise WrongInput(
+            f"{run.path}: {len(folders)} of its {len(blueprint.partition)} local networks are there. "
+            f"`schwarz resume {run.path}` trains the others."
+        )
+    parts = load_fleet(folders)
     kept = run.config.compose.statistics == "keep"
     if kept:
         network = load_whole(composed).network

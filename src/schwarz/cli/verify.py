@@ -69,7 +69,7 @@ def verify(
     if as_json:
         print(json.dumps({**subject.about, "picture": path and str(path), **verdict.to_json()}, indent=1))
     else:
-        print(*subject.lines, "", verdict, *([f"picture {path}"] if path else []), sep="\n")
+        print(*subject.lines, "", verdict, *_nearer(subject, verdict), *([f"picture {path}"] if path else []), sep="\n")
     _judge(verdict, require)
 
 
@@ -82,6 +82,16 @@ def _subject(name: str | None, file: Path | None, changes: Words, images: int) -
     if name is None or file is not None or name in PRESETS or name.endswith(".toml"):
         return subjects.fresh(chosen(name, file, changes), images)
     return subjects.trained(subjects.named(name, changes), images)
+
+
+def _nearer(subject: "Subject", verdict: "Verdict") -> list[str]:
+    """The flags that lead to an exact case."""
+    network = subject.blueprint.network
+    wanted = {"padding": "valid", "head": "flatten"}
+    flags = [f"--network.{name} {value}" for name, value in wanted.items() if network.choices.get(name, value) != value]
+    if verdict.case == CASES[0] or not flags:
+        return []
+    return ["", f"exact needs {' '.join(flags)}, and boxes large enough that start at multiples of the strides"]
 
 
 def _judge(verdict: "Verdict", require: str | None) -> None:

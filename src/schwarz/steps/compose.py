@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from schwarz.batch_statistics import recompute_statistics
+from schwarz.batch_statistics import recompute_statistics, stored
 from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, save
 from schwarz.composition import compose as compose_network
 from schwarz.config import Compose
@@ -45,7 +45,8 @@ def compose(compose: Compose, *, images: Path, locals_: list[Path], journal: Jou
     networks = {"keep": kept, "recompute": on_whole_images(blueprint, kept, load(images, "train"))}
     reached = {name: accuracy(predict(blueprint.whole(net), held.x), held.y) for name, net in networks.items()}
     save(out, networks[compose.statistics], blueprint, role="composed")
-    write_json(out / VERIFIED, {**verdict.to_json(), "statistics": {"used": compose.statistics, **reached}})
+    statistics = {"used": compose.statistics, "stored": bool(stored(kept)), **reached}
+    write_json(out / VERIFIED, {**verdict.to_json(), "statistics": statistics})
     metrics = figures(verdict) | {f"validation_accuracy_{name}": value for name, value in reached.items()}
     journal.write("run", run="composed", params={"statistics": compose.statistics}, tags={"verify.case": verdict.case})
     journal.write("metric", run="composed", epoch=0, metrics=metrics)

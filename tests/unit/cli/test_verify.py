@@ -129,7 +129,7 @@ def test_starts_that_no_stride_divides_are_less_than_a_field(ready: Path, schwar
     told = schwarz("verify", "tiny", *FEW, "--partition.overlap", 3, "--require", "field")
     assert told.status == 1
     assert "the case is initialisation, not field: layer 'features.9' would begin box 1" in told.last
-    assert "starts at multiples of 8 x 8" in told.last
+    assert "start at multiples of 8 x 8" in told.last
 
 
 @pytest.mark.parametrize("name", ["maps.png", "maps.svg"])
