@@ -23,7 +23,8 @@ LATER = "no such layer before the first convolution or dense layer, nor behind t
 
 def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
     """Scale, shift and statistics stored for a channel go where the channel goes."""
-    if isinstance(layer, INSTANCE_NORMS) and x.axes[2:] and all(axis.local == 1 for axis in x.axes[2:]):
+    by_itself = isinstance(layer, INSTANCE_NORMS) and not layer.track_running_stats
+    if by_itself and x.axes[2:] and all(axis.local == 1 for axis in x.axes[2:]):
         raise too_small(walk, x.axes[2], "normalises each map by its own values")
     names = ("weight", "bias", "running_mean", "running_var")
     make = partial(
