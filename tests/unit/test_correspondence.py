@@ -63,7 +63,7 @@ WRONG: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str,
                         more=nn.Conv2d(8, 8, 1), mix=nn.Conv2d(16, 16, 1), head=nn.Linear(16 * 196, 3)),
         QUARTERS, IMAGE, CLASSES, "add"),
     "one layer that pads in a box and begins beside the map in another": (
-        lambda: nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.Flatten(), nn.Linear(8 * 64, 3)), ODD, IMAGE, CLASSES, "0"),
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 5, 2, 2), nn.Flatten(), nn.Linear(8 * 64, 3)), ODD, IMAGE, CLASSES, "0"),
     # one box that is not the whole image
     "softmax over a row": (lambda: on_maps(lambda _, y: y.softmax(3)), CORNER, IMAGE, CLASSES, "softmax"),
     "normalised features": (
