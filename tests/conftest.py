@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 # Set before torch is imported: xdist already uses a process per core.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -12,6 +13,10 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # A shell that runs the tests in the background ignores these; the programs that tests signal would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# A test run says the same of the same tree. To hunt: pytest --hypothesis-profile default tests/property
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 OURS = ("SCHWARZ_", "MLFLOW_", "AWS_", "KFP_")
 

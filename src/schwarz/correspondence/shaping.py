@@ -67,7 +67,7 @@ def flattened(walk: Walk, x: Activation, start_dim: int = 0, end_dim: int = -1) 
 
 
 def unflattened(walk: Walk, layer: nn.Unflatten, x: Activation) -> Activation:
-    """Only an output that is an image again: any other map has no box."""
+    """Refused: features have no places in an image."""
     raise ValueError(f"layer {walk.here!r}: Unflatten makes places of features, which no box has")
 
 
