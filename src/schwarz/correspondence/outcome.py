@@ -111,10 +111,11 @@ class Correspondence:
     def _common(self) -> tuple[Cause, ...]:
         """Layers that keep values which several local networks learn, each its own."""
         reason = "keeps values that several local networks learn: their mean is taken"
+        kept = {name: fit.alone for fits in self.fits for name, fit in fits.items() if fit.alone}
         return tuple(
-            Cause(name, reason, fit.alone)
-            for name, fit in self.fits[0].items()
-            if fit.alone and _has_values(self.graph.get_submodule(name)) and self._overlaps(name)
+            Cause(name, reason, alone)
+            for name, alone in kept.items()
+            if _has_values(self.graph.get_submodule(name)) and self._overlaps(name)
         )
 
     def _overlaps(self, name: str) -> bool:
