@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from schwarz.modes import evaluating
+
 
 def recompute_statistics(module: nn.Module, x: Tensor) -> nn.Module:
     """Give every BatchNorm of `module` the mean and the variance of what reaches it when all of x [n, ...] goes
@@ -35,18 +37,15 @@ def stored(module: nn.Module) -> list[_BatchNorm]:
 @contextmanager
 def _measuring(module: nn.Module, layers: list[_BatchNorm]) -> Iterator[None]:
     """Layers that take up what they see, in a module that otherwise evaluates; then all as it was."""
-    modes = [(part, part.training) for part in module.modules()]
     kept = [(layer, layer.momentum, layer.get_buffer("num_batches_tracked").clone()) for layer in layers]
-    module.eval()
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # a cumulative mean
-        layer.train()
     try:
-        yield
+        with evaluating(module):
+            for layer in layers:
+                layer.reset_running_stats()
+                layer.momentum = None  # a cumulative mean
+                layer.train()
+            yield
     finally:
-        for part, mode in modes:
-            part.training = mode
         for layer, momentum, count in kept:
             layer.momentum = momentum
             layer.get_buffer("num_batches_tracked").copy_(count)

@@ -88,7 +88,7 @@ def matched(
 
 def place(filling: Filling, tensor: Tensor, parts: Sequence[Tensor]) -> None:
     """The rule of this file for one tensor; entries that no part has become 0, or stay where they are a channel's."""
-    total, count = summed(filling, tensor, parts)
+    total, count = scattered(filling.index, tensor, parts)
     if filling.mean is not None:
         total /= _holders(filling, tensor)
     if filling.by_channel:
@@ -96,10 +96,10 @@ def place(filling: Filling, tensor: Tensor, parts: Sequence[Tensor]) -> None:
     tensor.copy_(total)
 
 
-def summed(filling: Filling, like: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """The sum of the parts, each entry where it belongs, and how many parts have each entry."""
+def scattered(index: Sequence[tuple[Tensor, ...]], like: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The sum of the parts, each entry where its index says, and how many parts have each entry."""
     total, count = torch.zeros_like(like), torch.zeros_like(like)
-    for where, part in zip(filling.index, parts, strict=True):
+    for where, part in zip(index, parts, strict=True):
         spots, found = _spots(where, like.device)
         total.index_put_(spots, part.detach().to(like)[found], accumulate=True)
         count.index_put_(spots, torch.ones((), dtype=count.dtype, device=count.device), accumulate=True)

@@ -10,8 +10,7 @@ recurrent layer the hidden states of all its steps count, not its gates.
 **Optimizer memory** is the paper's "parameters, gradients, first and second order momentum", as Adam keeps them.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +18,7 @@ from torch import nn
 
 from schwarz.decomposition import decompose
 from schwarz.meter import Layer, Meter
+from schwarz.modes import evaluating
 from schwarz.partition import Partition
 from schwarz.task import Task
 
@@ -102,7 +102,7 @@ def cost(module: nn.Module, input_shape: Sequence[int]) -> Cost:
     """
     weight = next(module.parameters(), torch.empty(0))
     meter = Meter(module)
-    with _evaluating(module), torch.no_grad():
+    with evaluating(module), torch.no_grad():
         meter.measure(torch.zeros(1, *input_shape, dtype=weight.dtype, device=weight.device))
     trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
     statistics = sum(b.numel() for name, b in module.named_buffers() if name.endswith(("running_mean", "running_var")))
@@ -123,14 +123,3 @@ def costs(
     locals_ = decompose(module, partition, input_shape, task)
     each = tuple(cost(local, (*lead, *box.shape)) for local, box in zip(locals_, partition, strict=True))
     return Costs(cost(module, input_shape), each)
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    modes = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, mode in modes:
-            each.training = mode

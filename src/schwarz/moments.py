@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from schwarz.composition import Filling, fillings, matched, summed
+from schwarz.composition import Filling, fillings, matched, scattered
 from schwarz.partition import Partition
 from schwarz.task import Task
 
@@ -63,7 +63,7 @@ def compose_moments(
 def _state(filling: Filling, parameter: Tensor, states: Sequence[dict[str, Any]], damped: int) -> dict[str, Any]:
     state: dict[str, Any] = {"step": max((each["step"] for each in states), key=float).clone()}
     for name in POWERS.keys() & states[0].keys():
-        total, count = summed(filling, parameter, [each[name] for each in states])
+        total, count = scattered(filling.index, parameter, [each[name] for each in states])
         mean = total / count.clamp(min=1) / damped ** POWERS[name]
         rest = mean[count > 0].mean() if POWERS[name] == 2 else torch.zeros((), dtype=mean.dtype, device=mean.device)
         state[name] = torch.where(count > 0, mean, rest)

@@ -7,17 +7,17 @@ What the local costs bound, Theorem 2.2 and section 2.4, is in `bounds`.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from schwarz.bounds import bounds
-from schwarz.composition import matched
+from schwarz.composition import matched, scattered
 from schwarz.correspondence import Activation, Axis, Correspondence
 from schwarz.correspondence.tracing import layer_of, name_of
 from schwarz.correspondence.walk import BATCH
+from schwarz.modes import evaluating
 from schwarz.partition import Partition
 from schwarz.task import Task
 from schwarz.verdict import LayerReport, Verdict
@@ -44,7 +44,7 @@ def verify(
     """
     task = Task(task)
     _data_fit(module, x, y, task)
-    with _evaluating(module, *locals_), torch.no_grad():
+    with evaluating(module, *locals_), torch.no_grad():
         found = matched(module, locals_, partition, task, tuple(x.shape[1:]))
         _by_image(found)
         seen = _Seen(found)
@@ -165,16 +165,18 @@ class _Seen:
 
 def expected_output(found: Correspondence, node: fx.Node, whole: Tensor, parts: Sequence[Tensor]) -> Tensor:
     """What the local outputs make together: their sum (2.16), mean (2.22), or each in its place."""
-    total, count = torch.zeros_like(whole), torch.zeros_like(whole)
-    for k, part in enumerate(parts):
-        axes = found.nodes[k][node].axes
-        where = torch.meshgrid(*(_index(axis, n).to(whole.device) for axis, n in zip(axes, whole.shape, strict=True)),
-                               indexing="ij")  # fmt: skip
-        total.index_put_(where, part, accumulate=True)
-        count.index_put_(where, torch.ones((), dtype=count.dtype, device=count.device), accumulate=True)
+    index = [
+        _grid([_index(axis, n) for axis, n in zip(nodes[node].axes, whole.shape, strict=True)]) for nodes in found.nodes
+    ]
+    total, count = scattered(index, whole, parts)
     apart = any(axis.is_map and not axis.undivided for nodes in found.nodes for axis in nodes[node].axes)
     summed = found.task is Task.CLASSIFICATION and not apart
     return total if summed else total / count.clamp(min=1)
+
+
+def _grid(axes: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """One index for each axis, to be broadcast."""
+    return tuple(index.reshape(-1, *[1] * (len(axes) - 1 - a)) for a, index in enumerate(axes))
 
 
 def _index(axis: Axis, n: int) -> Tensor:
@@ -259,16 +261,3 @@ def _data_fit(module: nn.Module, x: Tensor, y: Tensor | None, task: Task) -> Non
         raise ValueError(f"{len(y)} labels for {len(x)} images: one each")
     if task is Task.CLASSIFICATION and (y.is_floating_point() or y.dim() != 1):
         raise ValueError(f"classification takes the number of the class of each image, y is {y.dtype} {tuple(y.shape)}")
-
-
-@contextmanager
-def _evaluating(*modules: nn.Module) -> Iterator[None]:
-    """Eval mode, and back to what every part of the modules was."""
-    before = [(part, part.training) for module in modules for part in module.modules()]
-    for module in modules:
-        module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in before:
-            part.training = mode
