@@ -87,7 +87,8 @@ def matched(
 
 
 def place(filling: Filling, tensor: Tensor, parts: Sequence[Tensor]) -> None:
-    """The rule of this file for one tensor; entries that no part has become 0, or stay where they are a channel's."""
+    """The rule of this file for one tensor; entries that no local network has become 0;
+    values of a channel keep what they were."""
     total, count = scattered(filling.index, tensor, parts)
     if filling.mean is not None:
         total /= _holders(filling, tensor)

@@ -33,7 +33,7 @@ class Pair:
     image: int
     box: int
     layer: int
-    """The how manieth activation function."""
+    """Its number among the activation functions, from 1."""
     name: str
     channel: int
     shape: tuple[int, int]

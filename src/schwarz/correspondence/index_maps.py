@@ -39,7 +39,7 @@ class Axis:
 
     @classmethod
     def of(cls, whole: int, index: Tensor | range) -> Self:
-        """Channels or features: whoever has them has them whole."""
+        """Channels or features: a network that holds one holds all of it."""
         index = torch.as_tensor(index, dtype=torch.long)
         return cls(whole, index, field=(0, whole), agrees=(0, len(index)))
 
@@ -165,7 +165,7 @@ class Axis:
         return replace(self, field=(0, 0), agrees=(0, 0)) if self.is_map else self
 
     def fieldless(self) -> Self:
-        """Every value responds to pixels outside the box; that of a local network may be the same all the same."""
+        """Every value responds to pixels outside the box; local and global values may still be equal."""
         return replace(self, field=(0, 0)) if self.is_map else self
 
     def meets(self, other: Self) -> bool:
