@@ -13,7 +13,7 @@ from schwarz.composition import compose
 from schwarz.correspondence import share, trace
 from schwarz.correspondence.tracing import output_layers
 from schwarz.decomposition import decompose
-from schwarz.networks import build, count_parameters, initialise, vgg9
+from schwarz.networks import count_parameters, vgg9
 from schwarz.networks.vgg import VGG
 from schwarz.partition import Partition
 
@@ -153,17 +153,3 @@ def test_mode_and_dtype_are_kept():
     locals_ = decompose(whole, partition, (1, 16))
     assert all(local.training and next(local.parameters()).dtype == torch.float64 for local in locals_)
     assert compose(whole, locals_, partition).training
-
-
-def test_weights_are_a_function_of_the_seed_alone():
-    first = initialise(VGG((1, 16), 3, [[4]], 4), 7)
-    torch.rand(100)
-    second = initialise(VGG((1, 16), 3, [[4]], 4), 7)
-    for a, b in zip(first.parameters(), second.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
-def test_every_family_of_the_configuration_can_be_built():
-    from schwarz.config import Network
-
-    assert build(Network(family="vgg9"), (3, 32, 32), 10)(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
