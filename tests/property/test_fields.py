@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from hypothesis import event, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -13,51 +13,15 @@ from schwarz.correspondence import Case as Claim
 from schwarz.decomposition import decompose
 from schwarz.task import Task
 from schwarz.theory import together, verify
+from tests.property.claims import assert_claims_hold
 from tests.property.networks import Case, Network, randomise
 from tests.property.wild_networks import positive_cases, same_cases, wild_cases
-
-
-def attempted(case: Case, task: Task) -> list[nn.Module] | str:
-    """The local networks, or why there are none."""
-    try:
-        return decompose(case.network, case.partition, case.shape, task)
-    except ValueError as refused:
-        return str(refused)
 
 
 @settings(max_examples=150, deadline=None)
 @given(wild_cases(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
 def test_what_is_claimed_of_any_network_holds(case: Case, task: Task) -> None:
-    """Features agree where (2.15) is claimed, pixels outside a box leave its field alone, exact is exact."""
-    whole, partition = case.network.eval(), case.partition
-    locals_ = attempted(case, task)
-    event(locals_[:60] if isinstance(locals_, str) else "decomposed")
-    if isinstance(locals_, str):
-        assert "is given" not in locals_  # the walk knows sizes as torch does
-        return
-    torch.manual_seed(case.seed)
-    randomise(*locals_)
-    compose(whole, locals_, partition, task=task, input_shape=case.shape)
-    x = torch.randn(3, *case.shape, dtype=torch.float64)
-    assert_sizes(correspond(whole, partition, case.shape, task), locals_, x)
-    verdict = verify(whole, locals_, partition, x, task=task)
-    event(verdict.case)
-    assert verdict.feature_gap < 1e-10
-    assert verdict.field_gap == 0
-    if verdict.case is Claim.EXACT:
-        parts = torch.stack([local(box) for local, box in zip(locals_, partition.split(x), strict=True)])
-        made = parts.sum(0) if task is Task.CLASSIFICATION else parts.mean(0)
-        torch.testing.assert_close(whole(x), made, rtol=1e-10, atol=1e-10)
-
-
-def assert_sizes(found: Correspondence, locals_: list[nn.Module], x: Tensor) -> None:
-    """The walk knows the size of every map, of the global network and of each local one."""
-    with torch.no_grad():
-        for node, whole, parts in together(found, locals_, x):
-            for k, part in enumerate(parts):
-                if isinstance(here := found.nodes[k][node], Activation):
-                    assert here.whole[1:] == whole.shape[1:]
-                    assert here.local[1:] == part.shape[1:]
+    assert "is given" not in assert_claims_hold(case, task)  # the walk knows sizes as torch does
 
 
 def respond(found: Correspondence, k: int) -> list[tuple[Activation, Tensor]]:

@@ -24,6 +24,7 @@ from tests.unit.hostile import (
     OVERLAP,
     QUARTERS,
     ROW,
+    ROWS,
     SERIES,
     Network,
     at_end,
@@ -72,6 +73,9 @@ WRONG: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str,
     "depthwise over overlapping features": (
         lambda: Network(lambda net, x: net.head(net.conv(x.transpose(1, 2)).flatten(1)),
                         conv=nn.Conv1d(16, 16, 3, groups=16), head=nn.Linear(64, 3)), OVERLAP, SERIES, CLASSES, "conv"),
+    "depthwise over rows of which one box has all": (
+        lambda: Network(lambda net, x: net.head(net.conv(x).flatten(1)), conv=nn.Conv1d(6, 6, 1, groups=6),
+                        head=nn.Linear(96, 3)), ROWS, SERIES, CLASSES, "conv"),
     "a convolution over padded columns as channels": (
         lambda: Network(lambda net, x: net.head(net.over(net.conv(x).permute(0, 3, 1, 2)).flatten(1)),
                         conv=nn.Conv2d(3, 8, 3, padding=1), over=nn.Conv2d(16, 8, 1), head=nn.Linear(8 * 8 * 16, 3)),

@@ -1,0 +1,57 @@
+"""What must hold of any network at all: whatever its composition claims."""
+
+import torch
+from hypothesis import event
+from torch import nn
+
+from schwarz.composition import compose
+from schwarz.correspondence import Activation, Correspondence, correspond
+from schwarz.correspondence import Case as Claim
+from schwarz.decomposition import decompose
+from schwarz.task import Task
+from schwarz.theory import together, verify
+from tests.property.networks import Case, randomise
+
+
+def attempted(case: Case, task: Task) -> list[nn.Module] | str:
+    """The local networks, or why there are none."""
+    try:
+        return decompose(case.network, case.partition, case.shape, task)
+    except ValueError as refused:
+        return str(refused)
+
+
+def assert_claims_hold(case: Case, task: Task) -> str:
+    """Features agree where (2.15) is claimed, pixels outside a box leave its field alone, exact is exact; gives the
+    case, or why the network was refused."""
+    whole, partition = case.network.eval(), case.partition
+    locals_ = attempted(case, task)
+    event(locals_[:60] if isinstance(locals_, str) else "decomposed")
+    if isinstance(locals_, str):
+        return locals_
+    torch.manual_seed(case.seed)
+    randomise(*locals_)
+    compose(whole, locals_, partition, task=task, input_shape=case.shape)
+    x = torch.randn(3, *case.shape, dtype=torch.float64)
+    assert_sizes(correspond(whole, partition, case.shape, task), locals_, x)
+    verdict = verify(whole, locals_, partition, x, task=task)
+    event(verdict.case)
+    assert verdict.feature_gap < 1e-10
+    assert verdict.field_gap == 0
+    if verdict.case is Claim.EXACT:
+        parts = torch.stack([local(box) for local, box in zip(locals_, partition.split(x), strict=True)])
+        made = parts.sum(0) if task is Task.CLASSIFICATION else parts.mean(0)
+        torch.testing.assert_close(whole(x), made, rtol=1e-10, atol=1e-10)
+    return verdict.case.value
+
+
+def assert_sizes(found: Correspondence, locals_: list[nn.Module], x: torch.Tensor) -> None:
+    """The walk knows the size of every tensor, of the global network and of each local one, but for the batch's."""
+    images = found.nodes[0][next(iter(found.graph.graph.nodes))].whole[0]
+    with torch.no_grad():
+        for node, whole, parts in together(found, locals_, x):
+            for k, part in enumerate(parts):
+                here = found.nodes[k][node]
+                if isinstance(here, Activation) and here.whole[0] == images:
+                    assert here.whole[1:] == whole.shape[1:]
+                    assert here.local[1:] == part.shape[1:]
