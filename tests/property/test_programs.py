@@ -3,13 +3,36 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schwarz.correspondence import Correspondence, correspond
 from schwarz.task import Task
 from tests.property.claims import assert_claims_hold
-from tests.property.networks import Case
+from tests.property.networks import Case, exact_cases
 from tests.property.programs import program_cases
+from tests.property.wild_networks import wild_cases
 
 
 @settings(max_examples=150, deadline=None)
 @given(program_cases(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
 def test_what_is_claimed_of_any_program_holds(case: Case, task: Task) -> None:
     assert_claims_hold(case, task)
+
+
+def maps(found: Correspondence) -> list[list[list[int]]]:
+    """Where every entry of every tensor goes, in every local network."""
+    return [
+        [index.flatten().tolist() for places in fit.places.values() for index in places]
+        for fits in found.fits
+        for fit in fits.values()
+    ]
+
+
+@settings(max_examples=80, deadline=None)
+@given(program_cases() | exact_cases() | wild_cases())
+def test_without_the_shape_of_an_input_composing_finds_the_same_maps_or_asks_for_it(case: Case) -> None:
+    try:
+        told = correspond(case.network, case.partition, case.shape)
+        guessed = correspond(case.network, case.partition)
+    except ValueError:
+        return
+    assert guessed.case is told.case
+    assert maps(guessed) == maps(told)

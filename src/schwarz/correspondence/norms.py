@@ -23,6 +23,7 @@ LATER = "no such layer before the first convolution or dense layer, nor behind t
 
 def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
     """Scale, shift and statistics stored for a channel go where the channel goes."""
+    _given(walk, x.axes[1:2], (layer.num_features,))
     by_itself = isinstance(layer, INSTANCE_NORMS) and not layer.track_running_stats
     if by_itself and x.axes[2:] and all(axis.local == 1 for axis in x.axes[2:]):
         raise too_small(walk, x.axes[2], "normalises each map by its own values")
@@ -40,6 +41,7 @@ def batch_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
 def layer_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
     """LayerNorm and RMSNorm: over the last axes, which hold features of all networks, or places of the image."""
     axes = x.axes[-len(layer.normalized_shape) :]
+    _given(walk, axes, layer.normalized_shape)
     index = tuple(axis.index.reshape(-1, *[1] * (len(axes) - 1 - a)) for a, axis in enumerate(axes))
     shape = [axis.local for axis in axes]
     options = {"elementwise_affine": layer.elementwise_affine, **dtype_of(layer)}
@@ -52,6 +54,7 @@ def layer_norm(walk: Walk, layer: Any, x: Activation) -> Activation:
 
 def group_norm(walk: Walk, layer: nn.GroupNorm, x: Activation) -> Activation:
     """Over the whole map: in a local network, over its box."""
+    _given(walk, x.axes[1:2], (layer.num_channels,))
     channels = x.axes[1]
     most = max(1, layer.num_groups * channels.local // channels.whole)
     groups = max(g for g in range(1, most + 1) if channels.local % g == 0)
@@ -64,14 +67,21 @@ def group_norm(walk: Walk, layer: nn.GroupNorm, x: Activation) -> Activation:
 def prelu(walk: Walk, layer: nn.PReLU, x: Activation) -> Activation:
     """A slope for each channel goes with it; one for all cannot be what every local network learned."""
     one = layer.num_parameters == 1
+    _given(walk, x.axes[1:2], (layer.num_parameters,) if not one else x.whole[1:2])
     slopes = torch.zeros(1, dtype=torch.long) if one else x.axes[1].index
     make = partial(nn.PReLU, len(slopes), **like(layer.weight))
     return _kept(walk, layer, x, Fit(make, {"weight": (slopes,)}, alone="PReLU with a slope per channel"))
 
 
+def _given(walk: Walk, axes: Sequence[Axis], sizes: Sequence[int]) -> None:
+    have = [axis.whole for axis in axes]
+    if have != list(sizes):
+        raise ValueError(f"layer {walk.here!r} takes {list(sizes)} channels, but is given {have}")
+
+
 def _kept(walk: Walk, layer: Any, x: Activation, fit: Fit) -> Activation:
     """What a layer that works on each value by itself does."""
-    return replace(x, output=False).blamed(*walk.fit(layer, fit))
+    return replace(x, output=False, behind=False).blamed(*walk.fit(layer, fit))
 
 
 def _by_the_image(walk: Walk, x: Activation, nearest: str, axes: Sequence[Axis] = ()) -> Activation:

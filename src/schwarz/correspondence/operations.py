@@ -125,7 +125,9 @@ def pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
         each(getattr(layer, "dilation", 1)), strict=True,
     )  # fmt: skip
     windows = [Window(k, s, (p, p), d, ceil_mode=layer.ceil_mode) for k, s, p, d in options]
-    return slid(walk, replace(x, axes=(*x.axes[:2], *through(walk, places, windows)), output=False), x, layer)
+    return slid(
+        walk, replace(x, axes=(*x.axes[:2], *through(walk, places, windows)), output=False, behind=False), x, layer
+    )
 
 
 def _global_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
@@ -142,10 +144,10 @@ def adaptive_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     if all(n == 1 for n in sizes):
         return _global_pooling(walk, layer, x)
     if all(axis.undivided for axis in places):
-        return replace(x, axes=(*x.axes[:2], *(Axis.all(n) for n in sizes)), output=False)
+        return replace(x, axes=(*x.axes[:2], *(Axis.all(n) for n in sizes)), output=False, behind=False)
     reason = f"divides the map into {' x '.join(map(str, sizes))} bins; a local network divides its box into as many"
     bins = (axis.binned(n) for axis, n in zip(places, sizes, strict=True))
-    after = replace(x, axes=(*x.axes[:2], *bins), output=False)
+    after = replace(x, axes=(*x.axes[:2], *bins), output=False, behind=False)
     return after.blamed(Cause(walk.here, reason, "pooling by a fixed window"))
 
 
@@ -165,7 +167,7 @@ def reduced(walk: Walk, x: Activation, dim: Any = None, keepdim: bool = False, *
         cause = Cause(walk.here, "pools the whole map; a local network has its box only", "flatten", Case.FIELD)
         return replace(after.blamed(cause), shrinks=())
     cause = Cause(walk.here, "reduces over the features of all local networks", "a dense layer")
-    return replace(after, output=False).blamed(cause)
+    return replace(after, output=False, behind=False).blamed(cause)
 
 
 def largest(walk: Walk, x: Activation, dim: Any = None, keepdim: bool = False, **options: Any) -> Activation:
@@ -191,7 +193,7 @@ def enlarged(
     if mode not in ("nearest", "linear", "bilinear", "trilinear") or len(known) < len(places):
         raise ValueError(f"layer {walk.here!r}: up-sampling {mode!r} to a size, or by a fraction, cannot be composed")
     moved = [axis.enlarged(factor, mode != "nearest") for axis, factor in zip(places, known, strict=True)]
-    after = replace(x, axes=(*x.axes[:2], *moved), output=False)
+    after = replace(x, axes=(*x.axes[:2], *moved), output=False, behind=False)
     if mode != "nearest":
         after = slid(walk, after, x)
     if align_corners and not all(axis.undivided for axis in places):

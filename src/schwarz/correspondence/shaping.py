@@ -159,7 +159,9 @@ def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant"
             window = Window(1, padding=by, wraps=mode == "circular", reflects=mode == "reflect")
             (axes[-a],) = through(walk, (axes[-a],), (window,))
     why = "pads at the cuts, where the global network has pixels", "no padding"
-    return moved(walk, replace(x, axes=tuple(axes), output=False), list(zip(x.axes, axes, strict=True)), why)
+    return moved(
+        walk, replace(x, axes=tuple(axes), output=False, behind=False), list(zip(x.axes, axes, strict=True)), why
+    )
 
 
 def padding_layer(walk: Walk, layer: Any, x: Activation) -> Activation:
