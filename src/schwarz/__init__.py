@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from schwarz.cases import Case
     from schwarz.composition import compose
-    from schwarz.correspondence import Case
     from schwarz.decomposition import decompose
     from schwarz.moments import compose_moments
     from schwarz.partition import Box, Partition
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Box": "partition",
-    "Case": "correspondence",
+    "Case": "cases",
     "Partition": "partition",
     "Task": "task",
     "compose": "composition",

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from schwarz.correspondence import Case, Correspondence, correspond
+from schwarz.cases import Case, short_of
+from schwarz.correspondence import Correspondence, correspond
 from schwarz.partition import Partition
 from schwarz.task import Task
 
@@ -55,8 +56,7 @@ def compose(
     needed only where the layers do not tell it: the time steps of a recurrent network whose states are flattened.
     """
     found = matched(module, locals_, partition, task, input_shape)
-    if require is not None and found.case.rank > Case(require).rank:
-        cause = next(cause for cause in found.causes if cause.case is found.case)
+    if require is not None and (cause := short_of(Case(require), found.causes)):
         raise ValueError(f"composing is not {Case(require).value} but {found.case.value}: {cause}")
     with torch.no_grad():
         for filling in fillings(module, found):

@@ -7,15 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from schwarz.bounds import Bound
-from schwarz.correspondence import Case, Cause
+from schwarz.cases import Case, Cause, by_remedy
 from schwarz.task import Task
 
 Span = tuple[int, int]
-MEANING = {
-    Case.EXACT: "the composed network is its local networks together, everywhere",
-    Case.FIELD: "its features are those of the local networks on the activation field; its output is not theirs",
-    Case.INITIALISATION: "a start for training: from a layer named here on, its values are no longer theirs",
-}
 
 
 @dataclass(frozen=True)
@@ -96,17 +91,12 @@ class Verdict:
     def _case(self) -> Iterator[str]:
         if not self.holds:
             yield "NOT MET: these networks do not do what the case below claims"
-        yield f"{self.case.value}: {MEANING[self.case]}"
+        yield f"{self.case.value}: {self.case.meaning}"
         if not self.covers:
             yield "  the boxes leave pixels out: no network sees them"
-        deciding = sorted(self.causes, key=lambda cause: cause.case is not Case.INITIALISATION)
-        groups: dict[str, list[Cause]] = {}
-        for cause in deciding:
-            groups.setdefault(cause.nearest, []).append(cause)
-        for nearest, (first, *others) in groups.items():
-            more = f" (and {len(others)} more)" if others else ""
-            yield f"  layer {first.layer!r} {first.reason}{more}"
-            yield f"    exact would be: {nearest}"
+        for cause, more in by_remedy(self.causes):
+            yield f"  layer {cause.layer!r} {cause.reason}{f' (and {more} more)' if more else ''}"
+            yield f"    exact would be: {cause.nearest}"
 
     def _features(self) -> Iterator[str]:
         """One row for all layers in a row that have the same map and fields."""

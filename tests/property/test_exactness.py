@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from schwarz.cases import Case as Claim
 from schwarz.composition import compose
-from schwarz.correspondence import Case as Claim
 from schwarz.correspondence import correspond
 from schwarz.decomposition import decompose
 from schwarz.partition import Partition

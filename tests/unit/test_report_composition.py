@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from schwarz.bounds import Bound
-from schwarz.correspondence import Cause
+from schwarz.cases import Cause
 from schwarz.report import features, page
 from schwarz.report.composition import claims, deciding, small, summary
 from schwarz.verdict import Verdict
@@ -32,7 +32,7 @@ def html() -> str:
 def test_the_case_the_deciding_layers_and_what_would_be_exact(html: str) -> None:
     shown = section(html)
     assert "Checked on 256 validation images" in shown
-    assert "field: on its activation field every feature is that of a local network" in shown
+    assert "field: its features are those of the local networks on the activation field" in shown
     assert "pads at the cuts, where the global network has pixels (so do 5 more). Exact would be: padding 0." in shown
     assert "was not seen" not in shown
 

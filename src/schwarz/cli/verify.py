@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from schwarz.cases import Case, short_of
 from schwarz.cli import subjects
 from schwarz.cli.grammar import Existing, Target, Word
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 IMAGES = 256
 DRAWN = 2  # images in the picture
-CASES = ("exact", "field", "initialisation")  # a later one holds less
+REQUIRED = (Case.EXACT.value, Case.FIELD.value)
 
 
 class Picture(Target):
@@ -43,7 +44,7 @@ class Picture(Target):
 @click.option(
     "--images", type=click.IntRange(1), default=IMAGES, show_default=True, metavar="N", help="at most so many"
 )
-@click.option("--require", type=Word(CASES[:2]), help="exit with status 1 where the case is less")
+@click.option("--require", type=Word(REQUIRED), help="exit with status 1 where the case is less")
 @click.option("--picture", type=Picture(), metavar="FILE", help="also draw feature maps, to a .png or .svg")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def verify(
@@ -89,7 +90,7 @@ def _nearer(subject: "Subject", verdict: "Verdict") -> list[str]:
     network = subject.blueprint.network
     wanted = {"padding": "valid", "head": "flatten"}
     flags = [f"--network.{name} {value}" for name, value in wanted.items() if network.choices.get(name, value) != value]
-    if verdict.case == CASES[0] or not flags:
+    if verdict.case is Case.EXACT or not flags:
         return []
     return ["", f"exact needs {' '.join(flags)}, and boxes large enough that start at multiples of the strides"]
 
@@ -98,9 +99,8 @@ def _judge(verdict: "Verdict", require: str | None) -> None:
     """Refuse, once all is told, what does not keep what it claims, or claims too little."""
     if not verdict.holds:
         raise SchwarzError(f"the case is {verdict.case}, but the networks do not keep what it claims: see above.")
-    if require and CASES.index(verdict.case) > CASES.index(require):
-        deciding = next(cause for cause in verdict.causes if cause.case is verdict.case)
-        raise SchwarzError(f"the case is {verdict.case}, not {require}: {deciding}.")
+    if require and (cause := short_of(Case(require), verdict.causes)):
+        raise SchwarzError(f"the case is {verdict.case}, not {require}: {cause}.")
 
 
 def _draw(path: Path, subject: "Subject") -> None:

@@ -4,10 +4,10 @@
 a traced network, box by box. Decomposition, composition and the theorems read the result.
 """
 
-from schwarz.correspondence.activation import Activation, Case, Cause
+from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, share
 from schwarz.correspondence.outcome import Correspondence
 from schwarz.correspondence.tracing import WEIGHTED, trace
 from schwarz.correspondence.walk import correspond
 
-__all__ = ["WEIGHTED", "Activation", "Axis", "Case", "Cause", "Correspondence", "correspond", "share", "trace"]
+__all__ = ["WEIGHTED", "Activation", "Axis", "Correspondence", "correspond", "share", "trace"]

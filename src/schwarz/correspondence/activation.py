@@ -1,44 +1,11 @@
-"""The output of one operation in the global and in a local network, and why the two may differ."""
+"""The output of one operation in the global and in a local network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Self
 
+from schwarz.cases import Cause, merged
 from schwarz.correspondence.index_maps import Axis
-
-
-class Case(StrEnum):
-    """What the composed network is to its local networks; a later case holds less."""
-
-    EXACT = "exact"
-    """Its output is that of the local networks together: Theorem 2.1 as a whole."""
-    FIELD = "field"
-    """Its features are theirs on the activation field (2.15); its output is not."""
-    INITIALISATION = "initialisation"
-    """From some layer on nothing is theirs: a start for training."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> None:
-        raise ValueError(f"case {value!r} is none of {', '.join(cls)}")
-
-    @property
-    def rank(self) -> int:
-        """0 for what holds most."""
-        return list(Case).index(self)
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why a composed network is not exact: the layer that decides it, the reason, and what would be exact."""
-
-    layer: str
-    reason: str
-    nearest: str
-    case: Case = Case.INITIALISATION
-
-    def __str__(self) -> str:
-        return f"layer {self.layer!r} {self.reason}; exact: {self.nearest}"
 
 
 @dataclass(frozen=True)
@@ -86,8 +53,3 @@ class Activation:
         beyond their field is in every value."""
         x = self if all(axis.total for axis in axes) else replace(self.blamed(*self.shrinks), shrinks=())
         return x if all(axis.field == (0, axis.whole) for axis in axes) else x.fieldless()
-
-
-def merged(*causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
-    """All causes, each once, in their order."""
-    return tuple(dict.fromkeys(cause for group in causes for cause in group))

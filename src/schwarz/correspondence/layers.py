@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from schwarz.correspondence.activation import Activation, Case, Cause
+from schwarz.cases import Case, Cause
+from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, share
 from schwarz.correspondence.tracing import CONVOLUTIONS, TRANSPOSED
 from schwarz.correspondence.windows import Window

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from schwarz.correspondence.activation import Activation, Case, Cause
+from schwarz.cases import Case, Cause
+from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis
 from schwarz.correspondence.layers import Walk, in_a_row, slid, through
 from schwarz.correspondence.shaping import Sides, local, together, union, whole

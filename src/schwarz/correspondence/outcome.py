@@ -10,7 +10,8 @@ import torch
 from torch import fx, nn
 from torch.fx.node import map_aggregate
 
-from schwarz.correspondence.activation import Activation, Case, Cause, merged
+from schwarz.cases import Case, Cause, merged
+from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.layers import ALIGNED, Fit
 from schwarz.correspondence.tracing import name_of
 from schwarz.partition import Partition
@@ -85,7 +86,7 @@ class Correspondence:
 
     @property
     def case(self) -> Case:
-        return max((cause.case for cause in self.causes), key=lambda case: case.rank, default=Case.EXACT)
+        return Case.of(self.causes)
 
     def agree(self, node: fx.Node, k: int) -> bool:
         """Whether (2.15) is claimed of an operation: what agrees on its axes is the same number in both networks."""

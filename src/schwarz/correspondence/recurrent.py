@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from schwarz.correspondence.activation import Activation, Cause
+from schwarz.cases import Cause
+from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis
 from schwarz.correspondence.layers import Fit, Walk, dtype_of, kind_of, like
 from schwarz.correspondence.tracing import CELLS, RECURRENT

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from schwarz.correspondence.activation import Activation, Cause, merged
+from schwarz.cases import Cause, merged
+from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, joined, multiplied, share, split
 from schwarz.correspondence.layers import Walk, moved, through
 from schwarz.correspondence.windows import Window

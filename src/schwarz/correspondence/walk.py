@@ -12,7 +12,8 @@ import torch
 from torch import fx, nn
 from torch.fx.node import map_aggregate
 
-from schwarz.correspondence.activation import Activation, Case, Cause
+from schwarz.cases import Case, Cause
+from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, multiplied, share
 from schwarz.correspondence.layers import Fit, too_few
 from schwarz.correspondence.operations import added, elementwise
@@ -48,13 +49,27 @@ def correspond(
     graph, task = trace(module), Task(task)
     if input_shape is not None:
         return _walked(graph, partition, tuple(input_shape), task)
-    fault = None
-    for shape in _likely(graph, partition):
-        try:
-            return _walked(graph, partition, shape, task)
-        except ValueError as found:
-            fault = fault or found
-    raise fault or ValueError("the network has no layer with weights")
+    faults: list[ValueError] = []
+    for shapes in _likely(graph, partition):
+        found: list[Correspondence] = []
+        for shape in shapes:
+            try:
+                found.append(_walked(graph, partition, shape, task))
+            except ValueError as fault:
+                faults.append(fault)
+        if any(not _alike(found[0], other) for other in found[1:]):
+            raise ValueError("the layers leave the shape of an input open: say it by input_shape=")
+        if found:
+            return found[0]
+    raise faults[0]
+
+
+def _alike(one: Correspondence, other: Correspondence) -> bool:
+    """Whether two walks place every weight alike, and claim the same."""
+    pairs = zip(one.fits, other.fits, strict=True)
+    return one.case is other.case and all(
+        fits.keys() == others.keys() and all(_same(fits[name], others[name]) for name in fits) for fits, others in pairs
+    )
 
 
 def _walked(graph: fx.GraphModule, partition: Partition, input_shape: tuple[int, ...], task: Task) -> Correspondence:
@@ -67,11 +82,13 @@ def _walked(graph: fx.GraphModule, partition: Partition, input_shape: tuple[int,
     return Correspondence(graph, partition, task, tuple(w.values for w in walks), tuple(w.fits for w in walks))
 
 
-def _likely(graph: fx.GraphModule, partition: Partition) -> list[tuple[int, ...]]:
-    """Shapes of the input that a network may take: what the first layer with weights reads, before the cut axes."""
+def _likely(graph: fx.GraphModule, partition: Partition) -> list[list[tuple[int, ...]]]:
+    """Shapes of the input that a network may take: what the first layer with weights reads, before the cut axes. Those
+    of the first list that fit, else those of the second."""
     layers = [layer_of(graph, node) for node in graph.graph.nodes]
     first = next((layer for layer in layers if isinstance(layer, WEIGHTED)), None)
     lead: tuple[int, ...] = ()
+    more: list[tuple[int, ...]] = []
     if isinstance(first, (*CONVOLUTIONS, *TRANSPOSED)):
         lead, axes = (first.in_channels,), len(partition.shape)
         if axes not in (len(first.kernel_size), len(first.kernel_size) + 1):
@@ -82,8 +99,10 @@ def _likely(graph: fx.GraphModule, partition: Partition) -> list[tuple[int, ...]
     elif isinstance(first, RECURRENT):
         lead = (1,) if len(partition.shape) == 1 else ()
     elif isinstance(first, nn.Linear) and first.in_features != prod(partition.shape):
-        lead = (max(1, first.in_features // prod(partition.shape)),)
-    return [(*lead, *partition.shape), *([partition.shape] if lead else [(1, *partition.shape)])]
+        n = max(1, first.in_features // prod(partition.shape))
+        lead, more = (n,), [(a, n // a) for a in range(2, n) if n % a == 0]
+    rest = partition.shape
+    return [[(*each, *rest) for each in (lead, *more)], [rest if lead else (1, *rest)]]
 
 
 class _Walk(fx.Interpreter):

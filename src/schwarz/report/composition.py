@@ -4,13 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-VERIFIED, PICTURE = "verify.json", "features.svg"
+from schwarz.cases import Case, Cause, by_remedy
 
-CASES = {
-    "exact": "the composed network is its local networks together: its logits are the sum of theirs.",
-    "field": "on its activation field every feature is that of a local network; the output is not theirs together.",
-    "initialisation": "a start for training; from the first layer named here on, nothing is as in the local networks.",
-}
+VERIFIED, PICTURE = "verify.json", "features.svg"
 
 
 class Claim(NamedTuple):
@@ -74,9 +70,11 @@ def sizes(fields: Sequence[Sequence[Sequence[int]]]) -> str:
     return f"{least} each" if len(found) == 1 else f"{least} to {most}"
 
 
-def deciding(causes: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
-    """The first layer for each way to be exact, those that leave nothing first, and how many more it stands for."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for cause in sorted(causes, key=lambda cause: cause["case"] != "initialisation"):
-        groups.setdefault(cause["nearest"], []).append(cause)
-    return [(first, len(others)) for first, *others in groups.values()]
+def meaning(verify: Mapping[str, Any]) -> str:
+    """What the case says."""
+    return Case(verify["case"]).meaning
+
+
+def deciding(verify: Mapping[str, Any]) -> list[tuple[Cause, int]]:
+    """The layers that decide it, one for each remedy, and how many more each stands for."""
+    return by_remedy(Cause(**{**cause, "case": Case(cause["case"])}) for cause in verify["causes"])
