@@ -5,7 +5,8 @@ from schwarz.data import DataInfo
 from schwarz.errors import WrongInput
 from schwarz.families import FAMILIES
 from schwarz.partition import Partition, padded
-from schwarz.shrinking import Window, least, left
+from schwarz.shrinking import least, left
+from schwarz.windows import Window
 
 
 def cut(config: Config, info: DataInfo) -> Partition:

@@ -12,12 +12,12 @@ from schwarz.shrinking import (
     UNITS,
     Convention,
     Padding,
-    Window,
     bottleneck_resnet,
     cifar_resnet,
     convolution,
     staged,
 )
+from schwarz.windows import Window
 
 Head = Literal["flatten", "pool"]
 """What the dense layers see of the last map: all its positions, or each channel's mean (global average pooling)."""

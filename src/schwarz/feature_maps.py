@@ -14,9 +14,9 @@ from torch import Tensor, fx, nn
 from schwarz.composition import matched
 from schwarz.correspondence import Activation, Correspondence
 from schwarz.correspondence.tracing import layer_of, name_of
-from schwarz.correspondence.windows import Interval
 from schwarz.partition import Box, Partition
 from schwarz.theory import together
+from schwarz.windows import Interval
 
 LAYERS = (1, 3, 5)
 """The layers of Figure 3.7: what the first, third and fifth activation function gives."""

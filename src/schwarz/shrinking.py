@@ -5,20 +5,14 @@ built from the same numbers, and their first dense layer is as large as `left` s
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from schwarz.windows import Window
 
 Padding = Literal["same", "valid"]
 """Of a convolution: as many zeros around as keep the size of a map at stride 1, or none."""
 Convention = Literal["torchvision", "keras"]
 """Whose ResNet50 and ResNet101 (two ways to write down the same paper)."""
-
-
-class Window(NamedTuple):
-    """A convolution or pooling along one axis: `taps` pixels wide, every `stride`, after so many zeros at both ends."""
-
-    taps: int
-    stride: int = 1
-    padding: int = 0
 
 
 HALVING = Window(2, 2)
@@ -29,23 +23,22 @@ UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
 def convolution(taps: int, padding: Padding, stride: int = 1) -> Window:
     """The window of a convolution with an odd number of taps."""
-    return Window(taps, stride, taps // 2 if padding == "same" else 0)
+    around = taps // 2 if padding == "same" else 0
+    return Window(taps, stride, (around, around))
 
 
 def left(n: int, windows: Iterable[Window]) -> int:
     """Pixels that an axis of n has after all windows; 0 where one of them does not fit."""
-    for taps, stride, padding in windows:
-        if n + 2 * padding < taps:
-            return 0
-        n = (n + 2 * padding - taps) // stride + 1
+    for window in windows:
+        n = max(0, window.size(n))
     return n
 
 
 def least(windows: Sequence[Window]) -> int:
     """The shortest axis that leaves a pixel."""
     n = 1
-    for taps, stride, padding in reversed(windows):
-        n = max(1, (n - 1) * stride + taps - 2 * padding)
+    for window in reversed(windows):
+        n = max(1, (n - 1) * window.stride + window.taps - sum(window.padding))
     return n
 
 
@@ -53,9 +46,9 @@ def margin(windows: Iterable[Window]) -> int:
     """Pixels that lie before the centre of the first output: what a shortcut crops at both ends, so that it adds to
     every output of these windows the input at its centre (document 3, equation 2.25)."""
     before, step = 0, 1
-    for taps, stride, padding in windows:
-        before += step * ((taps - 1) // 2 - padding)
-        step *= stride
+    for window in windows:
+        before += step * ((window.taps - 1) // 2 - window.padding[0])
+        step *= window.stride
     return before
 
 

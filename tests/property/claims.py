@@ -4,9 +4,9 @@ import torch
 from hypothesis import event
 from torch import nn
 
+from schwarz.cases import Case as Claim
 from schwarz.composition import compose
 from schwarz.correspondence import Activation, Correspondence, correspond
-from schwarz.correspondence import Case as Claim
 from schwarz.decomposition import decompose
 from schwarz.task import Task
 from schwarz.theory import together, verify

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from schwarz.cases import Case as Claim
 from schwarz.composition import compose
 from schwarz.correspondence import Activation, Correspondence, correspond
-from schwarz.correspondence import Case as Claim
 from schwarz.decomposition import decompose
 from schwarz.task import Task
 from schwarz.theory import together, verify

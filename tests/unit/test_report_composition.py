@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from schwarz.bounds import Bound
-from schwarz.cases import Cause
+from schwarz.cases import Case, Cause, by_remedy
 from schwarz.report import features, page
-from schwarz.report.composition import claims, deciding, small, summary
+from schwarz.report.composition import claims, small, summary
 from schwarz.verdict import Verdict
 from tests.unit import report_results as example
 from tests.unit.test_report import table, text, tree
@@ -100,15 +100,12 @@ def test_layers_with_the_same_fields_are_one_entry() -> None:
 
 
 def test_what_leaves_nothing_is_named_before_what_leaves_a_field() -> None:
-    def cause(layer: str, nearest: str, case: str) -> dict[str, str]:
-        return {"layer": layer, "reason": "", "nearest": nearest, "case": case}
-
-    causes = [
-        cause("a", "padding 0", "field"),
-        cause("b", "other starts", "initialisation"),
-        cause("c", "padding 0", "field"),
-    ]
-    assert [(first["layer"], more) for first, more in deciding(causes)] == [("b", 0), ("a", 1)]
+    causes = (
+        Cause("a", "", "padding 0", Case.FIELD),
+        Cause("b", "", "other starts"),
+        Cause("c", "", "padding 0", Case.FIELD),
+    )
+    assert by_remedy(causes) == [(causes[1], 0), (causes[0], 1)]
 
 
 def test_differences_are_short() -> None:

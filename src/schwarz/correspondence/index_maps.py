@@ -15,7 +15,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from schwarz.correspondence.windows import Interval, Window, meet, ordered
+from schwarz.windows import Interval, Window, meet, ordered
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from schwarz.cases import Case, Cause
 from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, share
 from schwarz.correspondence.tracing import CONVOLUTIONS, TRANSPOSED
-from schwarz.correspondence.windows import Window
 from schwarz.task import Task
+from schwarz.windows import Window
 
 ALIGNED = "boxes that start at multiples of all strides together"
 SEPARATE = "boxes without overlap, or a convolution without groups"
@@ -97,7 +97,7 @@ def windows(layer: Any) -> list[Window]:
     else:
         padding = [(p, p) for p in ((0,) * n if layer.padding == "valid" else layer.padding)]
     return [
-        Window(k, s, p, d, mode == "circular", mode == "reflect")
+        Window(k, s, p, d, mode)
         for k, s, p, d in zip(layer.kernel_size, layer.stride, padding, layer.dilation, strict=True)
     ]
 
@@ -106,7 +106,7 @@ def through(walk: Walk, axes: Sequence[Axis], windows: Sequence[Window]) -> list
     """What windows make of the axes that they slide along."""
     made = []
     for axis, window in zip(axes, windows, strict=True):
-        if (window.reflects or window.wraps) and axis.local < max(window.padding) + window.reflects:
+        if window.copies and axis.local < max(window.padding) + (window.mode == "reflect"):
             raise too_small(walk, axis, f"pads {max(window.padding)} positions by others of its own")
         made.append(axis if window.alone else in_a_row(walk, (axis,))[0].through(window))
     return made

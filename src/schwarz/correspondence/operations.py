@@ -16,8 +16,8 @@ from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis
 from schwarz.correspondence.layers import Walk, in_a_row, slid, through
 from schwarz.correspondence.shaping import Sides, local, together, union, whole
-from schwarz.correspondence.windows import Window
 from schwarz.task import Task
+from schwarz.windows import Window
 
 
 def elementwise(walk: Walk, x: Activation, *others: Any, **options: Any) -> Activation:

@@ -12,7 +12,7 @@ from schwarz.cases import Cause, merged
 from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, joined, multiplied, share, split
 from schwarz.correspondence.layers import Walk, moved, through
-from schwarz.correspondence.windows import Window
+from schwarz.windows import Window
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant"
         if mode == "constant":
             axes[-a] = axes[-a].padded(by, by)
         else:
-            window = Window(1, padding=by, wraps=mode == "circular", reflects=mode == "reflect")
+            window = Window(1, padding=by, mode=mode)
             (axes[-a],) = through(walk, (axes[-a],), (window,))
     why = "pads at the cuts, where the global network has pixels", "no padding"
     return moved(

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from torch import nn
 
 from schwarz.families import Head
-from schwarz.shrinking import Window, least, left
+from schwarz.shrinking import least, left
+from schwarz.windows import Window
 
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -22,7 +23,7 @@ GLOBAL_POOL = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveA
 
 def conv(axes: int, inputs: int, outputs: int, window: Window, bias: bool) -> nn.Module:
     """The convolution that does this to each of its spatial axes."""
-    return CONV[axes](inputs, outputs, window.taps, window.stride, window.padding, bias=bias)
+    return CONV[axes](inputs, outputs, window.taps, window.stride, window.padding[0], bias=bias)
 
 
 def mapped(input_shape: Sequence[int], windows: Sequence[Window]) -> tuple[int, ...]:

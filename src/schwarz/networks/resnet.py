@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from schwarz import shrinking
 from schwarz.families import Head
 from schwarz.networks.parts import MAX_POOL, NORM, conv, headed, mapped, sequential
-from schwarz.shrinking import Convention, Padding, Window, convolution, margin
+from schwarz.shrinking import Convention, Padding, convolution, margin
+from schwarz.windows import Window
 
 
 class Crop(nn.Module):
@@ -93,7 +94,8 @@ def bottleneck_resnet(
     """ResNet50 or ResNet101: stages of w, 2w, 4w and 8w channels, four times as many at the end of each unit."""
     axes, bias = len(input_shape) - 1, convention == "keras"
     first, pooling = shrinking.bottleneck_stem(padding)
-    stem = conv(axes, input_shape[0], width, first, bias), NORM[axes](width), nn.ReLU(), MAX_POOL[axes](*pooling)
+    pool = MAX_POOL[axes](pooling.taps, pooling.stride, pooling.padding[0])
+    stem = conv(axes, input_shape[0], width, first, bias), NORM[axes](width), nn.ReLU(), pool
     stages, inputs = [("stem", nn.Sequential(*stem))], width
     for stage, strides in enumerate(shrinking.strides(shrinking.UNITS[layers])):
         inner, units = width * 2**stage, []

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from schwarz.correspondence.windows import Interval
     from schwarz.feature_maps import Pair
+    from schwarz.windows import Interval
 
 Colours = Mapping[str, str]
 

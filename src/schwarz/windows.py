@@ -1,8 +1,11 @@
-"""Windows that slide along an axis, and what they do to an interval of it (document 3, section 2.1.1)."""
+"""Windows that slide along an axis, and what they do to an interval of it (document 3, section 2.1.1).
+
+Imports no torch: how much a network leaves of an axis is known before anything is built.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, inf
 
 Interval = tuple[int, int]
 
@@ -15,10 +18,8 @@ class Window:
     stride: int = 1
     padding: tuple[int, int] = (0, 0)
     dilation: int = 1
-    wraps: bool = False
-    """Circular padding: what pads one end is the other one."""
-    reflects: bool = False
-    """Padding by the positions beside the end, as many as are padded."""
+    mode: str = "zeros"
+    """What is padded: torch's `padding_mode`."""
     ceil_mode: bool = False
 
     @property
@@ -30,6 +31,11 @@ class Window:
     def reach(self) -> int:
         """From the first position of a window to its last."""
         return self.dilation * (self.taps - 1)
+
+    @property
+    def copies(self) -> float:
+        """Beside an end, the positions whose values pad it; of circular padding all there are."""
+        return {"circular": inf, "reflect": max(self.padding)}.get(self.mode, 0)
 
     def size(self, n: int) -> int:
         """Positions that it leaves of n."""
@@ -46,7 +52,7 @@ class Window:
         if b <= a:
             return 0, 0
         whole = (a, b) == (0, n) and low_edge and high_edge
-        enough = whole or (not self.wraps and not (self.reflects and b - a <= max(self.padding)))
+        enough = whole or self.copies < b - a
         first = 0 if a == 0 and low_edge and enough else ceil(Fraction(a + self.padding[0], self.stride))
         last = (b - 1 + self.padding[0] - self.reach) // self.stride
         return ordered(first, self.size(n) if b == n and high_edge and enough else last + 1)
