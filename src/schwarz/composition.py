@@ -82,7 +82,7 @@ def matched(
         for name, fit in wanted.items():
             if name not in have:
                 raise ValueError(f"local network {k} has no layer {name!r}, as the module has")
-            _shapes_agree(module.get_submodule(name), have[name], name, k, fit.places)
+            _shapes_agree(module.get_submodule(name), have[name], name, k, fit.index)
     return found
 
 
@@ -111,8 +111,8 @@ def fillings(module: nn.Module, found: Correspondence) -> list[Filling]:
     """One for every tensor that is composed; a tensor that several layers share comes once."""
     fillings: dict[int, Filling] = {}
     for layer, fit in found.fits[0].items():
-        for name in fit.places:
-            index = tuple(fits[layer].places[name] for fits in found.fits)
+        for name in fit.index:
+            index = tuple(fits[layer].index[name] for fits in found.fits)
             mean = None if fit.mean is None else min(fit.mean, len(index[0]) - 1)
             tensor = getattr(module.get_submodule(layer), name)
             fillings.setdefault(id(tensor), Filling(name, layer, index, mean, bool(fit.alone)))

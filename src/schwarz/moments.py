@@ -34,7 +34,7 @@ def compose_moments(
 
     Parameters that it does not have, and those that no local optimizer has trained, are left out.
     """
-    found = matched(module, locals_, partition, task, input_shape)
+    found, rule = matched(module, locals_, partition, task, input_shape), Task(task)
     if len(optimizers) != len(locals_):
         raise ValueError(f"{len(optimizers)} optimizers for {len(locals_)} local networks: one each")
     groups = {parameter: group for group in optimizer.param_groups for parameter in group["params"]}
@@ -50,7 +50,7 @@ def compose_moments(
         if not all(state and "exp_avg_sq" in state for state in before):
             raise ValueError(f"{filling.layer}.{filling.name} has no moments of Adam in every local optimizer")
         # the mean of N predictions has 1/N of the gradient in all layers but the last, whose weights are divided
-        damped = len(partition) if Task(task) is Task.REGRESSION and filling.mean is None else 1
+        damped = len(partition) if rule.averages and not rule.divides and filling.mean is None else 1
         states[parameter] = _state(filling, parameter, trained, damped)
         if groups[parameter].get("amsgrad"):
             states[parameter].setdefault("max_exp_avg_sq", states[parameter]["exp_avg_sq"].clone())

@@ -150,7 +150,7 @@ class _Seen:
             layer = layer_of(self.found.graph, node)
             if layer is None or not isinstance(value, Activation) or node in self.found.outputs:
                 continue
-            axes = [[axis for axis in nodes[node].axes if axis.places] for nodes in self.found.nodes]
+            axes = [[axis for axis in nodes[node].axes if axis.spatial] for nodes in self.found.nodes]
             gap, scale = self.gaps.get(node, (None, 0.0))
             yield LayerReport(
                 name_of(node),
@@ -205,13 +205,13 @@ def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float | None]:
             if not isinstance(here, Activation) or not here.is_map:
                 continue
             difference = (one - two).abs()
-            field_of = [axis.field if axis.places else (0, n)
+            field_of = [axis.field if axis.spatial else (0, n)
                         for axis, n in zip(here.axes, difference.shape, strict=True)]  # fmt: skip
             inside = tuple(slice(*span) for span in field_of)
             worst = _worst((worst, _largest(difference[inside])))
             reached = _over_channels(difference, here) > 0
             within = torch.zeros_like(reached)
-            within[tuple(slice(*axis.field) for axis in here.axes if axis.places)] = True
+            within[tuple(slice(*axis.field) for axis in here.axes if axis.spatial)] = True
             changed += int((reached & ~within).sum())
             positions += int((~within).sum())
     return worst, changed / positions if positions else None
@@ -219,7 +219,7 @@ def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float | None]:
 
 def _over_channels(difference: Tensor, here: Activation) -> Tensor:
     """The largest change at every place of the map, over images and channels."""
-    others = tuple(a for a, axis in enumerate(here.axes) if not axis.places)
+    others = tuple(a for a, axis in enumerate(here.axes) if not axis.spatial)
     return difference.amax(others)
 
 
@@ -242,7 +242,7 @@ def _is_map(found: Correspondence) -> bool:
 
 def _by_image(found: Correspondence) -> None:
     for output in found.outputs:
-        if found.nodes[0][output].whole[0] != BATCH:
+        if found.nodes[0][output].shape[0] != BATCH:
             raise ValueError(f"verify needs an output for each image: {name_of(output)!r} has no axis of images first")
 
 

@@ -111,14 +111,9 @@ class Verdict:
         yield f"       other pixels outside a box changed its fields by at most {self.field_gap:.1e}{elsewhere}"
 
     def _output(self) -> Iterator[str]:
-        rule = {
-            Task.CLASSIFICATION: "(2.16) logits, and the sum of the local ones",
-            Task.REGRESSION: "(2.22), (2.23) prediction, and the mean of the local ones",
-            Task.AUTOENCODER: "reconstruction, and the local ones side by side",
-        }[self.task]
         yield ""
         place = "" if self.returned else ", before what the network makes of them"
-        yield f"{rule}{place}: gap {self.logit_gap:.1e}, rounding {self.tolerance:.1e} ({self.images} images)"
+        yield f"{self.task.claim}{place}: gap {self.logit_gap:.1e}, rounding {self.tolerance:.1e} ({self.images} images)"
         if self.softmax_gap is not None:
             yield f"(2.17) their softmax: gap {self.softmax_gap:.1e}"
 

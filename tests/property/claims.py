@@ -47,11 +47,11 @@ def assert_claims_hold(case: Case, task: Task) -> str:
 
 def assert_sizes(found: Correspondence, locals_: list[nn.Module], x: torch.Tensor) -> None:
     """The walk knows the size of every tensor, of the global network and of each local one, but for the batch's."""
-    images = found.nodes[0][next(iter(found.graph.graph.nodes))].whole[0]
+    images = found.nodes[0][next(iter(found.graph.graph.nodes))].shape[0]
     with torch.no_grad():
         for node, whole, parts in together(found, locals_, x):
             for k, part in enumerate(parts):
                 here = found.nodes[k][node]
-                if isinstance(here, Activation) and here.whole[0] == images:
-                    assert here.whole[1:] == whole.shape[1:]
-                    assert here.local[1:] == part.shape[1:]
+                if isinstance(here, Activation) and here.shape[0] == images:
+                    assert here.shape[1:] == whole.shape[1:]
+                    assert here.local_shape[1:] == part.shape[1:]

@@ -47,7 +47,7 @@ def test_the_field_is_the_largest_that_responds_to_the_box_alone(case: Case) -> 
         for k in range(len(case.partition)):
             for here, reached in respond(found, k):
                 alone = torch.zeros_like(reached)
-                alone[tuple(slice(*axis.field) for axis in here.axes if axis.places)] = True
+                alone[tuple(slice(*axis.field) for axis in here.axes if axis.spatial)] = True
                 assert torch.equal(alone, ~reached)
 
 
@@ -79,7 +79,7 @@ def test_with_padding_features_are_the_local_ones_on_the_field_and_nowhere_else(
         for k in range(len(partition)):
             for here, differ in differing(found, locals_, x, k):
                 agree = torch.zeros_like(differ)
-                agree[tuple(slice(*axis.agrees) for axis in here.axes if axis.places)] = True
+                agree[tuple(slice(*axis.agrees) for axis in here.axes if axis.spatial)] = True
                 assert torch.equal(agree, ~differ)
     verdict = verify(whole, locals_, partition, x)
     assert verdict.case is Claim.FIELD

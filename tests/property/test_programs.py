@@ -20,7 +20,7 @@ def test_what_is_claimed_of_any_program_holds(case: Case, task: Task) -> None:
 def maps(found: Correspondence) -> list[list[list[int]]]:
     """Where every entry of every tensor goes, in every local network."""
     return [
-        [index.flatten().tolist() for places in fit.places.values() for index in places]
+        [index.flatten().tolist() for places in fit.index.values() for index in places]
         for fits in found.fits
         for fit in fits.values()
     ]

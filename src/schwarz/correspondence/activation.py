@@ -26,11 +26,13 @@ class Activation:
     """Whether every value has seen an axis that is gone, beyond the field of the box."""
 
     @property
-    def whole(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
+        """In the global network."""
         return tuple(axis.whole for axis in self.axes)
 
     @property
-    def local(self) -> tuple[int, ...]:
+    def local_shape(self) -> tuple[int, ...]:
+        """In the local network."""
         return tuple(axis.local for axis in self.axes)
 
     @property

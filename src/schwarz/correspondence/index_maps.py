@@ -6,7 +6,7 @@ that see box k alone) and the local positions whose value is certainly the globa
 pooling), crops, padding and up-sampling move all of them by the same interval arithmetic.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor, prod
@@ -34,7 +34,7 @@ class Axis:
     """The activation field of the box: the interval of global positions that see nothing else."""
     agrees: Interval = (0, 0)
     """The local positions whose value is certainly the global one."""
-    places: bool = False
+    spatial: bool = False
     """A partitioned axis whose positions are still places in the image."""
 
     @classmethod
@@ -52,7 +52,7 @@ class Axis:
     def box(cls, whole: int, span: Interval) -> Self:
         """A partitioned axis of the input."""
         a, b = span
-        return cls(whole, torch.arange(a, b), Fraction(a), field=span, agrees=(0, b - a), places=True)
+        return cls(whole, torch.arange(a, b), Fraction(a), field=span, agrees=(0, b - a), spatial=True)
 
     @property
     def local(self) -> int:
@@ -66,7 +66,7 @@ class Axis:
     @property
     def is_map(self) -> bool:
         """Whether it still has places of the image."""
-        return self.places and self.whole > 1
+        return self.spatial and self.whole > 1
 
     @property
     def undivided(self) -> bool:
@@ -76,7 +76,7 @@ class Axis:
     @property
     def in_a_row(self) -> bool:
         """Whether the local positions lie side by side in the global axis, so that a window slides over both alike."""
-        return self.places or self.undivided
+        return self.spatial or self.undivided
 
     @property
     def aligned(self) -> bool:
@@ -90,13 +90,7 @@ class Axis:
 
     def through(self, window: Window) -> Self:
         """What a convolution or pooling makes of the axis."""
-        return self._moved(
-            window.size(self.whole),
-            window.size(self.local),
-            Fraction(1, window.stride),
-            window.inside(self.field, self.whole, True, True),
-            window.inside(self.agrees, self.local, *self.ends),
-        )
+        return self._made(window.size, Fraction(1, window.stride), window.inside)
 
     def back_through(self, window: Window, extra: int = 0) -> Self:
         """What a transposed convolution makes of the axis: its window spreads every position."""
@@ -109,13 +103,7 @@ class Axis:
             first = 0 if a == 0 and low_edge else max(0, (a - 1) * window.stride - low + window.reach + 1)
             return ordered(first, size(n) if b == n and high_edge else min(size(n), b * window.stride - low))
 
-        return self._moved(
-            size(self.whole),
-            size(self.local),
-            Fraction(window.stride),
-            complete(self.field, self.whole, True, True),
-            complete(self.agrees, self.local, *self.ends),
-        )
+        return self._made(size, Fraction(window.stride), complete)
 
     def enlarged(self, factor: int, smooth: bool) -> Self:
         """What up-sampling by a whole factor makes of the axis; a smooth one reads the neighbour too."""
@@ -126,13 +114,7 @@ class Axis:
             first = a * factor + (0 if a == 0 and low_edge else margin)
             return ordered(first, b * factor - (0 if b == n and high_edge else margin))
 
-        return self._moved(
-            self.whole * factor,
-            self.local * factor,
-            Fraction(factor),
-            certain(self.field, self.whole, True, True),
-            certain(self.agrees, self.local, *self.ends),
-        )
+        return self._made(lambda n: n * factor, Fraction(factor), certain)
 
     def padded(self, whole: Interval, local: Interval) -> Self:
         """So many positions more at either end, of the global and of the local axis; negative ones are cropped."""
@@ -145,10 +127,10 @@ class Axis:
             size = n + low + high
             return ordered(first, size if b == n and (high_edge or high <= 0) else min(b + low, size))
 
-        return replace(self, start=self.start + whole[0] - local[0])._moved(
+        return self._placed(
+            self.start + whole[0] - local[0],
             self.whole + sum(whole),
             self.local + sum(local),
-            Fraction(1),
             kept(self.field, self.whole, whole, True, True),
             kept(self.agrees, self.local, local, *self.ends),
         )
@@ -178,14 +160,27 @@ class Axis:
             self,
             field=meet(self.field, other.field),
             agrees=meet(self.agrees, other.agrees),
-            places=self.places or other.places,
+            spatial=self.spatial or other.spatial,
         )
 
-    def _moved(self, whole: int, local: int, scale: Fraction, field: Interval, agrees: Interval) -> Self:
+    def _made(
+        self, size: Callable[[int], int], scale: Fraction, certain: Callable[[Interval, int, bool, bool], Interval]
+    ) -> Self:
+        """What an operation makes of the axis that does the same to both networks' positions: `size` of so many, and
+        which of its results are `certain` where an interval of n positions is, with the ends that are the image's."""
+        made = self._placed(
+            self.start * scale,
+            size(self.whole),
+            size(self.local),
+            certain(self.field, self.whole, True, True),
+            certain(self.agrees, self.local, *self.ends),
+        )
+        return replace(made, stride=self.stride / scale)
+
+    def _placed(self, start: Fraction, whole: int, local: int, field: Interval, agrees: Interval) -> Self:
         """The local positions lie in a row at the start; one that is no whole number is rounded half up once and
         clipped so that they fit. Rounding anew at each stride would put boxes that lie side by side on top of each
         other."""
-        start = self.start * scale
         aligned = start.denominator == 1
         first = int(start) if aligned else max(0, min(floor(start + Fraction(1, 2)), whole - local))
         index = torch.arange(first, first + max(local, 0))
@@ -194,7 +189,6 @@ class Axis:
             whole=whole,
             index=torch.where((index >= 0) & (index < whole), index, -1),
             start=start,
-            stride=self.stride / scale,
             field=field,
             agrees=meet(agrees, (-first, whole - first)) if aligned else (0, 0),
         )

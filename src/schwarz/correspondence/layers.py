@@ -29,7 +29,7 @@ class Fit:
 
     make: Callable[[], nn.Module]
     """Builds it with fresh weights."""
-    places: dict[str, tuple[Tensor, ...]]
+    index: dict[str, tuple[Tensor, ...]]
     """For each of its tensors: the global index of every entry, one broadcast array for each leading axis."""
     mean: int | None = None
     """Not the sum over local networks, but the mean over those that hold an index of this axis: the outputs' axis."""
@@ -53,7 +53,7 @@ class Walk(Protocol):
     training: bool
     """Whether it is the graph of the train mode."""
 
-    def outputs(self, width: int, others: Sequence[Axis]) -> tuple[Axis, bool]:
+    def output_axis(self, width: int, others: Sequence[Axis]) -> tuple[Axis, bool]:
         """The axis of a layer's outputs beside its `others`, and whether entries of several networks are averaged."""
         ...
 
@@ -67,17 +67,17 @@ def convolution(walk: Walk, layer: Any, x: Activation) -> Activation:
     if len(x.axes) != len(layer.kernel_size) + 2 or x.axes[1].whole != layer.in_channels:
         raise ValueError(
             f"layer {walk.here!r} takes {layer.in_channels} channels on {len(layer.kernel_size)} axes, but is given "
-            f"{list(x.whole[1:])}"
+            f"{list(x.shape[1:])}"
         )
     x = x.read_whole(x.axes[1:2])
     channels, places = x.axes[1], x.axes[2:]
     out, mean, groups, causes = _channels(walk, layer, x)
     if isinstance(layer, TRANSPOSED):
-        wide = zip(in_a_row(walk, places), windows(layer), layer.output_padding, strict=True)
+        wide = zip(in_a_row(walk, places), windows_of(layer), layer.output_padding, strict=True)
         moved = [axis.back_through(window, extra) for axis, window, extra in wide]
         weight = _grouped(channels.index, out.index, groups, layer.in_channels, layer.out_channels, layer.groups)
     else:
-        moved = through(walk, places, windows(layer))
+        moved = through(walk, places, windows_of(layer))
         weight = _grouped(out.index, channels.index, groups, layer.out_channels, layer.in_channels, layer.groups)
     make = partial(_convolution, layer, channels.local, out.local, groups)
     at = (1 if isinstance(layer, TRANSPOSED) else 0) if mean else None
@@ -87,7 +87,7 @@ def convolution(walk: Walk, layer: Any, x: Activation) -> Activation:
     return slid(walk, replace(x, axes=(x.axes[0], out, *moved), output=walk.is_output), x, layer).blamed(*causes)
 
 
-def windows(layer: Any) -> list[Window]:
+def windows_of(layer: Any) -> list[Window]:
     """The windows of a convolution or pooling, one an axis."""
     mode = getattr(layer, "padding_mode", "zeros")
     n = len(layer.kernel_size)
@@ -125,10 +125,10 @@ def in_a_row(walk: Walk, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
 def slid(walk: Walk, after: Activation, before: Activation, layer: Any = None) -> Activation:
     """`after`, with what a window does to the axes put to its account."""
     pairs = list(zip(before.axes[2:], after.axes[2:], strict=True))
-    return moved(walk, after, pairs, _shrinking(layer), _pads(layer))
+    return charged(walk, after, pairs, _shrinking(layer), _pads(layer))
 
 
-def moved(
+def charged(
     walk: Walk, after: Activation, pairs: Sequence[tuple[Axis, Axis]], why: tuple[str, str], again: bool = False
 ) -> Activation:
     """`after`, with what happened to its axes, each as it was and as it is, put to the account of the operation;
@@ -165,7 +165,7 @@ def _channels(walk: Walk, layer: Any, x: Activation) -> tuple[Axis, bool, int, t
     """Axis of the outputs, whether they are averaged, groups of the local layer, what cannot be exact."""
     channels = x.axes[1]
     if layer.groups == 1:
-        return *walk.outputs(layer.out_channels, x.axes[2:]), 1, ()
+        return *walk.output_axis(layer.out_channels, x.axes[2:]), 1, ()
     read, made = layer.in_channels // layer.groups, layer.out_channels // layer.groups
     mine = channels.index.reshape(-1, read) if channels.local % read == 0 else torch.empty(0, read)
     if len(mine) and torch.equal(mine, mine[:, :1] // read * read + torch.arange(read)):
@@ -174,7 +174,7 @@ def _channels(walk: Walk, layer: Any, x: Activation) -> tuple[Axis, bool, int, t
             raise too_few(walk, f"{made} outputs for each channel of the image", made)
         index = (mine[:, :1] // read * made + own[None, :]).flatten()
         return Axis.of(layer.out_channels, index), False, len(mine), ()
-    out, mean = walk.outputs(layer.out_channels, x.axes[2:])
+    out, mean = walk.output_axis(layer.out_channels, x.axes[2:])
     reason = f"reads channels in groups of {read} that lie in several local networks"
     nearest = f"a convolution without groups, or local shares that are multiples of {read}"
     return out, mean, gcd(channels.local, out.local, layer.groups), (Cause(walk.here, reason, nearest),)
@@ -221,7 +221,7 @@ def dense(walk: Walk, layer: nn.Linear, x: Activation) -> Activation:
     features = x.axes[-1]
     if features.whole != layer.in_features:
         raise ValueError(f"layer {walk.here!r} takes {layer.in_features} features, but is given {features.whole}")
-    out, mean = walk.outputs(layer.out_features, x.axes[:-1])
+    out, mean = walk.output_axis(layer.out_features, x.axes[:-1])
     make = partial(nn.Linear, features.local, out.local, layer.bias is not None, **like(layer.weight))
     places = {"weight": (out.index[:, None], features.index[None, :]), "bias": (out.index,)}
     causes = walk.fit(layer, Fit(make, places, 0 if mean else None))

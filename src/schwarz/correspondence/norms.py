@@ -68,7 +68,7 @@ def group_norm(walk: Walk, layer: nn.GroupNorm, x: Activation) -> Activation:
 def prelu(walk: Walk, layer: nn.PReLU, x: Activation) -> Activation:
     """A slope for each channel goes with it; one for all cannot be what every local network learned."""
     one = layer.num_parameters == 1
-    _given(walk, x.axes[1:2], (layer.num_parameters,) if not one else x.whole[1:2])
+    _given(walk, x.axes[1:2], (layer.num_parameters,) if not one else x.shape[1:2])
     slopes = torch.zeros(1, dtype=torch.long) if one else x.axes[1].index
     make = partial(nn.PReLU, len(slopes), **like(layer.weight))
     return _kept(walk, layer, x, Fit(make, {"weight": (slopes,)}, alone="PReLU with a slope per channel"))

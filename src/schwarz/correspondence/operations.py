@@ -15,45 +15,49 @@ from schwarz.cases import Case, Cause
 from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis
 from schwarz.correspondence.layers import Walk, in_a_row, slid, through
-from schwarz.correspondence.shaping import Sides, local, together, union, whole
+from schwarz.correspondence.shaping import Sides, global_side, local_side, overlaid, union
 from schwarz.task import Task
 from schwarz.windows import Window
 
 
-def elementwise(walk: Walk, x: Activation, *others: Any, **options: Any) -> Activation:
+def elementwise(walk: Walk, *operands: Any, **options: Any) -> Activation:
     """Each value by itself, or with the value in the same place of other activations."""
-    given, made = _joined(walk, x, others, options)
+    given, made = _joined(walk, operands, options)
     return replace(made, output=walk.side_by_side and all(each.output for each in given))
 
 
-def added(walk: Walk, x: Activation, *others: Any, **options: Any) -> Activation:
+def added(walk: Walk, *operands: Any, **options: Any) -> Activation:
     """Sums, differences and the negative: of outputs they are outputs."""
-    given, made = _joined(walk, x, others, options)
-    numbers = (*others, *(value for name, value in options.items() if name != "alpha"))
+    given, made = _joined(walk, operands, options)
+    numbers = (*operands, *(value for name, value in options.items() if name != "alpha"))
     shifted = any(isinstance(each, (int, float)) for each in numbers) and not walk.averages
     return replace(made, output=all(each.output for each in given) and not shifted)
 
 
-def scaled(walk: Walk, x: Any, *others: Any, **options: Any) -> Activation:
-    """Products and quotients: the output times a number is an output."""
-    if not isinstance(x, Activation):
-        return elementwise(walk, *others, x, **options)
-    number = x.output and not options and all(isinstance(each, (int, float)) for each in others)
-    return replace(elementwise(walk, x, *others, **options), output=number)
+def product(walk: Walk, *operands: Any, **options: Any) -> Activation:
+    """The output times a number is an output."""
+    given, made = _joined(walk, operands, options)
+    scaled = len(given) == 1 and not options and all(isinstance(each, (int, float, Activation)) for each in operands)
+    return replace(made, output=given[0].output and scaled)
 
 
-def _joined(walk: Walk, x: Activation, others: Any, options: Any) -> tuple[list[Activation], Activation]:
+def quotient(walk: Walk, x: Any, *others: Any, **options: Any) -> Activation:
+    """The output divided by a number is an output."""
+    return (product if isinstance(x, Activation) else elementwise)(walk, x, *others, **options)
+
+
+def _joined(walk: Walk, operands: Sequence[Any], options: Any) -> tuple[list[Activation], Activation]:
     """All activations of an operation, and what is made of them value by value."""
-    given = [x, *(each for each in (*others, *options.values()) if isinstance(each, Activation))]
-    made = replace(x, behind=False)
+    given = [each for each in (*operands, *options.values()) if isinstance(each, Activation)]
+    made = replace(given[0], behind=False)
     if len(given) > 1:
         given = _stretched(given)
-        axes, causes = together(walk, [each.axes for each in given])
+        axes, causes = overlaid(walk, [each.axes for each in given])
         made = union(given, axes).blamed(*causes)
         if made.is_map and any(each.causes and not each.is_map for each in given):
             reason = "joins a map with values made of the whole image, or of the box in a local network"
             made = made.blurred().blamed(Cause(walk.here, reason, "the same network without this gate"))
-    if any(isinstance(each, Sides) and each.whole != each.local for each in (*others, *options.values())):
+    if any(isinstance(each, Sides) and each.whole != each.local for each in (*operands, *options.values())):
         made = made.blamed(Cause(walk.here, "computes with a size that a box has smaller", "a number"))
     return given, made
 
@@ -116,7 +120,7 @@ def pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     def each(value: Any) -> Sequence[Any]:
         return value if isinstance(value, (tuple, list)) else (value,) * len(places)
 
-    size, size_k = ([side(n) for n in each(side(layer.kernel_size))] for side in (whole, local))
+    size, size_k = ([side(n) for n in each(side(layer.kernel_size))] for side in (global_side, local_side))
     if size != size_k:
         if (size, size_k) != ([axis.whole for axis in places], [axis.local for axis in places]):
             raise ValueError(f"operation {walk.here!r}: a window whose size depends on the box's cannot be composed")
@@ -164,7 +168,7 @@ def reduced(walk: Walk, x: Activation, dim: Any = None, keepdim: bool = False, *
     after = replace(x, axes=tuple(kept), behind=False)
     if undivided:
         return after
-    if any(axis.places for axis in read):
+    if any(axis.spatial for axis in read):
         cause = Cause(walk.here, "pools the whole map; a local network has its box only", "flatten", Case.FIELD)
         return replace(after.blamed(cause), shrinks=())
     cause = Cause(walk.here, "reduces over the features of all local networks", "a dense layer")
@@ -189,7 +193,9 @@ def enlarged(
     places = in_a_row(walk, x.axes[2:])
     factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(places)
     if size is not None:
-        factors = [_factor(axis, n, n_k) for axis, n, n_k in zip(places, whole(size), local(size), strict=True)]
+        factors = [
+            _factor(axis, n, n_k) for axis, n, n_k in zip(places, global_side(size), local_side(size), strict=True)
+        ]
     known = [int(factor) for factor in factors if factor is not None and factor % 1 == 0]
     if mode not in ("nearest", "linear", "bilinear", "trilinear") or len(known) < len(places):
         raise ValueError(f"layer {walk.here!r}: up-sampling {mode!r} to a size, or by a fraction, cannot be composed")

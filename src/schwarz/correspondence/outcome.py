@@ -77,7 +77,7 @@ class Correspondence:
     def _aligned(self) -> str:
         """The nearest boxes whose starts the strides divide."""
         activations = (value for value in self.nodes[0].values() if isinstance(value, Activation))
-        places = [[axis for axis in each.axes if axis.places] for each in activations]
+        places = [[axis for axis in each.axes if axis.spatial] for each in activations]
         maps = [axes for axes in places if len(axes) == len(self.partition.shape)]
         strides = [lcm(*(axis.stride.numerator for axis in along)) for along in zip(*maps, strict=True)]
         text, boxes = " x ".join(map(str, strides)), self.partition.aligned(strides)
@@ -120,8 +120,8 @@ class Correspondence:
         )
 
     def _overlaps(self, name: str) -> bool:
-        for tensor in self.fits[0][name].places:
-            where = [torch.broadcast_tensors(*fits[name].places[tensor]) for fits in self.fits]
+        for tensor in self.fits[0][name].index:
+            where = [torch.broadcast_tensors(*fits[name].index[tensor]) for fits in self.fits]
             keys = torch.cat([torch.stack(index).flatten(1) for index in where], 1)
             return keys.unique(dim=1).shape[1] < keys.shape[1]
         return False

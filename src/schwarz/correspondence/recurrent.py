@@ -65,7 +65,7 @@ def _hidden(walk: Walk, layer: Any, x: Activation) -> Axis:
         raise ValueError(f"layer {walk.here!r}: a recurrent layer has no output rule; a dense layer must follow it")
     if x.axes[-1].whole != layer.input_size:
         raise ValueError(f"layer {walk.here!r} takes {layer.input_size} features, but is given {x.axes[-1].whole}")
-    return walk.outputs(layer.hidden_size, x.axes[:-1])[0]
+    return walk.output_axis(layer.hidden_size, x.axes[:-1])[0]
 
 
 def _gates(layer: Any, hidden: Axis, read: Axis, suffix: str) -> dict[str, tuple[Tensor, ...]]:

@@ -23,8 +23,9 @@ from schwarz.correspondence.operations import (
     over_classes,
     over_features,
     pooling,
+    product,
+    quotient,
     reduced,
-    scaled,
     shuffled,
     softmax,
     squashed,
@@ -50,19 +51,6 @@ from schwarz.correspondence.shaping import (
 )
 from schwarz.correspondence.tracing import CELLS, CONVOLUTIONS, RECURRENT, TRANSPOSED
 
-LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
-    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), convolution),
-    **dict.fromkeys((*BATCH_NORMS, *INSTANCE_NORMS), batch_norm),
-    **dict.fromkeys(RECURRENT, recurrent),
-    **dict.fromkeys(CELLS, cell),
-    nn.Linear: dense,
-    nn.LayerNorm: layer_norm,
-    nn.RMSNorm: layer_norm,
-    nn.GroupNorm: group_norm,
-    nn.PReLU: prelu,
-}
-"""Layers with weights."""
-
 
 def _named(*names: str) -> list[Any]:
     """A function of torch, its twin in torch.nn.functional and the method, as far as there are such."""
@@ -84,9 +72,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys(
         [*_named("add", "sub", "neg"), operator.add, operator.sub, operator.neg, operator.iadd, operator.isub], added
     ),
-    **dict.fromkeys(
-        [*_named("mul", "div"), operator.mul, operator.truediv, operator.imul, operator.itruediv], scaled
-    ),
+    **dict.fromkeys([*_named("mul"), operator.mul, operator.imul], product),
+    **dict.fromkeys([*_named("div"), operator.truediv, operator.itruediv], quotient),
     **dict.fromkeys(_named("sigmoid", "logsigmoid"), squashed),
     **dict.fromkeys(
         _named("clone", "contiguous", "detach", "to", "float", "double", "half", "bfloat16"),
@@ -132,7 +119,22 @@ FUNCTIONS |= {
 }
 FUNCTIONS |= {F.channel_shuffle: _as_layer(nn.ChannelShuffle, shuffled)}
 
-MODULES: dict[type[nn.Module], Callable[..., Any]] = {
+
+def _plain(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A layer whose options make no difference to the rule."""
+    return lambda walk, layer, *args, **options: rule(walk, *args, **options)
+
+
+LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), convolution),
+    **dict.fromkeys((*BATCH_NORMS, *INSTANCE_NORMS), batch_norm),
+    **dict.fromkeys(RECURRENT, recurrent),
+    **dict.fromkeys(CELLS, cell),
+    nn.Linear: dense,
+    nn.LayerNorm: layer_norm,
+    nn.RMSNorm: layer_norm,
+    nn.GroupNorm: group_norm,
+    nn.PReLU: prelu,
     **dict.fromkeys(
         [nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d,
          nn.LPPool1d, nn.LPPool2d, nn.LPPool3d],
@@ -151,22 +153,19 @@ MODULES: dict[type[nn.Module], Callable[..., Any]] = {
     nn.Upsample: upsampling,
     nn.ChannelShuffle: shuffled,
     **dict.fromkeys([nn.Softmax, nn.LogSoftmax, nn.Softmax2d], softmax),
+    nn.Flatten: lambda walk, layer, x: flattened(walk, x, layer.start_dim, layer.end_dim),
     nn.Unflatten: unflattened,
-}  # fmt: skip
-"""What layers without weights do that have options of their own."""
-
-PLAIN: dict[type[nn.Module], Callable[..., Any]] = {
     **dict.fromkeys(
         [nn.ReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.LeakyReLU,
          nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanhshrink,
          nn.Softshrink, nn.Hardshrink, nn.Threshold],
-        elementwise,
+        _plain(elementwise),
     ),
     **dict.fromkeys(
         [nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout],
-        unchanged,
+        _plain(unchanged),
     ),
-    **dict.fromkeys([nn.Sigmoid, nn.LogSigmoid], squashed),
-    nn.Softmin: over_features,
+    **dict.fromkeys([nn.Sigmoid, nn.LogSigmoid], _plain(squashed)),
+    nn.Softmin: _plain(over_features),
 }  # fmt: skip
-"""Layers that are a function of their input alone."""
+"""What layers do, those with weights first."""

@@ -11,7 +11,7 @@ from torch import nn
 from schwarz.cases import Cause, merged
 from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, joined, multiplied, share, split
-from schwarz.correspondence.layers import Walk, moved, through
+from schwarz.correspondence.layers import Walk, charged, through
 from schwarz.windows import Window
 
 
@@ -23,12 +23,12 @@ class Sides:
     local: Any
 
 
-def whole(value: Any) -> Any:
+def global_side(value: Any) -> Any:
     """The global side of an argument."""
     return value.whole if isinstance(value, Sides) else value
 
 
-def local(value: Any) -> Any:
+def local_side(value: Any) -> Any:
     """The local side of an argument."""
     return value.local if isinstance(value, Sides) else value
 
@@ -36,10 +36,10 @@ def local(value: Any) -> Any:
 def reshaped(walk: Walk, x: Activation, *shape: Any) -> Activation:
     """Axes are merged and split; where a split leaves no index map, networks get their share of the new axis."""
     wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list, Sides)) else shape
-    to = _sizes(walk, x.whole, [whole(n) for n in whole(wanted)])
-    to_local = _sizes(walk, x.local, [local(n) for n in local(wanted)])
+    to = _sizes(walk, x.shape, [global_side(n) for n in global_side(wanted)])
+    to_local = _sizes(walk, x.local_shape, [local_side(n) for n in local_side(wanted)])
     axes: list[Axis] = []
-    for old, new in _groups(x.whole, x.local, to, to_local):
+    for old, new in _groups(x.shape, x.local_shape, to, to_local):
         parts = [x.axes[a] for a in old]
         if len(old) == len(new) == 1:
             axes += parts
@@ -100,9 +100,9 @@ def squeezed(walk: Walk, x: Activation, dim: Any = None) -> Activation:
 def concatenated(walk: Walk, parts: Sequence[Activation], dim: int = 0) -> Activation:
     """The other axes must be the same places; the joined one keeps the blocks of each part."""
     at = dim % len(parts[0].axes)
-    if any(part.axes[at].places and not part.axes[at].undivided for part in parts):
+    if any(part.axes[at].spatial and not part.axes[at].undivided for part in parts):
         raise ValueError(f"operation {walk.here!r} joins maps along a partitioned axis: it cannot be composed")
-    others, causes = together(walk, [[*part.axes[:at], Axis.all(1), *part.axes[at + 1 :]] for part in parts])
+    others, causes = overlaid(walk, [[*part.axes[:at], Axis.all(1), *part.axes[at + 1 :]] for part in parts])
     axes = (*others[:at], joined([part.axes[at] for part in parts]), *others[at + 1 :])
     return replace(union(parts, axes), output=all(part.output for part in parts)).blamed(*causes)
 
@@ -142,7 +142,7 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
                 "leave that axis whole"
             )
     why = "takes other positions of a box than of the image", "a crop of what the cuts touch: as much at either end"
-    return moved(walk, replace(x, axes=(*axes, *rest)), pairs, why)
+    return charged(walk, replace(x, axes=(*axes, *rest)), pairs, why)
 
 
 def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Activation:
@@ -160,7 +160,7 @@ def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant"
             window = Window(1, padding=by, mode=mode)
             (axes[-a],) = through(walk, (axes[-a],), (window,))
     why = "pads at the cuts, where the global network has pixels", "no padding"
-    return moved(
+    return charged(
         walk, replace(x, axes=tuple(axes), output=False, behind=False), list(zip(x.axes, axes, strict=True)), why
     )
 
@@ -173,7 +173,7 @@ def padding_layer(walk: Walk, layer: Any, x: Activation) -> Activation:
 
 def size(walk: Walk, x: Activation, dim: int | None = None) -> Sides:
     """Its shape, on both sides."""
-    sides = torch.Size(x.whole), torch.Size(x.local)
+    sides = torch.Size(x.shape), torch.Size(x.local_shape)
     return Sides(*sides) if dim is None else Sides(*(side[dim] for side in sides))
 
 
@@ -185,7 +185,7 @@ def attribute(walk: Walk, x: Any, name: str) -> Any:
     raise ValueError(f"operation {walk.here!r}: attribute {name!r} cannot be composed")
 
 
-def together(walk: Walk, given: Sequence[Sequence[Axis]]) -> tuple[tuple[Axis, ...], tuple[Cause, ...]]:
+def overlaid(walk: Walk, given: Sequence[Sequence[Axis]]) -> tuple[tuple[Axis, ...], tuple[Cause, ...]]:
     """The axes of several activations, the last ones of each above one another, an axis of one stretched."""
     axes: list[Axis] = []
     causes: tuple[Cause, ...] = ()
@@ -200,7 +200,7 @@ def together(walk: Walk, given: Sequence[Sequence[Axis]]) -> tuple[tuple[Axis, .
                     f"network {walk.k} {met.local} and {other.local}: crop both alike, as in x[..., 1:-1]"
                 )
             if not met.meets(other):
-                what = "maps whose boxes begin at different places" if met.places else "channels of different places"
+                what = "maps whose boxes begin at different places" if met.spatial else "channels of different places"
                 causes += (Cause(walk.here, f"joins {what}", "branches with equal strides, crops and widths"),)
             met = met.both(other)
         axes.insert(0, met)
@@ -211,9 +211,9 @@ def _cropped(walk: Walk, axis: Axis, part: slice) -> Axis:
     """A slice of an axis."""
     if part == slice(None):
         return axis
-    if not axis.places and not axis.undivided:
+    if not axis.spatial and not axis.undivided:
         raise ValueError(f"operation {walk.here!r}: a slice of channels that local networks share has no index map")
-    sides = ((whole, axis.whole), (local, axis.local))
+    sides = ((global_side, axis.whole), (local_side, axis.local))
     (a, b, step), (c, d, _) = (slice(side(part.start), side(part.stop), part.step).indices(n) for side, n in sides)
     if b <= a or d <= c:
         raise ValueError(f"operation {walk.here!r}: box {walk.k} leaves nothing of its {axis.local} positions")

@@ -3,7 +3,6 @@
 Decomposing reads from it how wide a local layer is, composing where its weights go, the theorems where features agree.
 """
 
-import operator
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -16,10 +15,9 @@ from schwarz.cases import Case, Cause
 from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, multiplied, share
 from schwarz.correspondence.layers import Fit, too_few
-from schwarz.correspondence.operations import added, elementwise
 from schwarz.correspondence.outcome import Correspondence
-from schwarz.correspondence.rules import FUNCTIONS, LAYERS, MODULES, PLAIN
-from schwarz.correspondence.shaping import Sides, local, whole
+from schwarz.correspondence.rules import FUNCTIONS, LAYERS
+from schwarz.correspondence.shaping import Sides, global_side, local_side
 from schwarz.correspondence.tracing import (
     CONVOLUTIONS,
     RECURRENT,
@@ -115,8 +113,8 @@ class _Walk(fx.Interpreter):
         super().__init__(graph, garbage_collect_values=False)
         self.extra_traceback = False
         self.k, self.boxes, self.task = k, len(partition), task
-        self.side_by_side = task is Task.AUTOENCODER and partition.complete
-        self.averages = task is Task.REGRESSION or (task is Task.AUTOENCODER and partition.covers)
+        self.side_by_side = task.divides and partition.complete
+        self.averages = task.averages and (partition.covers or not task.divides)
         self.training = graph.training
         self.here, self.is_output, self.unit = "", False, 1
         self.values: dict[fx.Node, Any] = {}
@@ -157,24 +155,18 @@ class _Walk(fx.Interpreter):
 
     def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         layer = self.fetch_attr(str(target))
-        kinds = [(rules, kind) for rules in (LAYERS, MODULES, PLAIN) for kind in rules if isinstance(layer, kind)]
-        if isinstance(layer, nn.Flatten):
-            return FUNCTIONS[torch.flatten](self, args[0], layer.start_dim, layer.end_dim)
-        if not kinds:
+        rule = next((LAYERS[kind] for kind in LAYERS if isinstance(layer, kind)), None)
+        if rule is None:
             raise ValueError(
                 f"layer {self.here!r}: {type(layer).__name__} cannot be composed: docs/library.md lists what can"
             )
-        rules, kind = kinds[0]
-        return rules[kind](self, *args, **kwargs) if rules is PLAIN else rules[kind](self, layer, *args, **kwargs)
+        return rule(self, layer, *args, **kwargs)
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not _of_type(Activation, (args, kwargs)):
             return self._on_both_sides(target, args, kwargs)
         if target not in FUNCTIONS:
             raise ValueError(f"operation {self.here!r} cannot be composed: docs/library.md lists what can")
-        first = next((i for i, each in enumerate(args) if isinstance(each, Activation)), 0)
-        if first and (FUNCTIONS[target] in (elementwise, added) or target in (operator.mul, torch.mul)):  # 2 * x
-            args = (args[first], *args[:first], *args[first + 1 :])
         return FUNCTIONS[target](self, *args, **kwargs)
 
     def call_method(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -197,10 +189,10 @@ class _Walk(fx.Interpreter):
         """Arithmetic with sizes, once for the global network and once for the local one."""
         if not _of_type(Sides, (args, kwargs)):
             return target(*args, **kwargs)
-        both = [(map_aggregate(args, side), map_aggregate(kwargs, side)) for side in (whole, local)]
+        both = [(map_aggregate(args, side), map_aggregate(kwargs, side)) for side in (global_side, local_side)]
         return Sides(*(target(*some, **named) for some, named in both))  # type: ignore[arg-type]  # fx's own types
 
-    def outputs(self, width: int, others: Sequence[Axis]) -> tuple[Axis, bool]:
+    def output_axis(self, width: int, others: Sequence[Axis]) -> tuple[Axis, bool]:
         """The axis of a layer's outputs beside its `others`, and whether entries of several networks are averaged."""
         if not self.is_output:
             mine = share(width, self.k, self.boxes, self.unit)
@@ -208,11 +200,8 @@ class _Walk(fx.Interpreter):
                 groups = f", in groups of {self.unit} that a grouped convolution reads," if self.unit > 1 else ""
                 raise too_few(self, f"{width} channels{groups}", width // self.unit)
             return Axis.of(width, mine), False
-        if any(axis.is_map for axis in others):
-            return Axis.all(width), self.task is not Task.CLASSIFICATION
-        if self.task is Task.AUTOENCODER:
-            return self._reconstruction(width), True
-        return Axis.all(width), self.task is Task.REGRESSION
+        own = self.task.divides and not any(axis.is_map for axis in others)
+        return self._reconstruction(width) if own else Axis.all(width), self.task.averages
 
     def _reconstruction(self, width: int) -> Axis:
         """The pixels of the box among those of the image."""
@@ -224,14 +213,14 @@ class _Walk(fx.Interpreter):
 
     def fit(self, layer: nn.Module, fit: Fit) -> tuple[Cause, ...]:
         """Notes how a layer fits in; what keeps its weights from being placed as they are."""
-        places = {name: index for name, index in fit.places.items() if getattr(layer, name, None) is not None}
+        places = {name: index for name, index in fit.index.items() if getattr(layer, name, None) is not None}
         own = {name for name, _ in (*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False))}
         if computed := sorted(set(places) - own):
             raise ValueError(f"layer {self.here!r} computes its {computed[0]} from others: remove the parametrization")
         fit = Fit(fit.make, places, fit.mean, fit.alone)
         before = self.fits.setdefault(self.here, fit)
         if not _same(before, fit):
-            if any(a.shape != b.shape for n in places for a, b in zip(before.places[n], places[n], strict=True)):
+            if any(a.shape != b.shape for n in places for a, b in zip(before.index[n], places[n], strict=True)):
                 raise ValueError(
                     f"layer {self.here!r} is called twice, on maps of other widths: it cannot be decomposed"
                 )
@@ -239,7 +228,7 @@ class _Walk(fx.Interpreter):
         causes: tuple[Cause, ...] = ()
         for name, index in places.items():
             first, tensor = self._owner.setdefault(id(getattr(layer, name)), (self.here, name))
-            if not all(map(torch.equal, self.fits[first].places[tensor], index)):
+            if not all(map(torch.equal, self.fits[first].index[tensor], index)):
                 reason = f"shares its {name} with {first!r}, on other channels"
                 causes += (Cause(self.here, reason, "weights of its own"),)
         return causes
@@ -248,8 +237,8 @@ class _Walk(fx.Interpreter):
 def _same(one: Fit, other: Fit) -> bool:
     return all(
         a.shape == b.shape and torch.equal(a, b)
-        for name in one.places
-        for a, b in zip(one.places[name], other.places[name], strict=True)
+        for name in one.index
+        for a, b in zip(one.index[name], other.index[name], strict=True)
     )
 
 
