@@ -14,6 +14,11 @@ def columns(rows: Iterable[Sequence[str]], left: int) -> list[str]:
     return ["  ".join(row).rstrip() for row in aligned]
 
 
+def by(shape: Sequence[int]) -> str:
+    """3x32x32"""
+    return "x".join(map(str, shape))
+
+
 def short(value: float) -> str:
     """A number in four digits, whole where it has more."""
     return "0" if not value else f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}"

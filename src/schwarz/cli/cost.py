@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schwarz.cli.columns import columns, short
+from schwarz.cli.columns import by, columns, short
 from schwarz.cli.options import ConfiguredCommand, Words, chosen, configured
 from schwarz.errors import WrongInput
 
@@ -86,10 +86,10 @@ class Counted:
     def text(self, layers: bool) -> str:
         head = f"{self.config.preset}: {self.config.network.family}, {self.classes} classes, "
         rows: list[tuple[str, ...]] = [("network", "input", "parameters", "GFLOPs", "activations", "optimizer")]
-        rows.append(("global", _by(self.input_shape), *_amounts(self.costs.global_)))
+        rows.append(("global", by(self.input_shape), *_amounts(self.costs.global_)))
         for group in self.groups:
             local, name = self.costs.locals[group[0]], f"local {_numbers(group)}"
-            rows.append((name, _by(self.box_shapes[group[0]]), *_amounts(local)))
+            rows.append((name, by(self.box_shapes[group[0]]), *_amounts(local)))
             ratio = self.costs.ratio(group[0])
             rows.append((f"  global / {name}", "", *_ratios(ratio), _ratios(ratio)[0]))
         lines = [f"{head}images cut {self.config.partition.words}", "", *columns(rows, 2), *LEGEND.splitlines()]
@@ -100,14 +100,14 @@ class Counted:
     def _layer_lines(self) -> Iterator[str]:
         head = ("layer", "kind", "output", "parameters", "MFLOPs", "activations")
         rows = [
-            (layer.name or "-", layer.kind, _by(layer.shape), *_figures(layer)) for layer in self.costs.global_.layers
+            (layer.name or "-", layer.kind, by(layer.shape), *_figures(layer)) for layer in self.costs.global_.layers
         ]
         yield from ("", "Layers of the global network; activations in values", "", *columns([head, *rows], 3))
         for group in self.groups:
             yield from ("", f"Layers of local {_numbers(group)}; ratio: the global network's to this one's", "")
             head = ("layer", "output", "parameters", "ratio", "MFLOPs", "ratio", "activations", "ratio")
             rows = [
-                (local.name or "-", _by(local.shape), *chain(*zip(_figures(local), _ratios(ratio), strict=True)))
+                (local.name or "-", by(local.shape), *chain(*zip(_figures(local), _ratios(ratio), strict=True)))
                 for _, local, ratio in self.costs.layer_ratios(group[0])
             ]
             yield from columns([head, *rows], 2)
@@ -150,10 +150,6 @@ def _figures(layer: "Layer") -> tuple[str, str, str]:
 def _ratios(ratio: "Ratio") -> tuple[str, ...]:
     each = (ratio.parameters, ratio.flops, ratio.activations)
     return tuple("-" if value is None else f"{value:.1f}" for value in each)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
 
 
 def _numbers(group: list[int]) -> str:

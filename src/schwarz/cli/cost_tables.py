@@ -5,7 +5,7 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from schwarz.cli.columns import columns, short
+from schwarz.cli.columns import by, columns, short
 
 if TYPE_CHECKING:
     from schwarz.tables import Figure, LayerTable, Row, Table
@@ -62,7 +62,7 @@ def _costs(table: "Table") -> list[str]:
 
 
 def _cells(row: "Row") -> tuple[str, ...]:
-    shape = "x".join(map(str, row.input_shape or ()))
+    shape = by(row.input_shape or ())
     more = row.flops_and_more
     return (row.network, shape, *_figure(row.parameters), *_figure(row.flops), _ours(more), _difference(more))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schwarz.cli.grammar import Command, Existing, Group, Target
+from schwarz.cli.grammar import Command, Existing, Group, Target, writing
 
 if TYPE_CHECKING:
     from schwarz.data import Summary
@@ -63,7 +63,8 @@ def show(name: str, output: Path | None, as_json: bool) -> None:
     fetch(info)
     summary = data.show(info)
     if output is not None:
-        data.contact_sheet(info, output)
+        with writing(output):
+            data.contact_sheet(info, output)
     print(json.dumps(asdict(summary), indent=1) if as_json else "\n".join(_lines(summary, output)))
 
 

@@ -1,12 +1,15 @@
 """What every command shares: help that ends in examples, and errors that name the nearest valid word or path."""
 
+import errno
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
-from schwarz.errors import WrongInput, nearest, nearest_path
+from schwarz.errors import SchwarzError, WrongInput, nearest, nearest_path
 
 
 class Command(click.Command):
@@ -71,22 +74,39 @@ class Existing(click.ParamType[Path]):
 
 
 class Target(click.ParamType[Path]):
-    """A file to be written: its folder must exist, and its name end in `suffix`."""
+    """A file to be written: its folder must exist and take files, and its name end in one of `suffixes`, if any."""
 
     name = "file"
 
-    def __init__(self, suffix: str = "") -> None:
-        self.suffix = suffix
+    def __init__(self, *suffixes: str) -> None:
+        self.suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value).expanduser()
+        if not value:
+            self.fail("the name is empty. Name a file.", param, ctx)
         if path.is_dir():
             self.fail(f"{value}: is a folder. Name a file in it.", param, ctx)
+        if path.exists() and not path.is_file():  # renaming a new file to its name would remove it
+            self.fail(f"{value}: is no file but a device or a pipe. Name a file.", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"{value}: its folder {path.parent} does not exist.{nearest_path(path.parent)}", param, ctx)
-        if not path.name.lower().endswith(self.suffix):
-            self.fail(f"{value}: what is written is {self.suffix}: end its name in that.", param, ctx)
-        return path
+        if self.suffixes and path.suffix.lower() not in self.suffixes:
+            self.fail(f"{value}: what is written is {' or '.join(self.suffixes)}: end its name in that.", param, ctx)
+        with writing(path), tempfile.TemporaryFile(dir=path.parent):  # before any work: the folder takes files
+            return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What keeps the block from writing `path` is said of `path`, not of the temporary file beside it."""
+    try:
+        yield
+    except OSError as fault:
+        reason = f"{path}: cannot be written ({fault.strerror or fault})."
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SchwarzError(f"{reason} Free some space, or give another place.") from None
+        raise WrongInput(f"{reason} Give a place that you may write to.") from None
 
 
 class WrongFlag(WrongInput):

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from schwarz.cli.columns import columns
+from schwarz.cli.columns import by, columns
 from schwarz.cli.grammar import Command
 
 LEGEND = """
@@ -64,7 +64,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["family"] + ("" if row["takes_images"] else " *"),
         row["source"].removeprefix("document "),
         row["summary"],
-        "x".join(map(str, row["input"])),
+        by(row["input"]),
         str(row["classes"] or "-"),
         f"{row['parameters']:,}",
         f"{row['flops'] / 1e6:,.1f}",

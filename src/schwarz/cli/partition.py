@@ -1,6 +1,5 @@
 """`partition`: how a preset cuts its images, as a table and as a picture."""
 
-import errno
 import json
 from dataclasses import asdict, dataclass
 from math import prod
@@ -9,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schwarz.cli.grammar import Target
+from schwarz.cli.columns import by, columns
+from schwarz.cli.grammar import Target, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen, configured
-from schwarz.errors import WrongInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,21 +93,18 @@ def _table(facts: Facts) -> list[str]:
     rows = [("box", *(f"axis {a}" for a in range(len(facts.shape))), "size", "share")]
     for box in facts.boxes:
         spans = (f"{start}:{stop}" for start, stop in box["spans"])
-        rows.append((str(box["box"]), *spans, "x".join(map(str, box["size"])), f"{box['share']:.1%}"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows]
-    return [*lines, *_words(facts)]
+        rows.append((str(box["box"]), *spans, by(box["size"]), f"{box['share']:.1%}"))
+    return [*columns(rows, 0), *_words(facts)]
 
 
 def _words(facts: Facts) -> list[str]:
     """What holds of all boxes together."""
-    image = "x".join(map(str, facts.shape))
     several = f"{facts.overlap:.1%} of its pixels lie in several boxes, at most {facts.most}"
     named = [f"box {each['box']} at {each['start']} on axis {each['axis']}" for each in facts.misaligned[:NAMED]]
     shifted = f"no, {', '.join(named)}{', ...' if len(facts.misaligned) > NAMED else ''}" if named else "yes"
     apart = "no two boxes overlap" if facts.most == 1 else several
     return [
-        f"{len(facts.boxes)} box{'es' if len(facts.boxes) > 1 else ''} on {image} pixels: {apart}",
+        f"{len(facts.boxes)} box{'es' if len(facts.boxes) > 1 else ''} on {by(facts.shape)} pixels: {apart}",
         f"complete (each pixel in exactly one box): {_yes(facts.complete)}; "
         f"covers (each in some box): {_yes(facts.covers)}",
         f"starts are multiples of {facts.stride}, the stride of {facts.family}: {shifted}",
@@ -127,14 +123,8 @@ def _draw(output: Path, config: "Config", info: "DataInfo", boxes: "Partition", 
     fetch(info)
     images, names = _samples(info)
     title = [f"{config.preset}: {info.name} cut {config.partition.words}", *_words(facts)[:2]]
-    try:
+    with writing(output):
         draw(output, boxes, pad(images, config.data.pad), names, title)
-    except OSError as fault:
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise WrongInput(
-            f"{output}: cannot be written ({fault.strerror}). Give a place that you may write to."
-        ) from None
 
 
 def _samples(info: "DataInfo") -> "tuple[np.ndarray, list[str]]":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from schwarz.cli.grammar import Command, Target
+from schwarz.cli.grammar import Command, Target, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen, configured
 
 
@@ -61,7 +61,8 @@ def compile_(preset: str | None, file: Path | None, changes: Words, output: Path
     config, _ = check(chosen(preset, file, changes), project_root())
     from pipelines.train import compile_pipeline
 
-    compile_pipeline(config, output)
+    with writing(output):
+        compile_pipeline(config, output)
     print(f"{output.absolute()}: the pipeline of {config.preset}. To run it on a cluster:")
     print(f"  kfp run create -e {config.preset} -f {output}")
 

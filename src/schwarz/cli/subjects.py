@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schwarz.cli.columns import by
 from schwarz.cli.options import Words
 from schwarz.errors import WrongInput, nearest
 
@@ -156,5 +157,5 @@ def _as_if_trained(part: "nn.Module", seed: int) -> None:
 
 def _seen(blueprint: "Blueprint") -> str:
     """What the networks see, in words."""
-    size = "x".join(map(str, blueprint.input_shape[1:]))
+    size = by(blueprint.input_shape[1:])
     return f"{f'padded to {size}' if blueprint.pad else f'{size} pixels'} and normalised: what the networks see"

@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from schwarz.cases import Case, short_of
 from schwarz.cli import subjects
-from schwarz.cli.grammar import Existing, Target, Word
+from schwarz.cli.grammar import Existing, Target, Word, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
 from schwarz.errors import SchwarzError, WrongInput
 
@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 IMAGES = 256
 DRAWN = 2  # images in the picture
 REQUIRED = (Case.EXACT.value, Case.FIELD.value)
-
-
-class Picture(Target):
-    """A PNG or SVG to be written."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = super().convert(value, param, ctx)
-        if path.suffix.lower() not in (".png", ".svg"):
-            self.fail(f"{value}: what is written is .png or .svg: end its name in one of them.", param, ctx)
-        return path
 
 
 @click.command(
@@ -45,7 +35,7 @@ class Picture(Target):
     "--images", type=click.IntRange(1), default=IMAGES, show_default=True, metavar="N", help="at most so many"
 )
 @click.option("--require", type=Word(REQUIRED), help="exit with status 1 where the case is less")
-@click.option("--picture", type=Picture(), metavar="FILE", help="also draw feature maps, to a .png or .svg")
+@click.option("--picture", type=Target(".png", ".svg"), metavar="FILE", help="also draw feature maps: .png or .svg")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def verify(
     name: str | None, file: Path | None, changes: Words, images: int, require: str | None, picture: Path | None,
@@ -119,4 +109,5 @@ def _draw(path: Path, subject: "Subject") -> None:
     pairs = feature_maps(subject.network, subject.parts, blueprint.partition, seen(blueprint, images))
     if not pairs:
         raise WrongInput(f"--picture: {blueprint.network.family} has no feature maps to draw.")
-    write(path, pairs, pad(images, blueprint.pad))
+    with writing(path):
+        write(path, pairs, pad(images, blueprint.pad))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from schwarz.cli import presets as commands
-from schwarz.errors import nearest_path
+from schwarz.cli.grammar import writing
+from schwarz.errors import FAILED, SchwarzError, nearest_path
 
 WRONG = [
     ("rnu tiny", "schwarz: no command 'rnu'", "'run'"),
@@ -47,6 +48,8 @@ WRONG = [
     ("run tiny --config mine.toml", "mine.toml:1: preset = 'mine', not 'tiny'", "leave out one"),
     ("compile tiny -o fodler/x.yaml", "fodler/x.yaml: its folder fodler does not exist", "'folder'"),
     ("compile tiny -o folder", "folder: is a folder", "Name a file in it"),
+    ("compile tiny -o /dev/null", "/dev/null: is no file but a device", "Name a file"),
+    ("compile tiny --output=", "the name is empty", "Name a file"),
     ("completion bahs", "'bahs' is none of bash, zsh, fish", "'bash'"),
     ("completion", "schwarz completion: Missing argument 'bash|zsh|fish'.", "--help"),
     ("run tiny --out", "schwarz run: Option '--out' requires an argument.", "`schwarz run --help`"),
@@ -117,6 +120,40 @@ def test_an_unexpected_error_leaves_its_traceback_in_a_file(
     log = Path(told.last.split()[-1])
     assert "Traceback" in log.read_text()
     log.unlink()
+
+
+WRITING = {
+    "partition tiny -o": "png",
+    "compile tiny -o": "yaml",
+    "data show sample -o": "png",
+    "verify tiny --images 8 --network.family lenet5 --picture": "svg",
+}
+
+
+@pytest.mark.parametrize(("line", "suffix"), WRITING.items(), ids=WRITING)
+def test_what_cannot_be_written_is_named_as_it_was_given(
+    schwarz: Callable[..., Any], files: Path, line: str, suffix: str
+) -> None:
+    places = {
+        f"/proc/x.{suffix}": "No such file or directory",  # takes no new file: said before any work
+        f"{'x' * 245}.{suffix}": "File name too long",  # of the temporary file
+    }
+    before = sorted(files.iterdir())
+    for given, reason in places.items():
+        told = schwarz(*line.split(), given)
+        assert told.status == 2
+        assert told.last == f"Error: {given}: cannot be written ({reason}). Give a place that you may write to."
+        assert told.out == ""
+    assert sorted(files.iterdir()) == before
+
+
+def test_a_full_disk_is_said_of_the_file_that_was_given() -> None:
+    with pytest.raises(SchwarzError) as found, writing(Path("maps.png")):
+        Path("/dev/full").write_text("x")
+    assert str(found.value) == (
+        "maps.png: cannot be written (No space left on device). Free some space, or give another place."
+    )
+    assert found.value.status == FAILED
 
 
 def test_a_full_disk_is_said_in_words(schwarz: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
