@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, fx, nn
 
 from schwarz.composition import matched
-from schwarz.correspondence import Activation, Correspondence
-from schwarz.correspondence.tracing import layer_of, name_of
+from schwarz.correspondence import Activation, Correspondence, in_step
+from schwarz.correspondence.rules import is_activation
+from schwarz.correspondence.tracing import name_of
 from schwarz.partition import Box, Partition
-from schwarz.theory import together
+from schwarz.theory import on_the_field
 from schwarz.windows import Interval
 
 LAYERS = (1, 3, 5)
@@ -66,10 +67,10 @@ def feature_maps(
     shown = sorted({round(k) for k in np.linspace(0, len(partition) - 1, BOXES)})
     pairs: list[Pair] = []
     with torch.no_grad():
-        for node, whole, parts in together(found, locals_, x):
+        for node, whole, parts in in_step(found, locals_, x):
             if node in numbers:
                 pairs += (
-                    _pair(found, node, numbers[node], k, image, parts[k][image], whole[image])
+                    _pair(found, node, numbers[node], k, image, parts[k], whole)
                     for k in shown
                     for image in range(len(x))
                 )
@@ -79,31 +80,26 @@ def feature_maps(
 def _activations(found: Correspondence) -> Iterator[fx.Node]:
     """The activation functions on maps, in the order of the network."""
     for node, value in found.nodes[0].items():
-        layer = layer_of(found.graph, node)
-        if type(layer).__module__ == "torch.nn.modules.activation" and isinstance(value, Activation) and value.is_map:
+        if is_activation(found.graph, node) and isinstance(value, Activation) and value.is_map:
             yield node
 
 
 def _pair(found: Correspondence, node: fx.Node, layer: int, k: int, image: int, local: Tensor, whole: Tensor) -> Pair:
-    """`local` and `whole` are the maps [channels, h, w] of one image."""
-    _, channels, *axes = found.nodes[k][node].axes
-    local, whole = local.cpu(), whole.cpu()[channels.index]
-    at_rows, at_columns = ((axis.index >= 0).nonzero()[:, 0] for axis in axes)  # local positions that have a place
-    rows, columns = axes[0].index[at_rows], axes[1].index[at_columns]
-    placed = torch.full(whole.shape, torch.nan, dtype=whole.dtype)
-    placed[:, rows[:, None], columns] = local[:, at_rows[:, None], at_columns]
-    certain = tuple(axis.index[slice(*axis.agrees)] for axis in axes)
-    agreeing = (slice(None), certain[0][:, None], certain[1])
+    """One channel of the maps [n, channels, h, w] of local network k and of the composed network."""
+    here = found.nodes[k][node]
+    _, channels, *axes = here.axes
+    sides = on_the_field(here, local[image : image + 1], whole[image : image + 1])
+    local, whole = local[image].cpu(), whole[image].cpu()
     chosen = int(local.flatten(1).std(1, correction=0).argsort(descending=True, stable=True)[image % len(local)])
+    shown = whole[channels.index[chosen]]
+    at_rows, at_columns = ((axis.index >= 0).nonzero()[:, 0] for axis in axes)  # local positions that have a place
+    placed = torch.full(shown.shape, torch.nan, dtype=shown.dtype)
+    placed[axes[0].index[at_rows][:, None], axes[1].index[at_columns]] = local[chosen, at_rows[:, None], at_columns]
     return Pair(
-        image, k, layer, name_of(node), int(channels.index[chosen]), (whole.shape[1], whole.shape[2]),
+        image, k, layer, name_of(node), int(channels.index[chosen]), (shown.shape[0], shown.shape[1]),
         found.partition.boxes[k], (axes[0].field, axes[1].field), found.agree(node, k),
-        _largest((placed - whole)[agreeing]), _thinned(placed[chosen]), _thinned(whole[chosen]),
+        0.0 if sides is None else float((sides[0] - sides[1]).abs().max()), _thinned(placed), _thinned(shown),
     )  # fmt: skip
-
-
-def _largest(differences: Tensor) -> float:
-    return float(differences.abs().max()) if differences.numel() else 0.0
 
 
 def _thinned(values: Tensor) -> np.ndarray:

@@ -14,11 +14,10 @@ from torch import Tensor, fx, nn
 
 from schwarz.bounds import bounds
 from schwarz.composition import matched, scattered
-from schwarz.correspondence import Activation, Axis, Correspondence
+from schwarz.correspondence import Activation, Axis, Correspondence, in_step
 from schwarz.correspondence.tracing import layer_of, name_of
-from schwarz.correspondence.walk import BATCH
 from schwarz.modes import evaluating
-from schwarz.partition import Partition
+from schwarz.partition import Box, Partition
 from schwarz.task import Task
 from schwarz.verdict import LayerReport, Verdict
 
@@ -49,16 +48,16 @@ def verify(
         _by_image(found)
         seen = _Seen(found)
         for images in x.split(CHUNK):
-            for node, whole, parts in together(found, locals_, images):
+            for node, whole, parts in in_step(found, locals_, images):
                 seen.look(node, whole, parts)
         inside, responds = _confirmed(found, x[:PROBES])
     outputs = [seen.output(node) for node in found.outputs]
     whole, parts, expected = outputs[-1]
     scale = max(1.0, *(_largest(each.abs()) for _, parts, expected in outputs for each in (*parts, expected)))
     classes = task is Task.CLASSIFICATION and len(outputs) == 1 and whole.dim() == 2 and whole.shape[1] > 1
-    target = x if task is Task.AUTOENCODER else y.long() if classes and y is not None else y
     bounded = found.returned_as_it_is and (classes or (task is not Task.CLASSIFICATION and not _is_map(found)))
-    rounding = ULPS * torch.finfo(x.dtype).eps
+    target = _target(task, x, y, classes)
+    tolerance = ULPS * torch.finfo(x.dtype).eps
     return Verdict(
         case=found.case,
         causes=found.causes,
@@ -68,8 +67,8 @@ def verify(
         layers=tuple(seen.layers()),
         logit_gap=_worst(_gap(whole, expected) for whole, _, expected in outputs),
         softmax_gap=_gap(whole.softmax(1), expected.softmax(1)) if classes else None,
-        tolerance=rounding * scale,
-        rounding=rounding,
+        tolerance=tolerance * scale,
+        feature_tolerance=tolerance,
         field_gap=inside,
         responds=responds,
         returned=found.returned_as_it_is,
@@ -78,39 +77,33 @@ def verify(
     )
 
 
-def together(
-    found: Correspondence, locals_: Sequence[nn.Module], x: Tensor
-) -> Iterator[tuple[fx.Node, Any, list[Any]]]:
-    """Every operation with its value in the global network and in each local one, in step, none kept longer than
-    needed."""
-    graph = found.graph
-    worlds = [fx.Interpreter(graph), *(_World(local, graph) for local in locals_)]
-    inputs: list[Tensor] = [x, *(found.partition.split(x) if locals_ else [])]
-    for world, images in zip(worlds, inputs, strict=True):
-        world.args_iter = iter([images.clone()])  # a network may work in place
-        world.env = {}
-    for node in graph.graph.nodes:
-        if node.op == "output":
-            return
-        for world in worlds:
-            world.env[node] = world.run_node(node)
-        whole, *parts = (world.env[node] for world in worlds)
-        yield node, whole, parts
-        for done in worlds[0].user_to_last_uses.get(node, []):
-            for world in worlds:
-                del world.env[done]
+def on_the_field(here: Activation, local: Tensor, whole: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The two sides of (2.15): values of a local network and those of the global one, as far as they lie where the
+    index maps say that they agree. None where nothing does, or where images have become part of another axis."""
+    for a, (axis, n) in enumerate(zip(here.axes, whole.shape, strict=True)):
+        if axis.undivided:
+            continue
+        start, stop = axis.agrees
+        if axis.whole != n or stop <= start:
+            return None
+        local = local.narrow(a, start, stop - start)
+        whole = whole.index_select(a, axis.index[start:stop].to(whole.device))
+    return local, whole
 
 
-class _World(fx.Interpreter):
-    """A local network, run by the graph of the global one."""
+def expected_output(found: Correspondence, node: fx.Node, whole: Tensor, parts: Sequence[Tensor]) -> Tensor:
+    """What the local outputs make together: their sum (2.16), mean (2.22), or each in its place."""
+    index = [_spots(nodes[node], whole.shape) for nodes in found.nodes]
+    total, count = scattered(index, whole, parts)
+    apart = any(axis.is_map and not axis.undivided for nodes in found.nodes for axis in nodes[node].axes)
+    return total / count.clamp(min=1) if found.task.averages or apart else total
 
-    def __init__(self, local: nn.Module, graph: fx.GraphModule) -> None:
-        super().__init__(local, graph=graph.graph)
-        self._whole = graph
 
-    def fetch_attr(self, target: str) -> Any:
-        """A constant tensor in the code of a network is the graph's alone."""
-        return getattr(self._whole, target) if target.startswith("_tensor_constant") else super().fetch_attr(target)
+def _spots(here: Activation, shape: Sequence[int]) -> tuple[Tensor, ...]:
+    """The global index of every local value, an array for each axis, to be broadcast; a batch may have another length
+    than in the walk."""
+    axes = [axis.index if axis.whole == n else torch.arange(n) for axis, n in zip(here.axes, shape, strict=True)]
+    return tuple(index.reshape(-1, *[1] * (len(axes) - 1 - a)) for a, index in enumerate(axes))
 
 
 class _Seen:
@@ -118,27 +111,21 @@ class _Seen:
 
     def __init__(self, found: Correspondence) -> None:
         self.found = found
-        self.gaps: dict[fx.Node, list[float]] = {}
+        self.gaps: dict[fx.Node, tuple[float, float]] = {}
+        """The largest difference of (2.15), and the largest feature."""
         self.kept: dict[fx.Node, list[list[Tensor]]] = {}
 
     def look(self, node: fx.Node, whole: Any, parts: list[Any]) -> None:
-        first = self.found.nodes[0].get(node)
-        if not isinstance(first, Activation) or node.op == "placeholder":
+        if not isinstance(self.found.nodes[0].get(node), Activation) or node.op == "placeholder":
             return
         if node in self.found.outputs:
             self.kept.setdefault(node, []).append([whole.clone(), *(part.clone() for part in parts)])
             return
         for k, part in enumerate(parts):
-            here = self.found.nodes[k][node]
-            if not self.found.agree(node, k) or any(axis.agrees[0] >= axis.agrees[1] for axis in here.axes):
-                continue
-            mine, theirs = part, whole
-            if any(not axis.undivided and axis.whole != n for axis, n in zip(here.axes, whole.shape, strict=True)):
-                continue  # the batch is part of an axis
-            for a, axis in enumerate(here.axes):
-                mine, theirs = _agreeing(mine, theirs, a, axis)
-            worst = self.gaps.setdefault(node, [0.0, 0.0])
-            worst[:] = _worst((worst[0], _gap(mine, theirs))), _worst((worst[1], _largest(mine.abs())))
+            sides = on_the_field(self.found.nodes[k][node], part, whole) if self.found.agree(node, k) else None
+            if sides is not None:
+                gap, scale = self.gaps.get(node, (0.0, 0.0))
+                self.gaps[node] = _worst((gap, _gap(*sides))), _worst((scale, _largest(sides[0].abs())))
 
     def output(self, node: fx.Node) -> tuple[Tensor, list[Tensor], Tensor]:
         """A global output, those of the local networks, and what these make together."""
@@ -150,7 +137,7 @@ class _Seen:
             layer = layer_of(self.found.graph, node)
             if layer is None or not isinstance(value, Activation) or node in self.found.outputs:
                 continue
-            axes = [[axis for axis in nodes[node].axes if axis.spatial] for nodes in self.found.nodes]
+            axes = [_spatial(nodes[node]) for nodes in self.found.nodes]
             gap, scale = self.gaps.get(node, (None, 0.0))
             yield LayerReport(
                 name_of(node),
@@ -163,64 +150,36 @@ class _Seen:
             )
 
 
-def expected_output(found: Correspondence, node: fx.Node, whole: Tensor, parts: Sequence[Tensor]) -> Tensor:
-    """What the local outputs make together: their sum (2.16), mean (2.22), or each in its place."""
-    index = [
-        _grid([_index(axis, n) for axis, n in zip(nodes[node].axes, whole.shape, strict=True)]) for nodes in found.nodes
-    ]
-    total, count = scattered(index, whole, parts)
-    apart = any(axis.is_map and not axis.undivided for nodes in found.nodes for axis in nodes[node].axes)
-    summed = found.task is Task.CLASSIFICATION and not apart
-    return total if summed else total / count.clamp(min=1)
-
-
-def _grid(axes: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """One index for each axis, to be broadcast."""
-    return tuple(index.reshape(-1, *[1] * (len(axes) - 1 - a)) for a, index in enumerate(axes))
-
-
-def _index(axis: Axis, n: int) -> Tensor:
-    """The index map of an axis that is n long; a batch may have another length than in the walk."""
-    return axis.index if axis.whole == n else torch.arange(n)
-
-
-def _agreeing(mine: Tensor, theirs: Tensor, a: int, axis: Axis) -> tuple[Tensor, Tensor]:
-    """The positions of an axis where a local network and the global one must agree."""
-    if axis.undivided:
-        return mine, theirs
-    start, stop = axis.agrees
-    index = axis.index[start:stop].to(theirs.device)
-    return mine.narrow(a, start, stop - start), theirs.index_select(a, index)
-
-
 def _confirmed(found: Correspondence, x: Tensor) -> tuple[float, float | None]:
     """What other pixels outside each box change: at most how much on its activation field, how often elsewhere."""
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype).to(x.device) * x.std() + x
     worst, changed, positions = 0.0, 0, 0
     for k, box in enumerate(found.partition):
-        other = noise.clone()
-        other[box.slices] = x[box.slices]
-        for (node, one, _), (_, two, _) in zip(together(found, [], x), together(found, [], other), strict=True):
+        runs = in_step(found, [], x), in_step(found, [], _replaced(noise, box, x))
+        for (node, one, _), (_, two, _) in zip(*runs, strict=True):
             here = found.nodes[k].get(node)
             if not isinstance(here, Activation) or not here.is_map:
                 continue
-            difference = (one - two).abs()
-            field_of = [axis.field if axis.spatial else (0, n)
-                        for axis, n in zip(here.axes, difference.shape, strict=True)]  # fmt: skip
-            inside = tuple(slice(*span) for span in field_of)
-            worst = _worst((worst, _largest(difference[inside])))
-            reached = _over_channels(difference, here) > 0
-            within = torch.zeros_like(reached)
-            within[tuple(slice(*axis.field) for axis in here.axes if axis.spatial)] = True
-            changed += int((reached & ~within).sum())
-            positions += int((~within).sum())
+            others = [a for a, axis in enumerate(here.axes) if not axis.spatial]
+            difference = (one - two).abs().amax(others)  # over images and channels
+            outside = torch.ones_like(difference, dtype=torch.bool)
+            outside[tuple(slice(*axis.field) for axis in _spatial(here))] = False
+            worst = _worst((worst, _largest(difference[~outside])))
+            changed += int((difference[outside] > 0).sum())
+            positions += int(outside.sum())
     return worst, changed / positions if positions else None
 
 
-def _over_channels(difference: Tensor, here: Activation) -> Tensor:
-    """The largest change at every place of the map, over images and channels."""
-    others = tuple(a for a, axis in enumerate(here.axes) if not axis.spatial)
-    return difference.amax(others)
+def _replaced(x: Tensor, box: Box, by: Tensor) -> Tensor:
+    """x with the box of another one."""
+    other = x.clone()
+    other[box.slices] = by[box.slices]
+    return other
+
+
+def _spatial(here: Activation) -> list[Axis]:
+    """The axes that still have places of the image."""
+    return [axis for axis in here.axes if axis.spatial]
 
 
 def _gap(one: Tensor, other: Tensor) -> float:
@@ -242,8 +201,15 @@ def _is_map(found: Correspondence) -> bool:
 
 def _by_image(found: Correspondence) -> None:
     for output in found.outputs:
-        if found.nodes[0][output].shape[0] != BATCH:
+        if found.nodes[0][output].shape[0] != found.images:
             raise ValueError(f"verify needs an output for each image: {name_of(output)!r} has no axis of images first")
+
+
+def _target(task: Task, x: Tensor, y: Tensor | None, classes: bool) -> Tensor | None:
+    """What the outputs should be."""
+    if task is Task.AUTOENCODER:
+        return x
+    return y.long() if classes and y is not None else y
 
 
 def _data_fit(module: nn.Module, x: Tensor, y: Tensor | None, task: Task) -> None:

@@ -47,7 +47,7 @@ class Verdict:
     """The same behind the softmax (2.17); None but for classification."""
     tolerance: float
     """What rounding in this dtype may make of a difference of 0 between outputs."""
-    rounding: float
+    feature_tolerance: float
     """The same between features of size 1."""
     field_gap: float
     """The largest difference that pixels outside a box made on its activation field."""
@@ -75,7 +75,9 @@ class Verdict:
     @property
     def holds(self) -> bool:
         """Whether all that the case claims was seen on these images."""
-        if not (self.feature_gap <= self.rounding and self.field_gap <= self.tolerance):  # so that NaN fails too
+        if not (
+            self.feature_gap <= self.feature_tolerance and self.field_gap <= self.tolerance
+        ):  # so that NaN fails too
             return False
         return self.case is not Case.EXACT or (self.exact and all(bound.holds for bound in self.bounds or ()))
 
@@ -113,7 +115,8 @@ class Verdict:
     def _output(self) -> Iterator[str]:
         yield ""
         place = "" if self.returned else ", before what the network makes of them"
-        yield f"{self.task.claim}{place}: gap {self.logit_gap:.1e}, rounding {self.tolerance:.1e} ({self.images} images)"
+        gap = f"gap {self.logit_gap:.1e}, rounding {self.tolerance:.1e} ({self.images} images)"
+        yield f"{self.task.claim}{place}: {gap}"
         if self.softmax_gap is not None:
             yield f"(2.17) their softmax: gap {self.softmax_gap:.1e}"
 

@@ -6,10 +6,10 @@ from torch import nn
 
 from schwarz.cases import Case as Claim
 from schwarz.composition import compose
-from schwarz.correspondence import Activation, Correspondence, correspond
+from schwarz.correspondence import Activation, Correspondence, correspond, in_step
 from schwarz.decomposition import decompose
 from schwarz.task import Task
-from schwarz.theory import together, verify
+from schwarz.theory import verify
 from tests.property.networks import Case, randomise
 
 
@@ -47,11 +47,10 @@ def assert_claims_hold(case: Case, task: Task) -> str:
 
 def assert_sizes(found: Correspondence, locals_: list[nn.Module], x: torch.Tensor) -> None:
     """The walk knows the size of every tensor, of the global network and of each local one, but for the batch's."""
-    images = found.nodes[0][next(iter(found.graph.graph.nodes))].shape[0]
     with torch.no_grad():
-        for node, whole, parts in together(found, locals_, x):
+        for node, whole, parts in in_step(found, locals_, x):
             for k, part in enumerate(parts):
                 here = found.nodes[k][node]
-                if isinstance(here, Activation) and here.shape[0] == images:
+                if isinstance(here, Activation) and here.shape[0] == found.images:
                     assert here.shape[1:] == whole.shape[1:]
                     assert here.local_shape[1:] == part.shape[1:]

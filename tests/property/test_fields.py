@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from schwarz.cases import Case as Claim
 from schwarz.composition import compose
-from schwarz.correspondence import Activation, Correspondence, correspond
+from schwarz.correspondence import Activation, Correspondence, correspond, in_step
 from schwarz.decomposition import decompose
 from schwarz.task import Task
-from schwarz.theory import together, verify
+from schwarz.theory import verify
 from tests.property.claims import assert_claims_hold
 from tests.property.networks import Case, Network, randomise
 from tests.property.wild_networks import positive_cases, same_cases, wild_cases
@@ -29,7 +29,7 @@ def respond(found: Correspondence, k: int) -> list[tuple[Activation, Tensor]]:
     shape = found.partition.shape
     outside = torch.ones(1, 1, *shape, dtype=torch.float64)
     outside[found.partition.boxes[k].slices] = 0
-    values = [(found.nodes[k][node], value) for node, value, _ in together(found, [], outside)]
+    values = [(found.nodes[k][node], value) for node, value, _ in in_step(found, [], outside)]
     return [(here, value[0].amax(0) > 1e-12) for here, value in values if isinstance(here, Activation) and here.is_map]
 
 
@@ -54,7 +54,7 @@ def test_the_field_is_the_largest_that_responds_to_the_box_alone(case: Case) -> 
 def differing(found: Correspondence, locals_: list[nn.Module], x: Tensor, k: int) -> list[tuple[Any, Tensor]]:
     """For every map, where local network k makes other features than the composed one."""
     gaps = []
-    for node, whole, parts in together(found, locals_, x):
+    for node, whole, parts in in_step(found, locals_, x):
         here = found.nodes[k].get(node)
         if isinstance(here, Activation) and here.is_map and node.op != "placeholder":
             theirs = whole

@@ -92,7 +92,7 @@ def verify() -> dict[str, Any]:
         "logit_gap": 18.03,
         "softmax_gap": 0.88,
         "tolerance": 0.00462,
-        "rounding": 0.00012,
+        "feature_tolerance": 0.00012,
         "field_gap": 0.0,
         "responds": 1.0,
         "returned": True,

@@ -7,7 +7,8 @@ a traced network, box by box. Decomposition, composition and the theorems read t
 from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis, share
 from schwarz.correspondence.outcome import Correspondence
+from schwarz.correspondence.running import in_step
 from schwarz.correspondence.tracing import WEIGHTED, trace
 from schwarz.correspondence.walk import correspond
 
-__all__ = ["WEIGHTED", "Activation", "Axis", "Correspondence", "correspond", "share", "trace"]
+__all__ = ["WEIGHTED", "Activation", "Axis", "Correspondence", "correspond", "in_step", "share", "trace"]

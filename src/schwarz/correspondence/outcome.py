@@ -30,6 +30,11 @@ class Correspondence:
     fits: tuple[dict[str, Fit], ...]
     """For each local network how every layer with weights fits in."""
 
+    @property
+    def images(self) -> int:
+        """How many there were in the walk: whatever is so long in front has them there."""
+        return next(iter(self.nodes[0].values())).shape[0]
+
     @cached_property
     def outputs(self) -> list[fx.Node]:
         """The operations whose results are what the local networks make together, the logits, and what is returned or
@@ -81,7 +86,7 @@ class Correspondence:
         maps = [axes for axes in places if len(axes) == len(self.partition.shape)]
         strides = [lcm(*(axis.stride.numerator for axis in along)) for along in zip(*maps, strict=True)]
         text, boxes = " x ".join(map(str, strides)), self.partition.aligned(strides)
-        fits = boxes.covers >= self.partition.covers and len(set(boxes)) == len(set(self.partition))
+        fits = (boxes.covers or not self.partition.covers) and len(set(boxes)) == len(set(self.partition))
         return f"boxes that start at multiples of {text}, " + (f"as in {boxes}" if fits else "larger ones than these")
 
     @property
@@ -120,11 +125,11 @@ class Correspondence:
         )
 
     def _overlaps(self, name: str) -> bool:
-        for tensor in self.fits[0][name].index:
-            where = [torch.broadcast_tensors(*fits[name].index[tensor]) for fits in self.fits]
-            keys = torch.cat([torch.stack(index).flatten(1) for index in where], 1)
-            return keys.unique(dim=1).shape[1] < keys.shape[1]
-        return False
+        """Whether several local networks have an entry of its tensors, which all lie alike."""
+        tensor = next(iter(self.fits[0][name].index))
+        where = [torch.broadcast_tensors(*fits[name].index[tensor]) for fits in self.fits]
+        keys = torch.cat([torch.stack(index).flatten(1) for index in where], 1)
+        return keys.unique(dim=1).shape[1] < keys.shape[1]
 
 
 def _one_each(causes: Iterable[Cause]) -> list[Cause]:

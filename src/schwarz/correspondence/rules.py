@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
 from schwarz.correspondence.layers import convolution, dense
@@ -49,7 +49,7 @@ from schwarz.correspondence.shaping import (
     unflattened,
     unsqueezed,
 )
-from schwarz.correspondence.tracing import CELLS, CONVOLUTIONS, RECURRENT, TRANSPOSED
+from schwarz.correspondence.tracing import CELLS, CONVOLUTIONS, RECURRENT, TRANSPOSED, layer_of
 
 
 def _named(*names: str) -> list[Any]:
@@ -58,15 +58,15 @@ def _named(*names: str) -> list[Any]:
     return [each for each in (*found, *names, *(f"{name}_" for name in names)) if each is not None]
 
 
+ACTIVATIONS = _named(
+    "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "leaky_relu", "softplus", "softsign",
+    "hardtanh", "hardswish", "hardsigmoid", "tanhshrink", "softshrink", "hardshrink",
+)  # fmt: skip
 ZERO_PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    **dict.fromkeys(ACTIVATIONS, elementwise),
     **dict.fromkeys(
-        _named(
-            "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "leaky_relu", "softplus",
-            "softsign", "hardtanh", "hardswish", "hardsigmoid", "tanhshrink", "softshrink", "hardshrink",
-            "maximum", "minimum", "abs", "exp", "square", "sqrt", "sin", "cos", "clamp", "pow",
-        ),
-        elementwise,
+        _named("maximum", "minimum", "abs", "exp", "square", "sqrt", "sin", "cos", "clamp", "pow"), elementwise
     ),
     operator.pow: elementwise,
     **dict.fromkeys(
@@ -125,6 +125,7 @@ def _plain(rule: Callable[..., Any]) -> Callable[..., Any]:
     return lambda walk, layer, *args, **options: rule(walk, *args, **options)
 
 
+ACTIVATION = _plain(elementwise)
 LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
     **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), convolution),
     **dict.fromkeys((*BATCH_NORMS, *INSTANCE_NORMS), batch_norm),
@@ -159,7 +160,7 @@ LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
         [nn.ReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.LeakyReLU,
          nn.Softplus, nn.Softsign, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanhshrink,
          nn.Softshrink, nn.Hardshrink, nn.Threshold],
-        _plain(elementwise),
+        ACTIVATION,
     ),
     **dict.fromkeys(
         [nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout],
@@ -169,3 +170,9 @@ LAYERS: dict[type[nn.Module], Callable[..., Any]] = {
     nn.Softmin: _plain(over_features),
 }  # fmt: skip
 """What layers do, those with weights first."""
+
+
+def is_activation(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether an operation is an activation function, as a layer, a function or a method."""
+    layer = layer_of(graph, node)
+    return node.target in ACTIVATIONS if layer is None else LAYERS.get(type(layer)) is ACTIVATION

@@ -38,7 +38,7 @@ def claims(verify: Mapping[str, Any]) -> list[Claim]:
     """(2.15), (2.16) and Theorem 2.2, each side a number; what the case does not claim is observed all the same."""
     exact = verify["case"] == "exact"
     equal = [
-        ("(2.15) features on their fields: difference, and rounding", "feature_gap", "rounding", True),
+        ("(2.15) features on their fields: difference, and rounding", "feature_gap", "feature_tolerance", True),
         ("(2.16) logits, and the sum of the local ones: difference, and rounding", "logit_gap", "tolerance",
          exact),
     ]  # fmt: skip
