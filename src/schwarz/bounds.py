@@ -20,11 +20,16 @@ class Bound:
     """left <= right, with how much rounding may take."""
 
     name: str
+    """Where document 3 has it, and after a colon what it says."""
     left: float
     right: float
     slack: float
     samples: int
     """Of how many samples it speaks."""
+
+    @property
+    def equation(self) -> str:
+        return self.name.partition(":")[0]
 
     @property
     def holds(self) -> bool:

@@ -75,9 +75,8 @@ class Verdict:
     @property
     def holds(self) -> bool:
         """Whether all that the case claims was seen on these images."""
-        if not (
-            self.feature_gap <= self.feature_tolerance and self.field_gap <= self.tolerance
-        ):  # so that NaN fails too
+        features = self.feature_gap <= self.feature_tolerance and self.field_gap <= self.tolerance
+        if not features:  # nor where a gap is NaN
             return False
         return self.case is not Case.EXACT or (self.exact and all(bound.holds for bound in self.bounds or ()))
 

@@ -193,7 +193,10 @@ class _Walk(fx.Interpreter):
         return Sides(*(target(*some, **named) for some, named in both))  # type: ignore[arg-type]  # fx's own types
 
     def output_axis(self, width: int, others: Sequence[Axis]) -> tuple[Axis, bool]:
-        """The axis of a layer's outputs beside its `others`, and whether entries of several networks are averaged."""
+        """The axis of a layer's outputs beside its `others`, and whether entries of several networks are averaged.
+
+        (2.7), (2.8): hidden channels are shared among the local networks. (2.14): what the network is to say, each of
+        them says."""
         if not self.is_output:
             mine = share(width, self.k, self.boxes, self.unit)
             if not len(mine):
