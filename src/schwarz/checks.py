@@ -1,12 +1,21 @@
 """Refusing what cannot work before anything is written: the configuration against the data set it names."""
 
-from schwarz.config import Config
+from collections.abc import Sequence
+
+from schwarz.config import Config, PartitionConfig
 from schwarz.data import DataInfo
 from schwarz.errors import WrongInput
 from schwarz.families import FAMILIES
-from schwarz.partition import Partition, padded
+from schwarz.partition import Box, Partition, padded
 from schwarz.shrinking import least, left
 from schwarz.windows import Window
+
+
+def partition_of(config: PartitionConfig, shape: Sequence[int]) -> Partition:
+    """The partition a configuration describes, on an input whose partitioned axes have `shape`."""
+    if config.boxes is not None:
+        return Partition(tuple(shape), tuple(Box(tuple((a, b) for a, b in spans)) for spans in config.boxes))
+    return Partition.grid(shape, config.grid or (), config.overlap, config.size, config.crop)
 
 
 def cut(config: Config, info: DataInfo) -> Partition:
@@ -25,7 +34,7 @@ def cut(config: Config, info: DataInfo) -> Partition:
             f"({list(shape)} pixels, padding included): `--partition.grid {example}`."
         )
     try:
-        return Partition.of(config.partition, shape)
+        return partition_of(config.partition, shape)
     except ValueError as fault:
         raise WrongInput(
             f"partition: {fault}. The images of {info.name!r} are {list(shape)}, padding included."

@@ -4,13 +4,11 @@ A `Partition` speaks of the last len(shape) axes of an input; what stands before
 cut and put together alike, by their own methods: importing this module imports neither numpy nor torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from operator import index
 from typing import TYPE_CHECKING, Any, Self
-
-from schwarz.config import PartitionConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +26,9 @@ class Box:
         try:
             spans = tuple((index(start), index(stop)) for start, stop in self.spans)
         except (TypeError, ValueError):
-            raise ValueError(f"a box takes a whole (start, stop) per axis, not {self.spans!r}") from None
+            raise ValueError(
+                f"a box takes a whole (start, stop) per axis, such as Box(((0, 16), (0, 16))), not {self.spans!r}"
+            ) from None
         object.__setattr__(self, "spans", spans)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -62,11 +62,15 @@ class Partition:
     boxes: tuple[Box, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(index(n) for n in self.shape))
+        object.__setattr__(self, "shape", _numbers("shape", self.shape))
+        if not isinstance(self.boxes, Iterable) or isinstance(self.boxes, Box):
+            raise TypeError(f"boxes {self.boxes!r}: give a list of them, such as [Box(((0, 16), (0, 16)))]")
         object.__setattr__(self, "boxes", tuple(self.boxes))
         if not self.boxes:
             raise ValueError("a partition needs at least one box")
         for number, box in enumerate(self.boxes):
+            if not isinstance(box, Box):
+                raise TypeError(f"box {number} is {box!r}: give a Box, such as Box(((0, 16), (0, 16)))")
             if len(box.spans) != len(self.shape):
                 raise ValueError(
                     f"box {number} has {len(box.spans)} axes, the input {len(self.shape)}: "
@@ -90,27 +94,21 @@ class Partition:
     ) -> Self:
         """`boxes[a]` boxes along axis a: cut at round(i*n/p) and grown by `overlap` past each interior cut, or of
         one `size` with starts at round(i*(n-s)/(p-1)); of the centred `crop` when given, in original coordinates."""
-        shape = tuple(shape)
+        shape = _numbers("shape", shape)
         boxes = _per_axis("grid", boxes, len(shape))
         extent = _per_axis("crop", crop, len(shape)) if crop is not None else shape
         if any(inner > n for inner, n in zip(extent, shape, strict=True)):
             raise ValueError(f"crop {list(extent)} is larger than the input {list(shape)}: give at most that")
         if size is not None:
+            each = _per_axis("size", size, len(shape))
             if overlap:
-                raise ValueError(f"overlap {overlap} and size {list(size)} exclude each other: give one of them")
-            spans = map(_sized, extent, boxes, _per_axis("size", size, len(shape)))
+                raise ValueError(f"overlap {overlap} and size {list(each)} exclude each other: give one of them")
+            spans = map(_sized, extent, boxes, each)
         else:
             spans = (_cut(n, p, overlap) for n, p in zip(extent, boxes, strict=True))
         borders = [(n - inner) // 2 for n, inner in zip(shape, extent, strict=True)]
         axes = [[(b + start, b + stop) for start, stop in each] for b, each in zip(borders, spans, strict=True)]
         return cls(shape, tuple(Box(chosen) for chosen in product(*axes)))
-
-    @classmethod
-    def of(cls, config: PartitionConfig, shape: Sequence[int]) -> Self:
-        """The partition a configuration describes, on an input whose partitioned axes have `shape`."""
-        if config.boxes is not None:
-            return cls(tuple(shape), tuple(Box(tuple((a, b) for a, b in spans)) for spans in config.boxes))
-        return cls.grid(shape, config.grid or (), config.overlap, config.size, config.crop)
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -207,7 +205,7 @@ class Partition:
         return lead
 
     def _strides(self, stride: int | Sequence[int]) -> tuple[int, ...]:
-        given = stride if isinstance(stride, Sequence) else [stride] * len(self.shape)
+        given = stride if isinstance(stride, Iterable) else [stride] * len(self.shape)
         return _per_axis("stride", given, len(self.shape))
 
     def _edges(self) -> list[list[int]]:
@@ -233,8 +231,8 @@ def padded(image_shape: Sequence[int], pad: int) -> tuple[int, ...]:
 def _cut(n: int, p: int, overlap: int) -> list[tuple[int, int]]:
     if p > n:
         raise ValueError(f"{p} boxes along an axis of {n}: at most one box per pixel")
-    if not isinstance(overlap, int) or overlap < 0:
-        raise ValueError(f"overlap {overlap}: give a whole number of pixels, 0 or more")
+    if not _whole(overlap) or overlap < 0:
+        raise ValueError(f"overlap {overlap!r}: give a whole number of pixels, 0 or more")
     cuts = [_round(i * n, p) for i in range(p + 1)]
     smallest = min(b - a for a, b in pairwise(cuts))
     if p > 1 and overlap > smallest:
@@ -250,12 +248,30 @@ def _sized(n: int, p: int, size: int) -> list[tuple[int, int]]:
 
 
 def _per_axis(name: str, values: Sequence[int], axes: int) -> tuple[int, ...]:
-    """One positive whole number per axis."""
-    if len(values) != axes:
-        raise ValueError(f"{name} {list(values)} has {len(values)} axes, the input {axes}: give one number for each")
-    if not all(hasattr(value, "__index__") and value > 0 for value in values):
-        raise ValueError(f"{name} {list(values)}: give whole numbers, 1 or more")
-    return tuple(index(value) for value in values)
+    """One positive whole number per axis of the input."""
+    numbers = _numbers(name, values)
+    if len(numbers) != axes:
+        raise ValueError(f"{name} {list(numbers)} has {len(numbers)} axes, the input {axes}: give one number for each")
+    return numbers
+
+
+def _numbers(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    """Positive whole numbers, at least one."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} {values!r}: give one whole number per axis, such as (2, 2)")
+    given = tuple(values)
+    if not given or not all(_whole(value) and value > 0 for value in given):
+        raise ValueError(f"{name} {list(given)}: give whole numbers, 1 or more, one per axis")
+    return tuple(map(index, given))
+
+
+def _whole(value: Any) -> bool:
+    """Whether it is a whole number, of Python's or of an array's kind."""
+    try:
+        index(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _round(a: int, b: int) -> int:

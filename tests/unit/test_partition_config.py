@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schwarz.checks import cut, pods_of
+from schwarz.checks import cut, partition_of, pods_of
 from schwarz.cli.options import applied
 from schwarz.config import Config, PartitionConfig
 from schwarz.data import DataInfo
@@ -20,6 +20,17 @@ from schwarz.reading import load, override, read_section
 INFO = DataInfo("sample", "0" * 32 + ".dir", (1, 28, 28), ("a", "b"), 600, 20, Path("data"), Path("data.dvc"))
 BOXES = (((0, 16), (0, 32)), ((12, 32), (4, 28)))
 FLAG = {"partition.boxes": ["0:16,0:32", "12:32,4:28"]}
+
+
+def test_a_configuration_gives_the_same_partition():
+    assert partition_of(PartitionConfig(grid=(2, 2), overlap=4), (32, 32)) == Partition.grid(
+        (32, 32), (2, 2), overlap=4
+    )
+
+
+def test_any_boxes_of_a_configuration_are_the_partition():
+    config = PartitionConfig(boxes=(((0, 16), (0, 32)), ((12, 32), (4, 28))))
+    assert partition_of(config, (32, 32)) == Partition((32, 32), (Box(((0, 16), (0, 32))), Box(((12, 32), (4, 28)))))
 
 
 def from_file(folder: Path, partition: str) -> Config:

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from schwarz.checks import partition_of
 from schwarz.config import Data, PartitionConfig, digest
 from schwarz.errors import StepFailed
 from schwarz.files import read_json, sha256, write_json
 from schwarz.images import MANIFEST, load, pad, save_array
-from schwarz.partition import Partition, padded
+from schwarz.partition import padded
 from schwarz.steps.frame import Metrics, run_folder, step
 
 
@@ -20,7 +21,7 @@ from schwarz.steps.frame import Metrics, run_folder, step
 def split(seed: int, data: Data, partition: PartitionConfig, *, images: Path, out: Path) -> Metrics:
     """Writes manifest.json: where the shards lie, their sha256, and what the networks need to know of the images."""
     about = read_json(images / "data.json")
-    boxes = Partition.of(partition, padded(about["shape"], data.pad)[1:])
+    boxes = partition_of(partition, padded(about["shape"], data.pad)[1:])
     chosen = digest([seed, data.model_dump(mode="json", exclude={"name", "md5"}), [box.spans for box in boxes]])
     folder = store() / "boxes" / f"{about['md5']}-{chosen}"
     sums = {}
