@@ -74,6 +74,8 @@ def matched(
     input_shape: Sequence[int] | None = None,
 ) -> Correspondence:
     """How the module and its local networks correspond; ValueError where a local network is not one of its."""
+    if isinstance(locals_, nn.Module) or not all(isinstance(local, nn.Module) for local in locals_):
+        raise TypeError(f"the local networks are a list of modules, not {type(locals_).__name__}")
     if len(locals_) != len(partition):
         raise ValueError(f"{len(locals_)} local networks for {len(partition)} boxes: one each")
     found = correspond(module, partition, input_shape, task)

@@ -153,3 +153,23 @@ def test_local_networks_can_be_saved_and_loaded_into_fresh_ones():
     first = compose(module, trained, PART).state_dict()
     second = compose(network(), loaded, PART).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("module", "partition", "shape", "message"),
+    [
+        (torch.relu, PART, IMAGE, "module is a builtin_function_or_method, not a Module"),
+        (vgg9(IMAGE, 10), [[0, 8]], IMAGE, "partition is a list, not a Partition"),
+        (vgg9(IMAGE, 10), PART, 16, r"input_shape 16: give the shape of one input, such as \(3, 32, 32\)"),
+        (vgg9(IMAGE, 10), PART, (3, 16, None), r"input_shape \(3, 16, None\): give the shape"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(module, partition, shape, message: str):
+    with pytest.raises((TypeError, ValueError), match=message):
+        decompose(module, partition, shape)
+
+
+def test_one_module_is_no_list_of_local_networks():
+    network = vgg9(IMAGE, 10)
+    with pytest.raises(TypeError, match="the local networks are a list of modules, not Sequential"):
+        compose(network, network, PART)  # pyright: ignore[reportArgumentType]

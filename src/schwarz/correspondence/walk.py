@@ -44,6 +44,11 @@ def correspond(
     task: Task | str = Task.CLASSIFICATION,
 ) -> Correspondence:
     """Walk through `module` once for every box; ValueError naming what cannot be decomposed."""
+    for name, given, kind in (("module", module, nn.Module), ("partition", partition, Partition)):
+        if not isinstance(given, kind):
+            raise TypeError(f"{name} is a {type(given).__name__}, not a {kind.__name__}")
+    if input_shape is not None and not (isinstance(input_shape, Sequence) and all(map(_is_size, input_shape))):
+        raise ValueError(f"input_shape {input_shape!r}: give the shape of one input, such as (3, 32, 32)")
     graph, task = trace(module), Task(task)
     if input_shape is not None:
         return _walked(graph, partition, tuple(input_shape), task)
@@ -243,6 +248,10 @@ def _same(one: Fit, other: Fit) -> bool:
         for name in one.index
         for a, b in zip(one.index[name], other.index[name], strict=True)
     )
+
+
+def _is_size(n: Any) -> bool:
+    return hasattr(n, "__index__") and n > 0
 
 
 def _of_type(kind: type, values: Any) -> bool:
