@@ -171,5 +171,5 @@ def test_arguments_of_another_kind_are_named(module, partition, shape, message: 
 
 def test_one_module_is_no_list_of_local_networks():
     network = vgg9(IMAGE, 10)
-    with pytest.raises(TypeError, match="the local networks are a list of modules, not Sequential"):
+    with pytest.raises(TypeError, match="the local networks are a list of modules, not VGG"):
         compose(network, network, PART)  # pyright: ignore[reportArgumentType]
