@@ -19,6 +19,7 @@ from torch import nn
 from schwarz.decomposition import decompose
 from schwarz.meter import Layer, Meter
 from schwarz.modes import evaluating
+from schwarz.networks import count_parameters, count_values
 from schwarz.partition import Partition
 from schwarz.task import Task
 
@@ -104,12 +105,10 @@ def cost(module: nn.Module, input_shape: Sequence[int]) -> Cost:
     meter = Meter(module)
     with evaluating(module), torch.no_grad():
         meter.measure(torch.zeros(1, *input_shape, dtype=weight.dtype, device=weight.device))
-    trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    statistics = sum(b.numel() for name, b in module.named_buffers() if name.endswith(("running_mean", "running_var")))
     return Cost(
         layers=meter.layers(),
-        parameters=trainable,
-        keras_parameters=sum(p.numel() for p in module.parameters()) + statistics,
+        parameters=count_parameters(module),
+        keras_parameters=count_values(module),
         value_bytes=weight.element_size(),
         uncounted=tuple(meter.uncounted()),
     )

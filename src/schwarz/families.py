@@ -1,11 +1,12 @@
 """The families of networks: what each is, where it comes from, and what may be chosen of it. Known without torch.
 
-`schwarz.networks` builds them; `Network` of the configuration names those that take images.
+`schwarz.networks` builds them, with the choices that stand here as defaults; `Network` of the configuration names those
+that take images.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from schwarz.shrinking import (
     HALVING,
@@ -121,3 +122,14 @@ def _all() -> Iterator[Family]:
 
 FAMILIES: dict[str, Family] = {family.name: family for family in _all()}
 """Every family by name."""
+Made = TypeVar("Made")
+
+
+def defaults_of(family: str) -> Callable[[Callable[..., Made]], Callable[..., Made]]:
+    """A builder whose keyword-only choices, where they are not given, are the family's own."""
+
+    def with_defaults(build: Any) -> Any:
+        build.__kwdefaults__ = {**(build.__kwdefaults__ or {}), **FAMILIES[family].own}
+        return build
+
+    return with_defaults

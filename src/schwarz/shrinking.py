@@ -5,7 +5,7 @@ built from the same numbers, and their first dense layer is as large as `left` s
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from schwarz.windows import Window
 
@@ -13,17 +13,22 @@ Padding = Literal["same", "valid"]
 """Of a convolution: as many zeros around as keep the size of a map at stride 1, or none."""
 Convention = Literal["torchvision", "keras"]
 """Whose ResNet50 and ResNet101 (two ways to write down the same paper)."""
-
-
 HALVING = Window(2, 2)
 """The pooling by two after a stage."""
 UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 """ResNet50 and ResNet101: residual units of each stage."""
 
 
+def one_of(allowed: Any, name: str, value: str) -> str:
+    """`value`, which must be one of a Literal's: another word must not pass for the last of them."""
+    if value not in get_args(allowed):
+        raise ValueError(f"{name} {value!r} is none of {', '.join(get_args(allowed))}")
+    return value
+
+
 def convolution(taps: int, padding: Padding, stride: int = 1) -> Window:
     """The window of a convolution with an odd number of taps."""
-    around = taps // 2 if padding == "same" else 0
+    around = taps // 2 if one_of(Padding, "padding", padding) == "same" else 0
     return Window(taps, stride, (around, around))
 
 
@@ -64,7 +69,7 @@ def basic(padding: Padding, stride: int) -> list[Window]:
 
 def bottleneck(padding: Padding, stride: int, convention: Convention) -> list[Window]:
     """A residual unit of 1, 3 and 1 taps: the stride is on the first in Keras, on the second in torchvision."""
-    first, second = (stride, 1) if convention == "keras" else (1, stride)
+    first, second = (stride, 1) if one_of(Convention, "convention", convention) == "keras" else (1, stride)
     return [Window(1, first), convolution(3, padding, second), Window(1)]
 
 

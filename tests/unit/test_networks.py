@@ -161,6 +161,21 @@ def test_what_cannot_be_chosen_is_refused(family: str, field: str, value: Any, t
         configured(values, "here")
 
 
+@pytest.mark.parametrize(
+    ("family", "shape", "choice", "message"),
+    [
+        ("vgg9", (3, 64, 64), {"padding": "full"}, "padding 'full' is none of same, valid"),
+        ("resnet50", (3, 64, 64), {"head": "flat"}, "head 'flat' is none of flatten, pool"),
+        ("resnet50", (3, 64, 64), {"convention": "Keras"}, "convention 'Keras' is none of torchvision, keras"),
+        ("lenet5", (3,), {}, r"an input of \[3\]: give \(channels, \*spatial\) with one to three spatial axes"),
+        ("resnet20", (3, 2, 8, 8, 8), {}, r"an input of \[3, 2, 8, 8, 8\]: give \(channels"),
+    ],
+)
+def test_an_unknown_word_does_not_pass_for_another(family: str, shape: Any, choice: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BUILDERS[family](shape, 10, **choice)
+
+
 def test_weights_are_a_function_of_the_seed_alone_in_every_layer() -> None:
     first = initialise(BUILDERS["lstm"]((5, 3), 4, width=6), 3)
     second = initialise(BUILDERS["lstm"]((5, 3), 4, width=6), 3)

@@ -54,8 +54,8 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "resnet110": partial(cifar_resnet, n=18),
     "resnet50": partial(bottleneck_resnet, layers=50),
     "resnet101": partial(bottleneck_resnet, layers=101),
-    "resnet50-keras": partial(bottleneck_resnet, layers=50, convention="keras", dense=1024),
-    "resnet101-keras": partial(bottleneck_resnet, layers=101, convention="keras", dense=1024),
+    "resnet50-keras": partial(bottleneck_resnet, layers=50, convention="keras", **FAMILIES["resnet50-keras"].own),
+    "resnet101-keras": partial(bottleneck_resnet, layers=101, convention="keras", **FAMILIES["resnet101-keras"].own),
     "lenet5": lenet5,
     "cnn5": cnn5,
     "ffn2": ffn2,
@@ -98,6 +98,7 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def count_values(module: nn.Module) -> int:
-    """Parameters as Keras counts them, and with it Tables 3.1 and 3.4 of document 3: the trainable values and
-    BatchNorm's running statistics, four values a channel in all."""
-    return count_parameters(module) + sum(b.numel() for b in module.buffers() if b.is_floating_point())
+    """Parameters as Keras counts them, and with it Tables 3.1 and 3.4 of document 3: frozen values and the running
+    statistics of normalisations too, so that BatchNorm has four for each channel."""
+    statistics = (value for name, value in module.named_buffers() if name.endswith(("running_mean", "running_var")))
+    return sum(value.numel() for value in (*module.parameters(), *statistics))

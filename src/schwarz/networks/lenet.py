@@ -8,21 +8,17 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from schwarz.families import Head
-from schwarz.networks.parts import AVERAGE_POOL, conv, headed, mapped, sequential
+from schwarz.families import Head, defaults_of
+from schwarz.networks.parts import AVERAGE_POOL, conv, headed, mapped, sequential, spatial_axes
 from schwarz.shrinking import HALVING, Padding, convolution
 
 
+@defaults_of("lenet5")
 def lenet5(
-    input_shape: Sequence[int],
-    classes: int,
-    width: int = 6,
-    dense: int | None = 84,
-    padding: Padding = "valid",
-    head: Head = "flatten",
+    input_shape: Sequence[int], classes: int, *, width: int, dense: int | None, padding: Padding, head: Head
 ) -> nn.Sequential:
     """`width` and 8/3 `width` channels, 10/7 `dense` and `dense` neurons: 6, 16, 120, 84 are LeCun's."""
-    axes, channels, window = len(input_shape) - 1, width * 8 // 3, convolution(5, padding)
+    axes, channels, window = spatial_axes(input_shape), width * 8 // 3, convolution(5, padding)
     spatial = mapped(input_shape, [window, HALVING] * 2)
     features = nn.Sequential(
         *(conv(axes, input_shape[0], width, window, bias=True), nn.Tanh(), AVERAGE_POOL[axes](2)),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from torch import nn
 
 from schwarz.families import Head
-from schwarz.shrinking import least, left
+from schwarz.shrinking import least, left, one_of
 from schwarz.windows import Window
 
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -24,6 +24,14 @@ GLOBAL_POOL = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveA
 def conv(axes: int, inputs: int, outputs: int, window: Window, bias: bool) -> nn.Module:
     """The convolution that does this to each of its spatial axes."""
     return CONV[axes](inputs, outputs, window.taps, window.stride, window.padding[0], bias=bias)
+
+
+def spatial_axes(input_shape: Sequence[int]) -> int:
+    """How many axes an input has beside its channels."""
+    axes = len(input_shape) - 1
+    if axes not in CONV:
+        raise ValueError(f"an input of {list(input_shape)}: give (channels, *spatial) with one to three spatial axes")
+    return axes
 
 
 def mapped(input_shape: Sequence[int], windows: Sequence[Window]) -> tuple[int, ...]:
@@ -43,7 +51,7 @@ def headed(
     """Named parts of a network: `features` that make maps [batch, *last_map], then dense layers, then the logits."""
     channels, *spatial = last_map
     parts: list[tuple[str, nn.Module]] = [("features", features)]
-    if head == "pool":
+    if one_of(Head, "head", head) == "pool":
         parts.append(("pool", GLOBAL_POOL[len(spatial)](1)))
     inputs = channels if head == "pool" else channels * math.prod(spatial)
     parts += [("flatten", nn.Flatten()), *stacked(inputs, dense, activation)]

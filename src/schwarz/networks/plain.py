@@ -6,18 +6,14 @@ normalises: ours are w, 2w, 4w, 8w and 8w, with BatchNorm, without which ten lay
 
 from collections.abc import Sequence
 
-from schwarz.families import Head
+from schwarz.families import Head, defaults_of
 from schwarz.networks.vgg import VGG
 from schwarz.shrinking import Padding
 
 
+@defaults_of("plain11")
 def plain11(
-    input_shape: Sequence[int],
-    classes: int,
-    width: int = 32,
-    dense: int | None = None,
-    padding: Padding = "same",
-    head: Head = "pool",
+    input_shape: Sequence[int], classes: int, *, width: int, dense: int | None, padding: Padding, head: Head
 ) -> VGG:
     """Five stages of two convolutions and a max-pooling."""
     return VGG(input_shape, classes, [[width * 2 ** min(stage, 3)] * 2 for stage in range(5)], dense, padding, head)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from schwarz.families import defaults_of
+
 
 class Block(nn.Module):
     """Document 3's block: s_t = tanh(U x_t + W s_{t-1} + b) (2.27), o_t = tanh(V s_t + c) (2.28).
@@ -49,21 +51,25 @@ class Stack(nn.Module):
         return self.classes(self.states(x)[0][:, -1])
 
 
-def recurrent(input_shape: Sequence[int], classes: int, width: int = 64, layers: int = 2) -> Blocks:
+@defaults_of("recurrent")
+def recurrent(input_shape: Sequence[int], classes: int, *, width: int, layers: int = 2) -> Blocks:
     """Document 3's recurrent network, Figure 2.3."""
     return Blocks(input_shape, classes, width, layers)
 
 
-def rnn(input_shape: Sequence[int], classes: int, width: int = 64, layers: int = 2) -> Stack:
+@defaults_of("rnn")
+def rnn(input_shape: Sequence[int], classes: int, *, width: int, layers: int = 2) -> Stack:
     """Layers of s_t = tanh(U x_t + W s_{t-1} + b)."""
     return Stack(nn.RNN(input_shape[-1], width, layers, batch_first=True), classes)
 
 
-def lstm(input_shape: Sequence[int], classes: int, width: int = 64, layers: int = 2) -> Stack:
+@defaults_of("lstm")
+def lstm(input_shape: Sequence[int], classes: int, *, width: int, layers: int = 2) -> Stack:
     """Layers of long short-term memory."""
     return Stack(nn.LSTM(input_shape[-1], width, layers, batch_first=True), classes)
 
 
-def gru(input_shape: Sequence[int], classes: int, width: int = 64, layers: int = 2) -> Stack:
+@defaults_of("gru")
+def gru(input_shape: Sequence[int], classes: int, *, width: int, layers: int = 2) -> Stack:
     """Layers of gated recurrent units."""
     return Stack(nn.GRU(input_shape[-1], width, layers, batch_first=True), classes)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from schwarz import shrinking
-from schwarz.families import Head
-from schwarz.networks.parts import MAX_POOL, NORM, conv, headed, mapped, sequential
+from schwarz.families import Head, defaults_of
+from schwarz.networks.parts import MAX_POOL, NORM, conv, headed, mapped, sequential, spatial_axes
 from schwarz.shrinking import Convention, Padding, convolution, margin
 from schwarz.windows import Window
 
@@ -56,18 +56,12 @@ def unit(
     return Unit(nn.Sequential(*residual[:-1]), nn.Sequential(*shortcut))  # the last ReLU follows the addition
 
 
+@defaults_of("resnet20")
 def cifar_resnet(
-    input_shape: Sequence[int],
-    classes: int,
-    width: int = 64,
-    dense: int | None = None,
-    padding: Padding = "same",
-    head: Head = "pool",
-    *,
-    n: int,
+    input_shape: Sequence[int], classes: int, *, n: int, width: int, dense: int | None, padding: Padding, head: Head
 ) -> nn.Sequential:
     """ResNet 6n + 2: w, 2w and 4w channels; w is 16 in He's paper, 64 in document 3."""
-    axes = len(input_shape) - 1
+    axes = spatial_axes(input_shape)
     first = conv(axes, input_shape[0], width, convolution(3, padding), bias=True)
     stages, inputs = [("stem", nn.Sequential(first, NORM[axes](width), nn.ReLU()))], width
     for stage, strides in enumerate(shrinking.strides([n] * 3)):
@@ -80,19 +74,20 @@ def cifar_resnet(
     return sequential(headed(sequential(stages), last_map, classes, [dense] if dense else [], head))
 
 
+@defaults_of("resnet50")
 def bottleneck_resnet(
     input_shape: Sequence[int],
     classes: int,
-    width: int = 64,
-    dense: int | None = None,
-    padding: Padding = "same",
-    head: Head = "pool",
     *,
     layers: int,
     convention: Convention = "torchvision",
+    width: int,
+    dense: int | None,
+    padding: Padding,
+    head: Head,
 ) -> nn.Sequential:
     """ResNet50 or ResNet101: stages of w, 2w, 4w and 8w channels, four times as many at the end of each unit."""
-    axes, bias = len(input_shape) - 1, convention == "keras"
+    axes, bias = spatial_axes(input_shape), convention == "keras"
     first, pooling = shrinking.bottleneck_stem(padding)
     pool = MAX_POOL[axes](pooling.taps, pooling.stride, pooling.padding[0])
     stem = conv(axes, input_shape[0], width, first, bias), NORM[axes](width), nn.ReLU(), pool

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from schwarz.families import Head
-from schwarz.networks.parts import MAX_POOL, NORM, conv, headed, mapped
+from schwarz.families import Head, defaults_of
+from schwarz.networks.parts import MAX_POOL, NORM, conv, headed, mapped, spatial_axes
 from schwarz.shrinking import Padding, convolution, staged
 
 
@@ -31,7 +31,7 @@ class VGG(nn.Sequential):
         taps: int = 3,
         norm: bool = True,
     ) -> None:
-        channels, axes = input_shape[0], len(input_shape) - 1
+        channels, axes = input_shape[0], spatial_axes(input_shape)
         spatial = mapped(input_shape, staged([len(widths) for widths in stages], padding, taps))
         layers: list[nn.Module] = []
         for widths in stages:
@@ -45,37 +45,25 @@ class VGG(nn.Sequential):
         super().__init__(OrderedDict(parts))
 
 
+@defaults_of("vgg3")
 def vgg3(
-    input_shape: Sequence[int],
-    classes: int,
-    width: int = 16,
-    dense: int | None = 128,
-    padding: Padding = "same",
-    head: Head = "flatten",
+    input_shape: Sequence[int], classes: int, *, width: int, dense: int | None, padding: Padding, head: Head
 ) -> VGG:
     """Document 1's VGG3 (Figure 1): one convolution a stage. The widths are ours."""
     return VGG(input_shape, classes, [[width * 2**stage] for stage in range(3)], dense, padding, head)
 
 
+@defaults_of("vgg9")
 def vgg9(
-    input_shape: Sequence[int],
-    classes: int,
-    width: int = 16,
-    dense: int | None = 128,
-    padding: Padding = "same",
-    head: Head = "flatten",
+    input_shape: Sequence[int], classes: int, *, width: int, dense: int | None, padding: Padding, head: Head
 ) -> VGG:
     """Document 1's VGG9 (section 3.1): three convolutions a stage. The widths are ours."""
     return VGG(input_shape, classes, [[width * 2**stage] * 3 for stage in range(3)], dense, padding, head)
 
 
+@defaults_of("vgg16")
 def vgg16(
-    input_shape: Sequence[int],
-    classes: int,
-    width: int = 64,
-    dense: int | None = 4096,
-    padding: Padding = "same",
-    head: Head = "flatten",
+    input_shape: Sequence[int], classes: int, *, width: int, dense: int | None, padding: Padding, head: Head
 ) -> VGG:
     """Document 3's Figure 2.1 and Table 2.1; 138,357,544 parameters for 1000 classes of 3x224x224."""
     stages = [[width] * 2, [width * 2] * 2, [width * 4] * 3, [width * 8] * 3, [width * 8] * 3]
