@@ -4,41 +4,41 @@ import torch
 from hypothesis import event
 from torch import nn
 
-from schwarz.cases import Case as Claim
+from schwarz.cases import Case
 from schwarz.composition import compose
 from schwarz.correspondence import Activation, Correspondence, correspond, in_step
 from schwarz.decomposition import decompose
 from schwarz.task import Task
 from schwarz.theory import verify
-from tests.property.networks import Case, randomise
+from tests.property.networks import Example, randomise
 
 
-def attempted(case: Case, task: Task) -> list[nn.Module] | str:
+def attempted(example: Example, task: Task) -> list[nn.Module] | str:
     """The local networks, or why there are none."""
     try:
-        return decompose(case.network, case.partition, case.shape, task)
+        return decompose(example.network, example.partition, example.shape, task)
     except ValueError as refused:
         return str(refused)
 
 
-def assert_claims_hold(case: Case, task: Task) -> str:
+def assert_claims_hold(example: Example, task: Task) -> str:
     """Features agree where (2.15) is claimed, pixels outside a box leave its field alone, exact is exact; gives the
     case, or why the network was refused."""
-    whole, partition = case.network.eval(), case.partition
-    locals_ = attempted(case, task)
+    whole, partition = example.network.eval(), example.partition
+    locals_ = attempted(example, task)
     event(locals_[:60] if isinstance(locals_, str) else "decomposed")
     if isinstance(locals_, str):
         return locals_
-    torch.manual_seed(case.seed)
+    torch.manual_seed(example.seed)
     randomise(*locals_)
-    compose(whole, locals_, partition, task=task, input_shape=case.shape)
-    x = torch.randn(3, *case.shape, dtype=torch.float64)
-    assert_sizes(correspond(whole, partition, case.shape, task), locals_, x)
+    compose(whole, locals_, partition, task=task, input_shape=example.shape)
+    x = torch.randn(3, *example.shape, dtype=torch.float64)
+    assert_sizes(correspond(whole, partition, example.shape, task), locals_, x)
     verdict = verify(whole, locals_, partition, x, task=task)
     event(verdict.case)
     assert verdict.feature_gap < 1e-10
     assert verdict.field_gap == 0
-    if verdict.case is Claim.EXACT:
+    if verdict.case is Case.EXACT:
         parts = torch.stack([local(box) for local, box in zip(locals_, partition.split(x), strict=True)])
         made = parts.sum(0) if task is Task.CLASSIFICATION else parts.mean(0)
         torch.testing.assert_close(whole(x), made, rtol=1e-10, atol=1e-10)

@@ -1,7 +1,7 @@
 """Random networks that are real `nn.Module`s, written as a user writes them, and random boxes for them.
 
-`exact_cases` draws what document 3 calls exact: no padding at the cuts, starts that all strides divide. `any_cases`
-draws whatever torch can run.
+`exact_examples` draws what document 3 calls exact: no padding at the cuts, starts that all strides divide.
+`tests.property.wild_networks` draws whatever torch can run.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class Network(nn.Module):
 
 
 @dataclass
-class Case:
+class Example:
     """A network with the boxes it is to be cut for."""
 
     network: nn.Module
@@ -263,7 +263,7 @@ def heads(draw: Any, features: int, least: int, outputs: int) -> list[nn.Module]
 
 
 @st.composite
-def exact_cases(draw: Any) -> Case:
+def exact_examples(draw: Any) -> Example:
     """Networks of which Theorem 2.1 promises the whole, in 1, 2 and 3 dimensions, and boxes that all strides divide."""
     axes = draw(st.sampled_from([1, 2, 2, 3]))
     layout = draw(st.none() | st.sampled_from(LAYOUTS[axes]))
@@ -275,11 +275,11 @@ def exact_cases(draw: Any) -> Case:
     torch.manual_seed(seed)
     dense = draw(heads(sized(plan.layers, shape), count, draw(st.integers(1, 4))))
     partition = draw(grids(plan, layout) if layout else anywhere(plan))
-    return Case(Network(plan.layers, dense).double(), partition, shape, seed)
+    return Example(Network(plan.layers, dense).double(), partition, shape, seed)
 
 
 @st.composite
-def autoencoder_cases(draw: Any, overlap: bool) -> Case:
+def autoencoder_examples(draw: Any, overlap: bool) -> Example:
     """Dense autoencoders of rows of features and of images; they end in as many values as they are given."""
     shape, axes = draw(st.sampled_from([((17,), 1), ((2, 13), 1), ((6, 8), 2), ((2, 6, 8), 2)]))
     layout = draw(st.sampled_from([(3,), (4,)] if axes == 1 else [(2, 2), (3, 1)]))
@@ -289,4 +289,4 @@ def autoencoder_cases(draw: Any, overlap: bool) -> Case:
     dense = draw(heads(prod(shape), len(partition), prod(shape)))
     if not overlap and draw(st.booleans()):
         dense.append(nn.Sigmoid())
-    return Case(nn.Sequential(nn.Flatten(), *dense).double(), partition, shape, seed)
+    return Example(nn.Sequential(nn.Flatten(), *dense).double(), partition, shape, seed)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from schwarz.partition import Partition
-from tests.property.networks import Case
+from tests.property.networks import Example
 from tests.property.wild_networks import cuts
 
 SHAPES = [((12,), 1), ((4, 12), 1), ((3, 12), 2), ((2, 6, 8), 2), ((2, 6, 8), 1), ((5, 3, 8), 1)]
@@ -151,7 +151,7 @@ ENDS: list[Callable[[Tensor], Tensor]] = [
 
 
 @st.composite
-def program_cases(draw: Any) -> Case:
+def program_examples(draw: Any) -> Example:
     """A program that torch runs on whole inputs, with boxes."""
     shape, axes = draw(st.sampled_from(SHAPES))
     count, seed = draw(st.integers(1, 3)), draw(st.integers(0, 2**20))
@@ -171,4 +171,4 @@ def program_cases(draw: Any) -> Case:
     partition: Partition = draw(cuts(shape[-axes:], count))
     if draw(st.booleans()):
         partition = Partition.grid(shape[-axes:], (1,) * (axes - 1) + (count,), overlap=draw(st.integers(0, 1)))
-    return Case(Program(draft.steps, draft.layers, draw(st.sampled_from(ENDS))).double(), partition, shape, seed)
+    return Example(Program(draft.steps, draft.layers, draw(st.sampled_from(ENDS))).double(), partition, shape, seed)

@@ -10,27 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from schwarz.cases import Case as Claim
+from schwarz.cases import Case
 from schwarz.composition import compose
 from schwarz.correspondence import correspond
 from schwarz.decomposition import decompose
 from schwarz.partition import Partition
 from schwarz.task import Task
 from schwarz.theory import verify
-from tests.property.networks import Case, autoencoder_cases, exact_cases, randomise
+from tests.property.networks import Example, autoencoder_examples, exact_examples, randomise
 
 EXACT = settings(max_examples=80, deadline=None)
 
 
-def composed(case: Case, task: Task) -> tuple[nn.Module, list[nn.Module], Tensor]:
+def composed(example: Example, task: Task) -> tuple[nn.Module, list[nn.Module], Tensor]:
     """The network with composed weights, its local networks as after training, three images."""
-    torch.manual_seed(case.seed)
-    randomise(case.network)  # what composing does not overwrite would be seen
-    locals_ = decompose(case.network, case.partition, case.shape, task)
+    torch.manual_seed(example.seed)
+    randomise(example.network)  # what composing does not overwrite would be seen
+    locals_ = decompose(example.network, example.partition, example.shape, task)
     randomise(*locals_)
-    compose(case.network, locals_, case.partition, task=task, require="exact", input_shape=case.shape)
-    x = torch.randn(3, *case.shape, dtype=torch.float64)
-    return case.network.eval(), [local.eval() for local in locals_], x
+    compose(example.network, locals_, example.partition, task=task, require="exact", input_shape=example.shape)
+    x = torch.randn(3, *example.shape, dtype=torch.float64)
+    return example.network.eval(), [local.eval() for local in locals_], x
 
 
 def outputs(locals_: list[nn.Module], partition: Partition, x: Tensor) -> Tensor:
@@ -42,42 +42,42 @@ def assert_equal(one: Tensor, other: Tensor) -> None:
 
 
 @EXACT
-@given(exact_cases())
-def test_logits_of_the_composed_network_are_the_sum_of_the_local_ones(case: Case) -> None:
-    whole, locals_, x = composed(case, Task.CLASSIFICATION)
-    assert correspond(whole, case.partition, case.shape).case is Claim.EXACT
-    assert_equal(whole(x), outputs(locals_, case.partition, x).sum(0))
+@given(exact_examples())
+def test_logits_of_the_composed_network_are_the_sum_of_the_local_ones(example: Example) -> None:
+    whole, locals_, x = composed(example, Task.CLASSIFICATION)
+    assert correspond(whole, example.partition, example.shape).case is Case.EXACT
+    assert_equal(whole(x), outputs(locals_, example.partition, x).sum(0))
 
 
 @settings(max_examples=30, deadline=None)
-@given(exact_cases())
-def test_predictions_of_the_composed_network_are_the_mean_of_the_local_ones(case: Case) -> None:
-    whole, locals_, x = composed(case, Task.REGRESSION)
-    assert_equal(whole(x), outputs(locals_, case.partition, x).mean(0))
+@given(exact_examples())
+def test_predictions_of_the_composed_network_are_the_mean_of_the_local_ones(example: Example) -> None:
+    whole, locals_, x = composed(example, Task.REGRESSION)
+    assert_equal(whole(x), outputs(locals_, example.partition, x).mean(0))
 
 
 @settings(max_examples=30, deadline=None)
-@given(autoencoder_cases(overlap=False))
-def test_reconstructions_of_a_complete_partition_lie_side_by_side_whatever_ends_them(case: Case) -> None:
-    whole, locals_, x = composed(case, Task.AUTOENCODER)
+@given(autoencoder_examples(overlap=False))
+def test_reconstructions_of_a_complete_partition_lie_side_by_side_whatever_ends_them(example: Example) -> None:
+    whole, locals_, x = composed(example, Task.AUTOENCODER)
     image = whole(x).reshape(x.shape)
-    for local, box, part in zip(locals_, case.partition, case.partition.split(x), strict=True):
+    for local, box, part in zip(locals_, example.partition, example.partition.split(x), strict=True):
         assert_equal(image[box.slices], local(part).reshape(part.shape))
 
 
 @settings(max_examples=30, deadline=None)
-@given(autoencoder_cases(overlap=True))
-def test_reconstructions_of_overlapping_boxes_are_averaged_by_multiplicity(case: Case) -> None:
-    whole, locals_, x = composed(case, Task.AUTOENCODER)
-    parts = [local(part).reshape(part.shape) for local, part in zip(locals_, case.partition.split(x), strict=True)]
-    assert_equal(whole(x).reshape(x.shape), case.partition.assemble(parts))
+@given(autoencoder_examples(overlap=True))
+def test_reconstructions_of_overlapping_boxes_are_averaged_by_multiplicity(example: Example) -> None:
+    whole, locals_, x = composed(example, Task.AUTOENCODER)
+    parts = [local(part).reshape(part.shape) for local, part in zip(locals_, example.partition.split(x), strict=True)]
+    assert_equal(whole(x).reshape(x.shape), example.partition.assemble(parts))
 
 
 @settings(max_examples=40, deadline=None)
-@given(exact_cases(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
-def test_the_report_calls_it_exact_and_sees_all_that_it_claims(case: Case, task: Task) -> None:
-    whole, locals_, x = composed(case, task)
-    verdict = verify(whole, locals_, case.partition, x, task=task)
+@given(exact_examples(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
+def test_the_report_calls_it_exact_and_sees_all_that_it_claims(example: Example, task: Task) -> None:
+    whole, locals_, x = composed(example, task)
+    verdict = verify(whole, locals_, example.partition, x, task=task)
     assert verdict.exact
     assert verdict.holds
     assert verdict.feature_gap < 1e-10

@@ -7,21 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from schwarz.cases import Case as Claim
+from schwarz.cases import Case
 from schwarz.composition import compose
 from schwarz.correspondence import Activation, Correspondence, correspond, in_step
 from schwarz.decomposition import decompose
 from schwarz.task import Task
 from schwarz.theory import verify
 from tests.property.claims import assert_claims_hold
-from tests.property.networks import Case, Network, randomise
-from tests.property.wild_networks import positive_cases, same_cases, wild_cases
+from tests.property.networks import Example, Network, randomise
+from tests.property.wild_networks import positive_examples, same_examples, wild_examples
 
 
 @settings(max_examples=150, deadline=None)
-@given(wild_cases(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
-def test_what_is_claimed_of_any_network_holds(case: Case, task: Task) -> None:
-    assert "is given" not in assert_claims_hold(case, task)  # the walk knows sizes as torch does
+@given(wild_examples(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
+def test_what_is_claimed_of_any_network_holds(example: Example, task: Task) -> None:
+    assert "is given" not in assert_claims_hold(example, task)  # the walk knows sizes as torch does
 
 
 def respond(found: Correspondence, k: int) -> list[tuple[Activation, Tensor]]:
@@ -34,17 +34,17 @@ def respond(found: Correspondence, k: int) -> list[tuple[Activation, Tensor]]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(positive_cases())
-def test_the_field_is_the_largest_that_responds_to_the_box_alone(case: Case) -> None:
+@given(positive_examples())
+def test_the_field_is_the_largest_that_responds_to_the_box_alone(example: Example) -> None:
     """Nothing more, nothing less than what pixels outside the box leave alone, at every layer."""
     with torch.no_grad():
-        for parameter in case.network.parameters():
+        for parameter in example.network.parameters():
             parameter.fill_(1.0)
         try:
-            found = correspond(case.network.eval(), case.partition, case.shape)
+            found = correspond(example.network.eval(), example.partition, example.shape)
         except ValueError:  # nothing of a box is left
             return
-        for k in range(len(case.partition)):
+        for k in range(len(example.partition)):
             for here, reached in respond(found, k):
                 alone = torch.zeros_like(reached)
                 alone[tuple(slice(*axis.field) for axis in here.axes if axis.spatial)] = True
@@ -65,16 +65,16 @@ def differing(found: Correspondence, locals_: list[nn.Module], x: Tensor, k: int
 
 
 @settings(max_examples=30, deadline=None)
-@given(same_cases())
-def test_with_padding_features_are_the_local_ones_on_the_field_and_nowhere_else(case: Case) -> None:
+@given(same_examples())
+def test_with_padding_features_are_the_local_ones_on_the_field_and_nowhere_else(example: Example) -> None:
     """The report is right on both sides: it claims no more than holds, and no less."""
-    whole, partition = case.network.eval(), case.partition
-    locals_ = decompose(whole, partition, case.shape)
-    torch.manual_seed(case.seed)
+    whole, partition = example.network.eval(), example.partition
+    locals_ = decompose(whole, partition, example.shape)
+    torch.manual_seed(example.seed)
     randomise(*locals_)
     compose(whole, locals_, partition)
-    x = torch.randn(8, *case.shape, dtype=torch.float64)
-    found = correspond(whole, partition, case.shape)
+    x = torch.randn(8, *example.shape, dtype=torch.float64)
+    found = correspond(whole, partition, example.shape)
     with torch.no_grad():
         for k in range(len(partition)):
             for here, differ in differing(found, locals_, x, k):
@@ -82,7 +82,7 @@ def test_with_padding_features_are_the_local_ones_on_the_field_and_nowhere_else(
                 agree[tuple(slice(*axis.agrees) for axis in here.axes if axis.spatial)] = True
                 assert torch.equal(agree, ~differ)
     verdict = verify(whole, locals_, partition, x)
-    assert verdict.case is Claim.FIELD
+    assert verdict.case is Case.FIELD
     assert verdict.holds
     assert verdict.logit_gap > 1e-6
     assert "pads at the cuts" in verdict.causes[0].reason

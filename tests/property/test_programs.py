@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from schwarz.correspondence import Correspondence, correspond
 from schwarz.task import Task
 from tests.property.claims import assert_claims_hold
-from tests.property.networks import Case, exact_cases
-from tests.property.programs import program_cases
-from tests.property.wild_networks import wild_cases
+from tests.property.networks import Example, exact_examples
+from tests.property.programs import program_examples
+from tests.property.wild_networks import wild_examples
 
 
 @settings(max_examples=150, deadline=None)
-@given(program_cases(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
-def test_what_is_claimed_of_any_program_holds(case: Case, task: Task) -> None:
-    assert_claims_hold(case, task)
+@given(program_examples(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
+def test_what_is_claimed_of_any_program_holds(example: Example, task: Task) -> None:
+    assert_claims_hold(example, task)
 
 
 def maps(found: Correspondence) -> list[list[list[int]]]:
@@ -27,11 +27,11 @@ def maps(found: Correspondence) -> list[list[list[int]]]:
 
 
 @settings(max_examples=80, deadline=None)
-@given(program_cases() | exact_cases() | wild_cases())
-def test_without_the_shape_of_an_input_composing_finds_the_same_maps_or_asks_for_it(case: Case) -> None:
+@given(program_examples() | exact_examples() | wild_examples())
+def test_without_the_shape_of_an_input_composing_finds_the_same_maps_or_asks_for_it(example: Example) -> None:
     try:
-        told = correspond(case.network, case.partition, case.shape)
-        guessed = correspond(case.network, case.partition)
+        told = correspond(example.network, example.partition, example.shape)
+        guessed = correspond(example.network, example.partition)
     except ValueError:
         return
     assert guessed.case is told.case

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
 from schwarz.partition import Box, Partition
-from tests.property.networks import BACK, CONV, INSTANCE, MAX, MEAN, NORM, Case, Joined, Network, Residual, each
+from tests.property.networks import BACK, CONV, INSTANCE, MAX, MEAN, NORM, Example, Joined, Network, Residual, each
 
 SIDE = {1: 24, 2: 14, 3: 8}
 ADAPTIVE: tuple[Any, ...] = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
@@ -204,7 +204,7 @@ def cuts(draw: Any, shape: tuple[int, ...], count: int) -> Partition:
 
 
 @st.composite
-def wild_cases(draw: Any) -> Case:
+def wild_examples(draw: Any) -> Example:
     """A network that torch runs on whole images; whether it can be composed is another matter."""
     axes, count, channels = draw(st.sampled_from([1, 1, 2, 2, 3])), draw(st.integers(1, 3)), draw(st.integers(1, 3))
     shape, seed = (channels, *[SIDE[axes]] * axes), draw(st.integers(0, 2**20))
@@ -225,7 +225,7 @@ def wild_cases(draw: Any) -> Case:
         network = Pooled(layers, nn.Linear(x.shape[1], outputs), draw(st.booleans()))
     if draw(st.integers(0, 5)) == 0:
         network = Ended(network, draw(st.sampled_from(["relu", "square", "shift", "double", "largest"])))
-    return Case(network.double(), draw(cuts(shape[1:], count)), shape, seed)
+    return Example(network.double(), draw(cuts(shape[1:], count)), shape, seed)
 
 
 def _seeing(draw: Any, axes: int, c: int) -> nn.Module:
@@ -257,7 +257,7 @@ def _seeing(draw: Any, axes: int, c: int) -> nn.Module:
 
 
 @st.composite
-def positive_cases(draw: Any) -> Case:
+def positive_examples(draw: Any) -> Example:
     """Networks in which a position responds to a pixel wherever its windows reach it."""
     axes = draw(st.sampled_from([1, 1, 2, 2, 3]))
     shape = (1, *[SIDE[axes]] * axes)
@@ -272,11 +272,11 @@ def positive_cases(draw: Any) -> Case:
             x, layers = y.detach(), [*layers, layer]
     network = Network(layers, [nn.Linear(x[0].numel(), 1, False)])
     boxes = draw(st.integers(1, 2))
-    return Case(network.double(), draw(cuts(shape[1:], boxes)), shape, 0)
+    return Example(network.double(), draw(cuts(shape[1:], boxes)), shape, 0)
 
 
 @st.composite
-def same_cases(draw: Any) -> Case:
+def same_examples(draw: Any) -> Example:
     """Convolutions padded so that the map keeps its size, and pooling by whole windows."""
     axes = draw(st.integers(1, 2))
     layers: list[nn.Module] = []
@@ -292,4 +292,6 @@ def same_cases(draw: Any) -> Case:
     torch.manual_seed(draw(st.integers(0, 2**20)))
     shape = (1, *[16] * axes)
     partition = Partition.grid(shape[1:], (2,) * axes, overlap=draw(st.sampled_from([0, 2])))
-    return Case(Network(layers, [nn.Linear(channels * n**axes, 3)]).double(), partition, shape, draw(st.integers(0, 9)))
+    return Example(
+        Network(layers, [nn.Linear(channels * n**axes, 3)]).double(), partition, shape, draw(st.integers(0, 9))
+    )
