@@ -115,13 +115,11 @@ class Counted:
 
 def count(config: "Config") -> Counted:
     """Build and count the networks of a config, which is refused as `run` would refuse it."""
-    from schwarz.checks import check as fits
     from schwarz.cli.run import check
     from schwarz.partition import padded
     from schwarz.runs import project_root
 
-    config, info = check(config, project_root())
-    partition = fits(config, info)
+    config, info, partition = check(config, project_root())
     from schwarz.cost import costs
     from schwarz.networks import build
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schwarz.cli.grammar import Command, Existing, Group, Target, writing
+from schwarz.cli.columns import columns
+from schwarz.cli.grammar import AtLeast, Command, Existing, Group, Target, writing
 
 if TYPE_CHECKING:
     from schwarz.data import Summary
@@ -24,8 +25,8 @@ def data() -> None:
 )
 @click.argument("path", type=Existing("file or folder"))
 @click.option("--name", required=True, help="what `--data.name` and `data show` call it")
-@click.option("--skip-bad", type=click.IntRange(0), default=0, metavar="N", help="leave out up to N unreadable images")
-@click.option("--size", type=click.IntRange(1), nargs=2, metavar="H W", help="resize every image of a folder")
+@click.option("--skip-bad", type=AtLeast(0), default=0, metavar="N", help="leave out up to N unreadable images")
+@click.option("--size", type=AtLeast(1), nargs=2, metavar="H W", help="resize every image of a folder")
 def add(path: Path, name: str, skip_bad: int, size: tuple[int, int] | None) -> None:
     """Pack the images at PATH as datasets/NAME and track them with DVC.
 
@@ -69,12 +70,11 @@ def show(name: str, output: Path | None, as_json: bool) -> None:
 
 
 def _lines(summary: "Summary", sheet: Path | None) -> list[str]:
-    width = max(len(name) for name in ("class", *summary.counts)) + 2
+    counts = [(name, str(count["train"]), str(count["test"])) for name, count in summary.counts.items()]
     shape = " x ".join(map(str, summary.shape))
     return [
         f"{summary.name}: {summary.train} training and {summary.test} test images, {shape} (channels, height, width)",
         f"version {summary.md5}, {summary.size_bytes / 1e6:.1f} MB, licence: {summary.licence}",
-        f"{'class':<{width}}{'train':>8}{'test':>8}",
-        *(f"{name:<{width}}{count['train']:>8}{count['test']:>8}" for name, count in summary.counts.items()),
+        *columns([("class", "train", "test"), *counts], left=1),
         *([f"contact sheet {sheet.absolute()}"] if sheet else []),
     ]

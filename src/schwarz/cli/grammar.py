@@ -58,6 +58,23 @@ class Word(click.Choice[str]):
         return ""
 
 
+class AtLeast(click.IntRange):
+    """A whole number, `least` or more."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__(least)
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no whole number.", param, ctx)
+        if number < self.least:
+            self.fail(f"{value} is too few: at least {self.least}.", param, ctx)
+        return number
+
+
 class Existing(click.ParamType[Path]):
     """A file or folder that exists; a misspelt one is answered with the nearest that does."""
 

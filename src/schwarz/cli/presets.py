@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from schwarz.cli.columns import columns
 from schwarz.cli.grammar import Command, Target, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen, configured
 
@@ -19,7 +20,7 @@ def presets(as_json: bool) -> None:
     if as_json:
         print(json.dumps([{"name": name, "summary": text} for name, text in summaries.items()], indent=1))
     else:
-        print(*(f"{name:<16}{text}" for name, text in summaries.items()), sep="\n")
+        print(*columns(summaries.items(), left=2), sep="\n")
 
 
 @click.command(
@@ -58,7 +59,7 @@ def compile_(preset: str | None, file: Path | None, changes: Words, output: Path
     from schwarz.cli.run import check
     from schwarz.runs import project_root
 
-    config, _ = check(chosen(preset, file, changes), project_root())
+    config, *_ = check(chosen(preset, file, changes), project_root())
     from pipelines.train import compile_pipeline
 
     with writing(output):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from schwarz.cli.board import Board
     from schwarz.config import Config
     from schwarz.data import DataInfo
+    from schwarz.partition import Partition
     from schwarz.runs import RunFolder
 
 RUNNERS = ("subprocess", "python")
@@ -46,7 +47,7 @@ def run(preset: str | None, file: Path | None, changes: Words, runner: str, out:
     """
     from schwarz import runs
 
-    config, info = check(chosen(preset, file, changes), runs.project_root())
+    config, info, _ = check(chosen(preset, file, changes), runs.project_root())
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
     fetch(info)
@@ -67,8 +68,9 @@ def resume(folder: str, runner: str, as_json: bool) -> int:
     return execute(run, runner, as_json)
 
 
-def check(config: "Config", project: Path) -> "tuple[Config, DataInfo]":
-    """The config with the version of its data set, refused here, before anything is written, if it cannot work."""
+def check(config: "Config", project: Path) -> "tuple[Config, DataInfo, Partition]":
+    """The config with the version of its data set, that set, and how it is cut; refused here, before anything is
+    written, if it cannot work."""
     from schwarz.checks import check as fits
     from schwarz.data import describe
     from schwarz.reading import override
@@ -81,8 +83,8 @@ def check(config: "Config", project: Path) -> "tuple[Config, DataInfo]":
             f"data.md5 = {config.data.md5!r}: {info.dvc_file} is at version {info.md5}. "
             f"Check out the commit that has the other one, or leave the field unset."
         )
-    fits(config, info)
-    return override(config, {"data.md5": info.md5}), info
+    partition = fits(config, info)
+    return override(config, {"data.md5": info.md5}), info, partition
 
 
 def execute(run: "RunFolder", runner: str, as_json: bool) -> int:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from schwarz.cli.columns import columns
 from schwarz.cli.grammar import Command
 from schwarz.errors import WrongInput, nearest_path
 from schwarz.locks import held
+from schwarz.shell import command
 
 if TYPE_CHECKING:
     from schwarz.runs import RunFolder
@@ -23,12 +25,8 @@ def runs(as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=1))
     elif rows:
-        width = max(len(entry["run"]) for entry in rows) + 2
-        print(f"{'run':<{width}}{'state':<13}{'best':<16}{'test':>7}{'chance':>9}")
-        print(*(_line(entry, width) for entry in rows), sep="\n")
+        print(*columns([("run", "state", "best", "test", "chance"), *map(_cells, rows)], left=3), sep="\n")
     else:
-        from schwarz.shell import command
-
         print(f"No runs under {Path('runs').absolute()}. To make one: {command('run', 'quickstart')}")
 
 
@@ -39,11 +37,9 @@ def folders() -> list[Path]:
 
 
 def row(path: Path) -> dict[str, Any]:
-    """What the list says of one run; it is damaged when its config or its results cannot be read."""
-    from schwarz.runs import open_run
-
+    """What the list says of one run; it is damaged when its config, its identity or its results cannot be read."""
     try:
-        results = read_results(open_run(path)) or {}
+        results = read_results(opened(path)) or {}
         stands = state(path, bool(results.get("run")))
     except WrongInput:
         results, stands = {}, "damaged"
@@ -92,25 +88,38 @@ def read_results(run: "RunFolder") -> dict[str, Any] | None:
         ) from None
 
 
-def _named(name: str) -> "RunFolder":
+def opened(path: Path) -> "RunFolder":
+    """The run in a folder, its run.json readable too."""
     from schwarz.runs import open_run
 
-    path = Path(name).expanduser()
-    if path.exists():
+    try:
         return open_run(path)
+    except WrongInput:
+        raise
+    except (ValueError, LookupError, TypeError):
+        again = command("run", "--config", path / "config.toml")
+        raise WrongInput(f"{path / 'run.json'}: damaged. To run the same in a new folder: `{again}`.") from None
+
+
+def _named(name: str) -> "RunFolder":
+    path = Path(name).expanduser()
+    if path.is_file():
+        raise WrongInput(f"{name}: is a file. Name the folder of a run; `schwarz runs` lists the runs here.")
+    if path.exists():
+        return opened(path)
     if (Path("runs") / name).is_dir():
-        return open_run(Path("runs") / name)
+        return opened(Path("runs") / name)
     if re.fullmatch(r"[0-9a-f]{32}", name):
         from schwarz.tracking import is_parent
 
         for folder in folders():
             if is_parent(folder, name):
-                return open_run(folder)
+                return opened(folder)
         raise WrongInput(f"no run under {Path('runs').absolute()} has the MLflow run id {name}.")
     hint = nearest_path(path) or nearest_path(Path("runs") / name)
     raise WrongInput(f"{name}: no such run folder.{hint} `schwarz runs` lists the runs here.")
 
 
-def _line(entry: dict[str, Any], width: int) -> str:
-    figures = "" if entry["best"] is None else f"{entry['best']:<16}{entry['test']:>7.3f}{entry['chance']:>9.3f}"
-    return f"{entry['run']:<{width}}{entry['state']:<13}{figures}".rstrip()
+def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
+    figures = ("",) * 3 if entry["best"] is None else (entry["best"], f"{entry['test']:.3f}", f"{entry['chance']:.3f}")
+    return entry["run"], entry["state"], *figures

@@ -1,12 +1,14 @@
 """What `verify` verifies: the networks of a finished run, or networks of a preset with random weights."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schwarz.cli.columns import by
-from schwarz.cli.options import Words
 from schwarz.errors import WrongInput, nearest
+from schwarz.locks import held
+from schwarz.shell import command
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,19 +32,22 @@ class Subject:
     images: "Labelled"
 
 
-def named(name: str, changes: Words) -> "RunFolder":
+def named(name: str, flags: Iterable[str]) -> "RunFolder":
     """The run of that name, with all that verifying it needs; flags of the config are not for runs."""
     from schwarz.cli.runs import find
     from schwarz.presets import PRESETS
 
-    if changes:
-        raise WrongInput(f"--{next(iter(changes))} changes a PRESET, and {name!r} is none: a run is as it was.")
+    if flag := next(iter(flags), None):
+        raise WrongInput(
+            f"--{flag} changes a PRESET, and {name!r} is none: a run is as it was.{nearest(name, PRESETS)}"
+        )
     try:
         run = find(name)
     except WrongInput:
-        if Path(name).exists() or "/" in name or not nearest(name, PRESETS):
+        if Path(name).exists() or "/" in name:
             raise
-        raise WrongInput(f"no preset and no run {name!r}.{nearest(name, PRESETS)}") from None
+        remedy = nearest(name, PRESETS) or " `schwarz presets` and `schwarz runs` list them."
+        raise WrongInput(f"no preset and no run {name!r}.{remedy}") from None
     if not {"composed", "composed_tuned"} & set(run.config.strategies):
         raise WrongInput(
             f"{run.path}: nothing was composed, its strategies are {', '.join(run.config.strategies)}. "
@@ -61,10 +66,7 @@ def trained(run: "RunFolder", count: int) -> Subject:
 
     blueprint, folders = blueprint_of(composed), fleet(pods)
     if len(folders) < len(blueprint.partition):
-        raise WrongInput(
-            f"{run.path}: {len(folders)} of its {len(blueprint.partition)} local networks are there. "
-            f"`schwarz resume {run.path}` trains the others."
-        )
+        raise _unfinished(run, f"{len(folders)} of its {len(blueprint.partition)} local networks are there")
     parts = load_fleet(folders)
     kept = run.config.compose.statistics == "keep"
     if kept:
@@ -90,22 +92,37 @@ def _steps(run: "RunFolder") -> tuple[list[Path], Path, Path]:
     locals_, composed, prepared = (place_of(run.path, name) for name in ("train_local", "compose", "prepare_data"))
     pods = sorted(locals_.glob("*"))
     for folder in (*(pods or [locals_]), composed, prepared):
-        if not whole(folder):
-            raise WrongInput(
-                f"{folder}: is missing or not whole. The run must be finished: `schwarz resume {run.path}`."
-            )
+        if not folder.exists():
+            raise _unfinished(run, f"{folder.relative_to(run.path)} is missing")
+        try:
+            kept = whole(folder)
+        except (ValueError, LookupError, TypeError):  # its done.json says nothing
+            kept = False
+        if not kept:
+            raise _unfinished(run, f"{folder.relative_to(run.path)} is not as it was written", folder)
     return pods, composed, prepared
+
+
+def _unfinished(run: "RunFolder", lack: str, *damaged: Path) -> WrongInput:
+    """What to do about a run that lacks something: wait for it, or have it made."""
+    from schwarz.cli.run import complete
+
+    if held(run.logs / "lock"):
+        return WrongInput(
+            f"{run.path}: another process runs it now: wait until it has ended; `{command('runs')}` shows that."
+        )
+    removed = [*damaged, *([run.path / "results.json"] if complete(run) else [])]  # with that, resume does nothing
+    first = f"Remove {' and '.join(map(str, removed))}, then " if removed else ""
+    return WrongInput(f"{run.path}: {lack}. {first}`{command('resume', run.path)}` makes it.")
 
 
 def fresh(config: "Config", count: int) -> Subject:
     """Networks with random weights, and at most `count` training images of the data set."""
-    from schwarz.checks import check as fits
     from schwarz.cli.run import check
     from schwarz.runs import project_root
     from schwarz.storage import fetch
 
-    config, info = check(config, project_root())
-    partition = fits(config, info)
+    config, info, partition = check(config, project_root())
     fetch(info)
     from schwarz.blueprint import Blueprint
     from schwarz.composition import compose

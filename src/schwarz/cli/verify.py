@@ -8,7 +8,7 @@ import click
 
 from schwarz.cases import Case, short_of
 from schwarz.cli import subjects
-from schwarz.cli.grammar import Existing, Target, Word, writing
+from schwarz.cli.grammar import AtLeast, Existing, Target, Word, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
 from schwarz.errors import SchwarzError, WrongInput
 
@@ -31,9 +31,7 @@ REQUIRED = (Case.EXACT.value, Case.FIELD.value)
 )
 @click.argument("name", required=False, metavar="RUN|PRESET")
 @click.option("--config", "file", type=Existing(), metavar="FILE", help="TOML file, as `schwarz show` prints it")
-@click.option(
-    "--images", type=click.IntRange(1), default=IMAGES, show_default=True, metavar="N", help="at most so many"
-)
+@click.option("--images", type=AtLeast(1), default=IMAGES, show_default=True, metavar="N", help="at most so many")
 @click.option("--require", type=Word(REQUIRED), help="exit with status 1 where the case is less")
 @click.option("--picture", type=Target(".png", ".svg"), metavar="FILE", help="also draw feature maps: .png or .svg")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
@@ -70,9 +68,9 @@ def _subject(name: str | None, file: Path | None, changes: Words, images: int) -
 
     if name is None and file is None:
         raise WrongInput("RUN or PRESET is missing: it comes first. `schwarz runs` and `schwarz presets` list them.")
-    if name is None or file is not None or name in PRESETS or name.endswith(".toml"):
+    if name is None or name in PRESETS or name.endswith(".toml"):
         return subjects.fresh(chosen(name, file, changes), images)
-    return subjects.trained(subjects.named(name, changes), images)
+    return subjects.trained(subjects.named(name, ["config"] if file else changes), images)
 
 
 def _nearer(subject: "Subject", verdict: "Verdict") -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from schwarz.cli.runs import find
 from schwarz.errors import WrongInput
+from schwarz.shell import command
 from schwarz.tracking.ledger import Ledger
 
 MLFLOW_ID = "0" * 32  # of the run in `run_folder`
@@ -52,17 +53,26 @@ def test_an_interrupted_step_is_no_failure(run_folder: Path, schwarz: Callable[.
 
 
 def test_a_damaged_run_is_listed_as_such_and_hides_no_other(run_folder: Path, schwarz: Callable[..., Any]) -> None:
-    for number, name in ((2, "results.json"), (3, "config.toml")):
+    for number, name in ((2, "results.json"), (3, "config.toml"), (4, "run.json")):
         shutil.copytree(run_folder, run_folder.parent / str(number))
         (run_folder.parent / str(number) / name).write_text("{")
     states = [entry["state"] for entry in json.loads(schwarz("runs", "--json").out)]
-    assert states == ["finished", "damaged", "damaged"]
+    assert states == ["finished", "damaged", "damaged", "damaged"]
     assert schwarz("runs").out.splitlines()[2].split() == ["runs/tiny/2", "damaged"]
     for line in (["resume", "tiny/2"], ["track", "sync", "tiny/2"]):
         told = schwarz(*line)
         assert told.status == 2
         assert f"{run_folder.parent / '2' / 'results.json'}: damaged" in told.last
         assert "Remove that file, then resume" in told.last
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "nonsense"])
+def test_a_run_whose_identity_is_lost_is_run_anew(run_folder: Path, schwarz: Callable[..., Any], content: str) -> None:
+    (run_folder / "run.json").write_text(content)
+    told = schwarz("resume", "tiny/1")
+    assert told.status == 2
+    again = command("run", "--config", "runs/tiny/1/config.toml")
+    assert told.last.endswith(f"run.json: damaged. To run the same in a new folder: `{again}`.")
 
 
 def test_a_run_is_found_by_folder_name_or_mlflow_id(run_folder: Path) -> None:

@@ -11,7 +11,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from schwarz.files import read_json, sha256, write_json
-from schwarz.runs import RunFolder
+from schwarz.runs import RunFolder, open_run
+from schwarz.shell import command
 from tests.unit import composed_run
 
 Schwarz = Callable[..., Any]
@@ -159,13 +160,54 @@ def test_a_run_that_composed_nothing_is_refused(run_folder: Path, schwarz: Schwa
     assert "--strategies composed" in told.last
 
 
-@pytest.mark.parametrize("step", ["train_local/2", "compose", "prepare_data"])
+@pytest.mark.parametrize("step", ["train_local", "compose", "prepare_data"])
 def test_a_run_that_lacks_a_step_is_refused(run: Path, schwarz: Schwarz, step: str) -> None:
-    (run / "steps" / step / "done.json").unlink()
+    shutil.rmtree(run / "steps" / step)
     told = schwarz("verify", "tiny/1")
     assert told.status == 2
-    assert f"{run / 'steps' / step}: is missing or not whole" in told.last
-    assert f"schwarz resume {run}" in told.last
+    assert told.last.endswith(f"{run}: steps/{step} is missing. `{command('resume', run)}` makes it.")
+
+
+def test_a_run_that_lacks_a_local_network_is_refused(run: Path, schwarz: Schwarz) -> None:
+    shutil.rmtree(run / "steps" / "train_local" / "2")
+    told = schwarz("verify", "tiny/1")
+    assert told.status == 2
+    assert f"3 of its 4 local networks are there. `{command('resume', run)}` makes it." in told.last
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("train_local/2/done.json", None),
+        ("compose/weights.safetensors", None),
+        ("compose/network.json", "nonsense"),
+        ("compose/done.json", "nonsense"),
+        ("compose/done.json", "[]"),
+        ("prepare_data/data.json", "{}"),
+    ],
+)
+def test_a_damaged_step_is_named_with_what_to_remove(
+    run: Path, schwarz: Schwarz, file: str, content: str | None
+) -> None:
+    path = run / "steps" / file
+    path.write_text(content) if content else path.unlink()
+    told = schwarz("verify", "tiny/1")
+    assert told.status == 2
+    assert f"{path.parent.relative_to(run)} is not as it was written. Remove {path.parent}, then" in told.last
+    (run / "report.html").write_text("")
+    (run / "results.json").write_text('{"run": {}, "model": {"file": "report.html"}}')
+    told = schwarz("verify", "tiny/1")
+    assert f"Remove {path.parent} and {run / 'results.json'}, then `{command('resume', run)}`" in told.last
+
+
+def test_a_run_that_goes_on_is_waited_for(run: Path, schwarz: Schwarz) -> None:
+    shutil.rmtree(run / "steps" / "compose")
+    with open_run(run).lock():
+        told = schwarz("verify", "tiny/1")
+    assert told.status == 2
+    assert told.last == (
+        f"Error: {run}: another process runs it now: wait until it has ended; `{command('runs')}` shows that."
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,10 +215,16 @@ def test_a_run_that_lacks_a_step_is_refused(run: Path, schwarz: Schwarz, step: s
     [
         ("", "RUN or PRESET is missing"),
         ("tinny", "no preset and no run 'tinny'. Did you mean 'tiny'?"),
+        ("other", "no preset and no run 'other'. `schwarz presets` and `schwarz runs` list them."),
+        ("data.dvc", "data.dvc: is a file. Name the folder of a run; `schwarz runs` lists the runs here."),
         ("runs/tiny/9", "no such run folder"),
         ("tiny.toml", "A file is given as `--config tiny.toml`"),
         ("tiny/1 --local.epochs 3", "--local.epochs changes a PRESET, and 'tiny/1' is none"),
-        ("tiny --images 0", "0 is not in the range"),
+        ("tiny/1 --config data.dvc", "--config changes a PRESET, and 'tiny/1' is none: a run is as it was."),
+        ("tinny --config data.dvc", "'tinny' is none: a run is as it was. Did you mean 'tiny'?"),
+        ("tiny --images 0", "Invalid value for '--images': 0 is too few: at least 1."),
+        ("tiny --images -3", "Invalid value for '--images': -3 is too few: at least 1."),
+        ("tiny --images many", "Invalid value for '--images': 'many' is no whole number."),
         ("tiny --require exat", "Did you mean 'exact'?"),
         ("tiny --picture maps.jpg", "maps.jpg: what is written is .png or .svg"),
         ("tiny --picture nowhere/maps.png", "its folder nowhere does not exist"),
