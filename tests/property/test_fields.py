@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -14,14 +14,24 @@ from schwarz.decomposition import decompose
 from schwarz.task import Task
 from schwarz.theory import verify
 from tests.property.claims import assert_claims_hold
-from tests.property.networks import Example, Network, randomise
+from tests.property.networks import Example, randomise
 from tests.property.wild_networks import positive_examples, same_examples, wild_examples
 
 
 @settings(max_examples=150, deadline=None)
 @given(wild_examples(), st.sampled_from([Task.CLASSIFICATION, Task.REGRESSION]))
 def test_what_is_claimed_of_any_network_holds(example: Example, task: Task) -> None:
-    assert "is given" not in assert_claims_hold(example, task)  # the walk knows sizes as torch does
+    assert_claims_hold(example, task)
+
+
+@settings(max_examples=150, deadline=None)
+@given(wild_examples())
+def test_no_network_that_torch_runs_is_refused_for_the_size_of_what_a_layer_is_given(example: Example) -> None:
+    """The walk knows sizes as torch does."""
+    try:
+        correspond(example.network, example.partition, example.shape)
+    except ValueError as refused:
+        assert "is given" not in str(refused)  # noqa: PT017  # most networks are not refused at all
 
 
 def respond(found: Correspondence, k: int) -> list[tuple[Activation, Tensor]]:
@@ -43,7 +53,7 @@ def test_the_field_is_the_largest_that_responds_to_the_box_alone(example: Exampl
         try:
             found = correspond(example.network.eval(), example.partition, example.shape)
         except ValueError:  # nothing of a box is left
-            return
+            reject()
         for k in range(len(example.partition)):
             for here, reached in respond(found, k):
                 alone = torch.zeros_like(reached)
@@ -86,4 +96,3 @@ def test_with_padding_features_are_the_local_ones_on_the_field_and_nowhere_else(
     assert verdict.holds
     assert verdict.logit_gap > 1e-6
     assert "pads at the cuts" in verdict.causes[0].reason
-    assert isinstance(whole, Network)

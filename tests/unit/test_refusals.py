@@ -113,6 +113,17 @@ def test_local_networks_of_another_module_are_refused_by_layer_and_both_shapes_a
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
+def test_layers_that_leave_the_shape_of_an_input_open_ask_for_it():
+    """The mean over the rows is of three values or of fifteen."""
+    part = Partition.grid((8,), (2,))
+    rows = Operation(lambda x: x.unsqueeze(2) - x.unsqueeze(2).mean(3, keepdim=True))
+    module = nn.Sequential(rows, nn.Flatten(), nn.Linear(5 * 3 * 8, 4))
+    locals_ = decompose(module, part, (5, 3, 8))
+    with pytest.raises(ValueError, match="leave the shape of an input open: say it by input_shape="):
+        compose(module, locals_, part)
+    compose(module, locals_, part, input_shape=(5, 3, 8))
+
+
 def test_what_is_not_exact_is_refused_where_it_must_be_with_the_nearest_that_is_and_nothing_changes():
     module = vgg9((1, 32, 32), 3, width=8)
     before = {name: value.clone() for name, value in module.state_dict().items()}
