@@ -92,6 +92,7 @@ def test_the_index_names_all_that_lies_in_the_run_folder(told: str, home: Path):
     folder = home / "runs" / "tiny" / "1"
     index = (folder / "INDEX.md").read_text()
     names = [path.name for path in folder.iterdir() if path.name != "INDEX.md"]
+    assert {"config.toml", "results.json", "report.html", "model"} <= set(names)
     assert len(names) <= 25
     assert all(f"`{name}" in index for name in names), names
 

@@ -73,7 +73,9 @@ def test_the_same_configuration_compiles_to_the_same_bytes(tmp_path: Path):
 
 def test_nothing_is_installed_when_a_pod_starts(tmp_path: Path):
     spec = compiled(preset("quickstart"), tmp_path / "train.yaml")
-    for executor in spec["deploymentSpec"]["executors"].values():
+    executors = spec["deploymentSpec"]["executors"].values()
+    assert len(executors) > 10  # a container for each step
+    for executor in executors:
         assert "pip install" not in " ".join(executor["container"]["command"])
 
 
