@@ -10,7 +10,8 @@ from schwarz.correspondence import Activation, Correspondence, correspond, in_st
 from schwarz.decomposition import decompose
 from schwarz.task import Task
 from schwarz.theory import verify
-from tests.property.networks import Example, randomise
+from tests.models import look_trained
+from tests.property.networks import Example
 
 
 def decomposed(example: Example, task: Task) -> list[nn.Module]:
@@ -21,7 +22,7 @@ def decomposed(example: Example, task: Task) -> list[nn.Module]:
         event(f"refused: {refused}"[:60])
         reject()
     torch.manual_seed(example.seed)
-    randomise(*locals_)
+    look_trained(*locals_, seed=example.seed)
     return locals_
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from schwarz.partition import Box, Partition
+from tests.models import Crop, Joined, Residual
 
 SIDE = {1: 40, 2: 18, 3: 11}
 """Pixels along each axis of an image with so many."""
@@ -25,42 +26,6 @@ MAX: tuple[Any, ...] = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 MEAN: tuple[Any, ...] = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 BACK: tuple[Any, ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 ACTIVATIONS: list[Any] = [nn.ReLU, nn.Tanh, nn.GELU, nn.LeakyReLU, nn.Sigmoid, nn.ELU, nn.Identity, nn.Dropout]
-
-
-class Crop(nn.Module):
-    """So many positions off either end of every axis, by slices."""
-
-    def __init__(self, low: Sequence[int], high: Sequence[int]) -> None:
-        super().__init__()
-        places = (slice(a, -b if b else None) for a, b in zip(low, high, strict=True))
-        self.slices = (slice(None), slice(None), *places)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x[self.slices]
-
-
-class Residual(nn.Module):
-    """y = F(x) + x, the shortcut cropped (2.25) or projected."""
-
-    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.body(x) + self.shortcut(x))
-
-
-class Joined(nn.Module):
-    """DenseNet's and Inception's: both branches, channel by channel."""
-
-    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.shortcut(x), self.body(x)], 1)
 
 
 class Network(nn.Module):
@@ -116,19 +81,6 @@ class Plan:
         self.layers.append(layer)
         if window:
             self.windows.append(window)
-
-
-def randomise(*modules: nn.Module) -> None:
-    """Statistics, scales, slopes and biases as after training: far from 0 and 1."""
-    for module in modules:
-        for layer in module.modules():
-            for name in ("running_mean", "weight", "bias"):
-                tensor = getattr(layer, name, None)
-                if isinstance(tensor, Tensor) and tensor.dim() == 1:
-                    nn.init.normal_(tensor)
-            variance = getattr(layer, "running_var", None)
-            if isinstance(variance, Tensor):
-                nn.init.uniform_(variance, 0.5, 2)
 
 
 def each(draw: Any, strategy: st.SearchStrategy[int], axes: int) -> tuple[int, ...]:

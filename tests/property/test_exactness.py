@@ -17,7 +17,8 @@ from schwarz.decomposition import decompose
 from schwarz.partition import Partition
 from schwarz.task import Task
 from schwarz.theory import verify
-from tests.property.networks import Example, autoencoder_examples, exact_examples, randomise
+from tests.models import look_trained
+from tests.property.networks import Example, autoencoder_examples, exact_examples
 
 EXACT = settings(max_examples=80, deadline=None)
 
@@ -25,9 +26,9 @@ EXACT = settings(max_examples=80, deadline=None)
 def composed(example: Example, task: Task) -> tuple[nn.Module, list[nn.Module], Tensor]:
     """The network with composed weights, its local networks as after training, three images."""
     torch.manual_seed(example.seed)
-    randomise(example.network)  # what composing does not overwrite would be seen
+    look_trained(example.network, seed=example.seed)  # what composing does not overwrite would be seen
     locals_ = decompose(example.network, example.partition, example.shape, task)
-    randomise(*locals_)
+    look_trained(*locals_, seed=example.seed + 1)
     compose(example.network, locals_, example.partition, task=task, require="exact", input_shape=example.shape)
     x = torch.randn(3, *example.shape, dtype=torch.float64)
     return example.network.eval(), [local.eval() for local in locals_], x

@@ -13,8 +13,9 @@ from schwarz.correspondence import Activation, Correspondence, correspond, in_st
 from schwarz.decomposition import decompose
 from schwarz.task import Task
 from schwarz.theory import verify
+from tests.models import look_trained
 from tests.property.claims import assert_claims_hold
-from tests.property.networks import Example, randomise
+from tests.property.networks import Example
 from tests.property.wild_networks import positive_examples, same_examples, wild_examples
 
 
@@ -81,7 +82,7 @@ def test_with_padding_features_are_the_local_ones_on_the_field_and_nowhere_else(
     whole, partition = example.network.eval(), example.partition
     locals_ = decompose(whole, partition, example.shape)
     torch.manual_seed(example.seed)
-    randomise(*locals_)
+    look_trained(*locals_, seed=example.seed)
     compose(whole, locals_, partition)
     x = torch.randn(8, *example.shape, dtype=torch.float64)
     found = correspond(whole, partition, example.shape)

@@ -16,7 +16,7 @@ from schwarz.networks.recurrent import Blocks, gru, lstm, recurrent, rnn
 from schwarz.partition import Box, Partition
 from schwarz.task import Task
 from schwarz.theory import verify
-from tests.property.networks import randomise
+from tests.models import look_trained
 
 STEPS = 6
 
@@ -39,7 +39,7 @@ def composed(
     whole = whole.double().eval()
     shape = (STEPS, *partition.shape)
     locals_ = decompose(whole, partition, shape, task)
-    randomise(*locals_)
+    look_trained(*locals_, seed=seed)
     compose(whole, locals_, partition, task=task, require="exact", input_shape=shape)
     x = torch.randn(3, *shape, dtype=torch.float64)
     return whole, locals_, x

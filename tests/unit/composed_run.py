@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from schwarz.blueprint import planned, save
 from schwarz.config import Network
@@ -16,6 +15,7 @@ from schwarz.steps.compose import compose
 from schwarz.steps.frame import Metrics, place_of, step
 from schwarz.steps.prepare_data import prepare_data
 from schwarz.steps.split import split
+from tests.models import look_trained
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"data.limit": 200, "data.validation": 0.2, "strategies": ["composed"]}
@@ -25,11 +25,8 @@ SMALL = {"data.limit": 200, "data.validation": 0.2, "strategies": ["composed"]}
 def untrained(network: Network, *, shards: Path, pod: int, journal: Journal, out: Path) -> Metrics:
     """Stands for the step `train_local`: fresh weights, and BatchNorm as after some training."""
     blueprint = planned(shards, network)
-    local, generator = blueprint.local_networks(3)[pod], torch.Generator().manual_seed(pod)
-    for name, buffer in local.named_buffers():
-        if buffer.dim():
-            noise = torch.rand(buffer.shape, generator=generator)
-            buffer.copy_(noise + 0.5 if name.endswith("var") else noise - 0.5)
+    local = blueprint.local_networks(3)[pod]
+    look_trained(local, seed=pod)
     save(out / f"box-{pod}", local, blueprint, role="local", box=pod)
     return {}
 

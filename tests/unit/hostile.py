@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from schwarz import Box, Partition, compose, decompose, verify
 from schwarz.task import Task
+from tests.models import look_trained
 
 IMAGE, SERIES = (3, 16, 16), (6, 16)
 QUARTERS = Partition.grid((16, 16), (2, 2))
@@ -63,10 +64,7 @@ def composed(network: nn.Module, part: Partition, shape: tuple[int, ...], task: 
     torch.manual_seed(0)
     network = network.double()
     locals_ = decompose(network, part, shape, task)
-    for layer in (layer for local in locals_ for layer in local.modules()):
-        for _, tensor in layer.named_parameters(recurse=False):
-            if tensor.dim() == 1:
-                nn.init.normal_(tensor)
+    look_trained(*locals_)
     compose(network, locals_, part, task=task, input_shape=shape)
     x = torch.randn(5, *shape, dtype=torch.float64)
     kept = x.clone()

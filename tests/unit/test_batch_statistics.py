@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from schwarz.batch_statistics import recompute_statistics
+from tests.models import look_trained
 
 
 class Twice(nn.Module):
@@ -27,10 +28,8 @@ def network() -> nn.Sequential:
     """Two normalised convolutions with dropout between them, as if it had been trained on something else."""
     torch.manual_seed(1)
     norms = nn.BatchNorm2d(4, momentum=0.3), nn.BatchNorm2d(2, momentum=None)
+    look_trained(*norms)
     for norm in norms:
-        norm.running_mean = torch.randn(norm.num_features)
-        norm.running_var = torch.rand(norm.num_features) + 0.5
-        nn.init.normal_(norm.weight)
         norm.num_batches_tracked = torch.tensor(17)
     layers = (nn.Conv2d(3, 4, 3), norms[0], nn.ReLU(), nn.Dropout(0.9), nn.Conv2d(4, 2, 3), norms[1], nn.Flatten())
     return nn.Sequential(*layers).double()

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from schwarz import Partition, compose, compose_moments, decompose
+from tests.models import row_network
 
 PART = Partition.grid((8,), (2,))
 
 
 def network(outputs: int = 3) -> nn.Sequential:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv1d(1, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten(), nn.Linear(24, outputs))
+    return row_network(8, outputs)
 
 
 def trained(module: nn.Module, task: str = "classification", steps: int = 5):

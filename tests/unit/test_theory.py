@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from schwarz import Case, Partition, compose, decompose, verify
 from schwarz.config import Network
 from schwarz.networks import build
+from tests.models import row_network
 
 PART = Partition.grid((12,), (2,))
 
@@ -24,14 +25,7 @@ def composed(module: nn.Module, task: str = "classification", shape: tuple[int, 
 
 
 def network(outputs: int = 3, padding: int = 0) -> nn.Sequential:
-    positions = 12 - 2 + 2 * padding
-    return nn.Sequential(
-        nn.Conv1d(1, 4, 3, padding=padding),
-        nn.BatchNorm1d(4),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(4 * positions, outputs),
-    )
+    return row_network(12, outputs, padding)
 
 
 class Heads(nn.Module):

@@ -1,23 +1,35 @@
-"""What keeps a composition from being exact: each is labelled, by the layer that decides it, and measured.
-
-And networks as a user writes them, which nothing in the library knows.
-"""
+"""What keeps a composition from being exact: each is labelled, by the layer that decides it, and measured; and what is
+exact though nothing in the library knows the network."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  # torch's own name for it
+from torch import nn
 
 from schwarz import Case, Partition, compose, decompose, verify
 from schwarz.config import Network
 from schwarz.networks import build
 from schwarz.partition import Box
 from schwarz.verdict import Verdict
+from tests.models import (
+    IMAGE,
+    Branches,
+    DenseBlock,
+    Inception,
+    SqueezeExcite,
+    Tied,
+    Twisted,
+    UNet,
+    group_normed,
+    headed,
+    layer_normed,
+    look_trained,
+    resnext,
+    separable,
+)
 
-IMAGE = (3, 16, 16)
 QUARTERS = Partition.grid((16, 16), (2, 2))
 HALVES = Partition.grid((16, 16), (2, 1))
 MEASURED = 1e-4
@@ -31,137 +43,13 @@ def checked(
     torch.manual_seed(0)
     network = network.double()
     locals_ = decompose(network, partition, shape, task)
-    for local in locals_:
-        randomise(local)
+    look_trained(*locals_)
     compose(network, locals_, partition, task=task)
     return verify(network, locals_, partition, torch.randn(4, *shape, dtype=torch.float64), task=task)
 
 
-def randomise(module: nn.Module) -> None:
-    for layer in module.modules():
-        for name, tensor in (*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)):
-            if tensor.dim() == 1:
-                (nn.init.uniform_(tensor.data, 0.5, 2) if name == "running_var" else nn.init.normal_(tensor.data))
-
-
-def headed(*layers: nn.Module, shape: tuple[int, ...] = IMAGE) -> nn.Sequential:
-    """The layers, then a dense layer on all that they leave."""
-    body = nn.Sequential(*layers, nn.Flatten()).eval()
-    return nn.Sequential(*body, nn.Linear(body(torch.zeros(1, *shape)).shape[1], 4))
-
-
 def after_conv(layer: nn.Module) -> Callable[[], nn.Module]:
     return lambda: headed(nn.Conv2d(3, 8, 3), layer)
-
-
-class Twisted(nn.Module):
-    """A channel shuffle by hand, then a grouped or depthwise convolution."""
-
-    def __init__(self, groups: int, by_name: bool = False) -> None:
-        super().__init__()
-        self.first, self.second = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=groups)
-        self.shuffle = nn.ChannelShuffle(2)
-        self.head, self.by_name = nn.Linear(8 * 12 * 12, 3), by_name
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
-        if self.by_name:
-            return self.head(self.second(self.shuffle(x)).flatten(1))
-        n, c, h, w = x.shape
-        x = x.view(n, 2, c // 2, h, w).transpose(1, 2).contiguous().view(n, -1, h, w)
-        return self.head(self.second(x).flatten(1))
-
-
-class Branches(nn.Module):
-    """Two branches side by side, then a convolution in groups of four."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.left, self.right = nn.Conv2d(3, 6, 3), nn.Conv2d(3, 6, 3)
-        self.grouped = nn.Conv2d(12, 12, 3, groups=3)
-        self.head = nn.Linear(12 * 12 * 12, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.grouped(torch.cat([self.left(x), self.right(x)], 1)).flatten(1))
-
-
-class Tied(nn.Module):
-    """Two dense layers that share one weight."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second, self.head = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 3)
-        self.second.weight = self.first.weight
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(torch.relu(self.second(torch.relu(self.first(x)))))
-
-
-class SqueezeExcite(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(3, 8, 3)
-        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 8, 1))
-        self.head = nn.Linear(8 * 14 * 14, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
-        return self.head((x * torch.sigmoid(self.gate(x))).flatten(1))
-
-
-class UNet(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.down, self.deep = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 16, 3, padding=1)
-        self.up, self.join = nn.ConvTranspose2d(16, 8, 2, 2), nn.Conv2d(16, 8, 3, padding=1)
-        self.out = nn.Conv2d(8, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        skip = F.relu(self.down(x))
-        x = F.relu(self.deep(F.max_pool2d(skip, 2)))
-        return self.out(F.relu(self.join(torch.cat([skip, self.up(x)], 1))))
-
-
-class DenseBlock(nn.Module):
-    """DenseNet's: each convolution reads all channels before it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(3, 8, 3)
-        self.norm, self.grow = nn.BatchNorm2d(8), nn.Conv2d(8, 5, 1)
-        self.more, self.mix = nn.Conv2d(13, 6, 3), nn.Conv2d(19, 10, 1)
-        self.head = nn.Linear(10 * 6 * 6, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
-        x = torch.cat([x, self.grow(F.relu(self.norm(x)))], 1)
-        x = torch.cat([x[:, :, 1:-1, 1:-1], self.more(x)], 1)
-        return self.head(torch.flatten(F.avg_pool2d(self.mix(x), 2), 1))
-
-
-class Inception(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.narrow, self.wide = nn.Conv2d(3, 5, 1), nn.Conv2d(3, 7, 5)
-        self.twice = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 9, 3))
-        self.head = nn.Linear(21 * 12 * 12, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        parts = [self.narrow(x)[..., 2:-2, 2:-2], self.wide(x), self.twice(x)]
-        return self.head(torch.cat(parts, dim=1).relu().flatten(1))
-
-
-def separable() -> nn.Module:
-    """MobileNet's: depthwise, then over the channels, with uneven shares."""
-    return headed(
-        nn.Conv2d(3, 10, 3), nn.BatchNorm2d(10), nn.ReLU6(),
-        nn.Conv2d(10, 10, 3, groups=10, bias=False), nn.Conv2d(10, 13, 1), nn.BatchNorm2d(13), nn.ReLU6(),
-        nn.Conv2d(13, 26, 3, groups=13), nn.Conv2d(26, 7, 1),
-    )  # fmt: skip
-
-
-def resnext() -> nn.Module:
-    return headed(nn.Conv2d(3, 24, 1), nn.ReLU(), nn.Conv2d(24, 48, 3, groups=6), nn.ReLU(), nn.Conv2d(48, 12, 1))
 
 
 TRAPS: list[tuple[str, Callable[[], nn.Module], Case, str, str]] = [
@@ -276,8 +164,8 @@ def test_networks_as_users_write_them_are_exact(network: Callable[[], Any]):
 
 @pytest.mark.parametrize(
     ("network", "layers"),
-    [(SqueezeExcite, ["gate.0", "mul"]), (lambda: headed(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8)), ["1"]),
-     (lambda: headed(nn.Flatten(), nn.Linear(768, 16), nn.LayerNorm(16)), ["2"]),
+    [(SqueezeExcite, ["gate.0", "mul"]), (group_normed, ["1"]),
+     (layer_normed, ["2"]),
      (UNet, ["down", "deep", "join", "out"])],
     ids=["squeeze-excite", "GroupNorm", "LayerNorm", "U-Net"],
 )  # fmt: skip
