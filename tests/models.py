@@ -3,7 +3,8 @@
 Unless it says otherwise, a network takes images of 3 x 16 x 16 pixels and gives scores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,19 @@ def look_trained(*modules: nn.Module, seed: int = 0) -> None:
                 nn.init.normal_(tensor, generator=generator)
 
 
+class Network(nn.Module):
+    """Layers by name, and what a user does with them."""
+
+    def __init__(self, forward: Callable[[Any, Tensor], Any], **layers: nn.Module) -> None:
+        super().__init__()
+        self.code = forward
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.code(self, x)
+
+
 def headed(*layers: nn.Module, shape: tuple[int, ...] = IMAGE, outputs: int = 4) -> nn.Sequential:
     """The layers, then a dense layer on all that they leave."""
     body = nn.Sequential(*layers, nn.Flatten()).eval()
@@ -33,9 +47,8 @@ def headed(*layers: nn.Module, shape: tuple[int, ...] = IMAGE, outputs: int = 4)
 
 def row_network(n: int, outputs: int = 3, padding: int = 0) -> nn.Sequential:
     """One normalised convolution on rows of n pixels, then a dense layer."""
-    return headed(
-        nn.Conv1d(1, 4, 3, padding=padding), nn.BatchNorm1d(4), nn.ReLU(), shape=(1, n), outputs=outputs
-    )  # fmt: skip
+    layers = nn.Conv1d(1, 4, 3, padding=padding), nn.BatchNorm1d(4), nn.ReLU()
+    return headed(*layers, shape=(1, n), outputs=outputs)
 
 
 class Crop(nn.Module):
@@ -114,6 +127,13 @@ def separable() -> nn.Module:
 
 def resnext() -> nn.Module:
     return headed(nn.Conv2d(3, 24, 1), nn.ReLU(), nn.Conv2d(24, 48, 3, groups=6), nn.ReLU(), nn.Conv2d(48, 12, 1))
+
+
+def residual() -> nn.Module:
+    """Document 3's (2.25): the shortcut cropped, as the convolutions do not pad; then a projected one."""
+    plain = Residual(nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8)), Crop((1, 1), (1, 1)))
+    projected = Residual(nn.Conv2d(8, 12, 3, 2), nn.Sequential(Crop((1, 1), (1, 1)), nn.Conv2d(8, 12, 1, 2)))
+    return headed(nn.Conv2d(3, 8, 3), plain, projected)
 
 
 def group_normed() -> nn.Module:

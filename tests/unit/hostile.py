@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from schwarz import Box, Partition, compose, decompose, verify
 from schwarz.task import Task
-from tests.models import look_trained
+from tests.models import IMAGE, Network, look_trained
 
-IMAGE, SERIES = (3, 16, 16), (6, 16)
+SERIES = (6, 16)
 QUARTERS = Partition.grid((16, 16), (2, 2))
 COLUMNS = Partition.grid((16, 16), (1, 2))
 ODD = Partition((16, 16), (Box(((0, 8), (0, 8))), Box(((5, 16), (3, 16)))))
@@ -20,19 +20,7 @@ ROWS = Partition((6, 16), (Box(((0, 6), (0, 8))), Box(((0, 2), (8, 16)))))
 ROW = Partition.grid((16,), (2,))
 OVERLAP = Partition.grid((16,), (2,), overlap=2)
 CROPPED = Partition.grid((16,), (2,), crop=(12,))
-
-
-class Network(nn.Module):
-    """Layers by name, and what a user does with them."""
-
-    def __init__(self, forward: Callable[[Any, Tensor], Any], **layers: nn.Module) -> None:
-        super().__init__()
-        self.code = forward
-        for name, layer in layers.items():
-            self.add_module(name, layer)
-
-    def forward(self, x: Tensor) -> Any:
-        return self.code(self, x)
+CLASSES, MEAN, CODE = Task.CLASSIFICATION, Task.REGRESSION, Task.AUTOENCODER
 
 
 def on_maps(then: Callable[[Any, Tensor], Tensor], features: int = 8 * 196, **layers: nn.Module) -> Network:
@@ -53,16 +41,29 @@ def coder(then: Callable[[Tensor], Tensor]) -> Network:
     )
 
 
-@dataclass
+@dataclass(frozen=True)
+class Trial:
+    """A network, and how it is to be cut and composed."""
+
+    make: Callable[[], nn.Module]
+    part: Partition = QUARTERS
+    shape: tuple[int, ...] = IMAGE
+    task: Task = CLASSES
+    layer: str = ""
+    """Which is expected to decide the case, where it is not exact."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     verdict: Any
     gap: float
     """Between the module's own result and what its local networks' results make together."""
 
 
-def composed(network: nn.Module, part: Partition, shape: tuple[int, ...], task: str) -> Outcome:
+def composed(trial: Trial) -> Outcome:
+    part, shape, task = trial.part, trial.shape, trial.task
     torch.manual_seed(0)
-    network = network.double()
+    network = trial.make().double()
     locals_ = decompose(network, part, shape, task)
     look_trained(*locals_)
     compose(network, locals_, part, task=task, input_shape=shape)
@@ -82,6 +83,3 @@ def composed(network: nn.Module, part: Partition, shape: tuple[int, ...], task: 
     else:
         return Outcome(verdict, torch.inf)  # no sum at all
     return Outcome(verdict, float((whole - made).abs().max()))
-
-
-CLASSES, MEAN, CODE = "classification", "regression", "autoencoder"

@@ -13,7 +13,7 @@ from schwarz.composition import compose
 from schwarz.correspondence import share, trace
 from schwarz.correspondence.tracing import output_layers
 from schwarz.decomposition import decompose
-from schwarz.networks import count_parameters, vgg9
+from schwarz.networks import count_parameters, lstm, vgg9
 from schwarz.networks.vgg import VGG
 from schwarz.partition import Partition
 
@@ -83,7 +83,7 @@ def test_reconstructions_fill_their_pixels_and_share_those_of_several_boxes():
 
 
 def test_gates_are_stacked_and_units_have_one_place_in_all_of_them():
-    whole: Any = Gated()
+    whole: Any = lstm((5, 4), 2, width=3, layers=1)
     partition = Partition.grid((4,), (2,))
     locals_: list[Any] = decompose(whole, partition, (5, 4))
     for value, local in zip((1.0, 10.0), locals_, strict=True):
@@ -94,15 +94,6 @@ def test_gates_are_stacked_and_units_have_one_place_in_all_of_them():
     assert whole.states.weight_ih_l0.tolist() == gate_ih * 4
     assert whole.states.weight_hh_l0.tolist() == gate_hh * 4
     assert whole.states.bias_ih_l0.tolist() == whole.states.bias_hh_l0.tolist() == [1, 1, 10] * 4
-
-
-class Gated(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.states, self.classes = nn.LSTM(4, 3, batch_first=True), nn.Linear(3, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.classes(self.states(x)[0][:, -1])
 
 
 def test_a_local_network_with_more_than_the_module_has_is_refused():

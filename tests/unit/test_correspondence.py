@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
 from schwarz import Box, Case, Partition, compose, decompose
+from tests.models import IMAGE, Network, headed
 from tests.unit.hostile import (
-    CLASSES,
     CODE,
     COLUMNS,
     CORNER,
     CROPPED,
-    IMAGE,
     MEAN,
     ODD,
     OVERLAP,
@@ -26,98 +25,89 @@ from tests.unit.hostile import (
     ROW,
     ROWS,
     SERIES,
-    Network,
+    Trial,
     at_end,
     coder,
     composed,
     on_maps,
 )
 
-WRONG: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str, str]] = {
+WRONG: dict[str, Trial] = {
     # slices that take other positions of a box than of the image
-    "every second position from an odd start": (
-        lambda: on_maps(lambda _, y: y[:, :, ::2, ::2], 8 * 49), ODD, IMAGE, CLASSES, "getitem"),
-    "up to a number": (lambda: on_maps(lambda _, y: y[:, :, :12, :12], 8 * 144), QUARTERS, IMAGE, CLASSES, "getitem"),
-    "from a number before the end": (
-        lambda: on_maps(lambda _, y: y[:, :, -10:, -10:], 8 * 100), QUARTERS, IMAGE, CLASSES, "getitem"),
-    "half of the map": (
-        lambda: on_maps(lambda _, y: y[..., : y.size(3) // 2], 8 * 98), QUARTERS, IMAGE, CLASSES, "getitem"),
-    "the last position": (lambda: on_maps(lambda _, y: y[..., -1:, -1:], 8), QUARTERS, IMAGE, CLASSES, "getitem"),
-    "from a number before the end, then a layer": (
-        lambda: on_maps(lambda net, y: net.act(y[:, :, -10:, -10:]), 8 * 100, act=nn.Tanh()), QUARTERS, IMAGE, CLASSES,
-        "getitem"),
+    "every second position from an odd start": Trial(
+        lambda: on_maps(lambda _, y: y[:, :, ::2, ::2], 8 * 49), ODD, layer="getitem"),
+    "up to a number": Trial(lambda: on_maps(lambda _, y: y[:, :, :12, :12], 8 * 144), layer="getitem"),
+    "from a number before the end": Trial(lambda: on_maps(lambda _, y: y[:, :, -10:, -10:], 8 * 100), layer="getitem"),
+    "half of the map": Trial(lambda: on_maps(lambda _, y: y[..., : y.size(3) // 2], 8 * 98), layer="getitem"),
+    "the last position": Trial(lambda: on_maps(lambda _, y: y[..., -1:, -1:], 8), layer="getitem"),
+    "from a number before the end, then a layer": Trial(
+        lambda: on_maps(lambda net, y: net.act(y[:, :, -10:, -10:]), 8 * 100, act=nn.Tanh()), layer="getitem"),
     # sizes are other numbers in a box
-    "divided by a size": (lambda: on_maps(lambda _, y: y / y.size(2)), QUARTERS, IMAGE, CLASSES, "truediv"),
-    "divided by the number of channels": (
-        lambda: on_maps(lambda _, y: y / y.shape[1] ** 0.5), QUARTERS, IMAGE, CLASSES, "truediv"),
+    "divided by a size": Trial(lambda: on_maps(lambda _, y: y / y.size(2)), layer="truediv"),
+    "divided by the number of channels": Trial(lambda: on_maps(lambda _, y: y / y.shape[1] ** 0.5), layer="truediv"),
     # operands that are easy to overlook
-    "a gate as a keyword": (
+    "a gate as a keyword": Trial(
         lambda: on_maps(lambda net, y: torch.mul(y, other=net.gate(y.mean((2, 3)))[:, :, None, None]),
-                        gate=nn.Linear(8, 8)), QUARTERS, IMAGE, CLASSES, "mul"),
-    "one position that meets all": (
-        lambda: on_maps(lambda net, y: y * net.pool(y), pool=nn.AvgPool2d(14, ceil_mode=True)),
-        CORNER, IMAGE, CLASSES, "pool"),
-    "a gate in place whose result nobody takes": (
-        lambda: on_maps(lambda _, y: (y.mul_(y.mean((2, 3), keepdim=True)), y)[1]), QUARTERS, IMAGE, CLASSES, "mul_"),
-    "a shortcut around a convolution of joined channels": (
+                        gate=nn.Linear(8, 8)), layer="mul"),
+    "one position that meets all": Trial(
+        lambda: on_maps(lambda net, y: y * net.pool(y), pool=nn.AvgPool2d(14, ceil_mode=True)), CORNER, layer="pool"),
+    "a gate in place whose result nobody takes": Trial(
+        lambda: on_maps(lambda _, y: (y.mul_(y.mean((2, 3), keepdim=True)), y)[1]), layer="mul_"),
+    "a shortcut around a convolution of joined channels": Trial(
         lambda: Network(lambda net, x: net.head(joined(net, net.conv(x)).flatten(1)), conv=nn.Conv2d(3, 8, 3),
-                        more=nn.Conv2d(8, 8, 1), mix=nn.Conv2d(16, 16, 1), head=nn.Linear(16 * 196, 3)),
-        QUARTERS, IMAGE, CLASSES, "add"),
-    "one layer that pads in a box and begins beside the map in another": (
-        lambda: nn.Sequential(nn.Conv2d(3, 8, 5, 2, 2), nn.Flatten(), nn.Linear(8 * 64, 3)), ODD, IMAGE, CLASSES, "0"),
+                        more=nn.Conv2d(8, 8, 1), mix=nn.Conv2d(16, 16, 1), head=nn.Linear(16 * 196, 3)), layer="add"),
+    "one layer that pads in a box and begins beside the map in another": Trial(
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 5, 2, 2), nn.Flatten(), nn.Linear(8 * 64, 3)), ODD, layer="0"),
     # one box that is not the whole image
-    "softmax over a row": (lambda: on_maps(lambda _, y: y.softmax(3)), CORNER, IMAGE, CLASSES, "softmax"),
-    "normalised features": (
-        lambda: on_maps(lambda _, y: F.normalize(y.flatten(1))), CORNER, IMAGE, CLASSES, "normalize"),
+    "softmax over a row": Trial(lambda: on_maps(lambda _, y: y.softmax(3)), CORNER, layer="softmax"),
+    "normalised features": Trial(lambda: on_maps(lambda _, y: F.normalize(y.flatten(1))), CORNER, layer="normalize"),
     # channels that several local networks hold, or places taken for channels
-    "depthwise over overlapping features": (
+    "depthwise over overlapping features": Trial(
         lambda: Network(lambda net, x: net.head(net.conv(x.transpose(1, 2)).flatten(1)),
-                        conv=nn.Conv1d(16, 16, 3, groups=16), head=nn.Linear(64, 3)), OVERLAP, SERIES, CLASSES, "conv"),
-    "depthwise over rows of which one box has all": (
+                        conv=nn.Conv1d(16, 16, 3, groups=16), head=nn.Linear(64, 3)), OVERLAP, SERIES, layer="conv"),
+    "depthwise over rows of which one box has all": Trial(
         lambda: Network(lambda net, x: net.head(net.conv(x).flatten(1)), conv=nn.Conv1d(6, 6, 1, groups=6),
-                        head=nn.Linear(96, 3)), ROWS, SERIES, CLASSES, "conv"),
-    "a convolution over padded columns as channels": (
+                        head=nn.Linear(96, 3)), ROWS, SERIES, layer="conv"),
+    "a convolution over padded columns as channels": Trial(
         lambda: Network(lambda net, x: net.head(net.over(net.conv(x).permute(0, 3, 1, 2)).flatten(1)),
                         conv=nn.Conv2d(3, 8, 3, padding=1), over=nn.Conv2d(16, 8, 1), head=nn.Linear(8 * 8 * 16, 3)),
-        COLUMNS, IMAGE, CLASSES, "conv"),
-    "a dense layer over padded places": (
+        COLUMNS, layer="conv"),
+    "a dense layer over padded places": Trial(
         lambda: Network(lambda net, x: net.head(net.over(net.conv(x)).flatten(1)), conv=nn.Conv1d(6, 8, 3, padding=1),
-                        over=nn.Linear(16, 6), head=nn.Linear(48, 3)), ROW, SERIES, CLASSES, "conv"),
-    "outputs for every channel": (
+                        over=nn.Linear(16, 6), head=nn.Linear(48, 3)), ROW, SERIES, layer="conv"),
+    "outputs for every channel": Trial(
         lambda: Network(lambda net, x: net.head(net.conv(x)), conv=nn.Conv1d(6, 8, 3), head=nn.Linear(14, 3)),
-        ROW, SERIES, CLASSES, "head"),
-    "classes by groups": (
+        ROW, SERIES, layer="head"),
+    "classes by groups": Trial(
         lambda: Network(lambda net, x: net.head(net.first(x)[..., None]).flatten(1), first=nn.Linear(16, 8),
-                        head=nn.Conv1d(8, 8, 1, groups=8)), ROW, (16,), CLASSES, "head"),
+                        head=nn.Conv1d(8, 8, 1, groups=8)), ROW, (16,), layer="head"),
     # what follows the output
-    "a product of outputs": (lambda: at_end(lambda n, y: n.one(y) * n.two(y)), QUARTERS, IMAGE, CLASSES, "mul"),
-    "a product of rectified outputs": (
-        lambda: at_end(lambda n, y: n.one(y).relu() * n.two(y).relu()), QUARTERS, IMAGE, CLASSES, "relu"),
-    "the larger output": (
-        lambda: at_end(lambda n, y: torch.maximum(n.one(y), n.two(y))), QUARTERS, IMAGE, CLASSES, "maximum"),
-    "a rectified output": (lambda: at_end(lambda n, y: n.one(y).relu()), QUARTERS, IMAGE, CLASSES, "relu"),
-    "an output rectified in place": (
-        lambda: at_end(lambda n, y: F.relu(n.one(y), inplace=True)), QUARTERS, IMAGE, CLASSES, "relu"),
-    "an output plus one": (lambda: at_end(lambda n, y: n.one(y) + 1), QUARTERS, IMAGE, CLASSES, "add"),
-    "one less an output": (lambda: at_end(lambda n, y: 1 - n.one(y)), QUARTERS, IMAGE, CLASSES, "sub"),
-    "a squared output": (lambda: at_end(lambda n, y: n.one(y) ** 2), QUARTERS, IMAGE, CLASSES, "pow"),
-    "the largest output": (
-        lambda: at_end(lambda n, y: n.one(y).amax(1, keepdim=True)), QUARTERS, IMAGE, CLASSES, "amax"),
-    "a normalised output": (lambda: at_end(lambda n, y: F.normalize(n.one(y))), QUARTERS, IMAGE, CLASSES, "normalize"),
-    "an output joined with a rectified one": (
-        lambda: at_end(lambda n, y: torch.cat([n.one(y), n.two(y).relu()], 1)), QUARTERS, IMAGE, CLASSES, "cat"),
-    "something behind a softmax": (
-        lambda: at_end(lambda n, y: n.one(y).softmax(1) + 1), QUARTERS, IMAGE, CLASSES, "add"),
-    "a predicted share": (lambda: at_end(lambda n, y: n.one(y).sigmoid()), QUARTERS, IMAGE, MEAN, "sigmoid"),
-    "a predicted distribution": (lambda: at_end(lambda n, y: n.one(y).softmax(1)), QUARTERS, IMAGE, MEAN, "softmax"),
-    "a rounded prediction": (
-        lambda: at_end(lambda n, y: torch.div(n.one(y), 0.1, rounding_mode="floor")), QUARTERS, IMAGE, MEAN, "div"),
-    "pixels of several boxes behind a sigmoid": (lambda: coder(torch.sigmoid), OVERLAP, (16,), CODE, "sigmoid"),
-    "pixels of no box plus one": (lambda: coder(lambda y: y + 1), CROPPED, (16,), CODE, "add"),
-    "pixels of no box behind a sigmoid": (lambda: coder(torch.sigmoid), CROPPED, (16,), CODE, "sigmoid"),
+    "a product of outputs": Trial(lambda: at_end(lambda n, y: n.one(y) * n.two(y)), layer="mul"),
+    "a product of rectified outputs": Trial(
+        lambda: at_end(lambda n, y: n.one(y).relu() * n.two(y).relu()), layer="relu"),
+    "the larger output": Trial(lambda: at_end(lambda n, y: torch.maximum(n.one(y), n.two(y))), layer="maximum"),
+    "a rectified output": Trial(lambda: at_end(lambda n, y: n.one(y).relu()), layer="relu"),
+    "an output rectified in place": Trial(lambda: at_end(lambda n, y: F.relu(n.one(y), inplace=True)), layer="relu"),
+    "an output plus one": Trial(lambda: at_end(lambda n, y: n.one(y) + 1), layer="add"),
+    "one less an output": Trial(lambda: at_end(lambda n, y: 1 - n.one(y)), layer="sub"),
+    "a squared output": Trial(lambda: at_end(lambda n, y: n.one(y) ** 2), layer="pow"),
+    "the largest output": Trial(lambda: at_end(lambda n, y: n.one(y).amax(1, keepdim=True)), layer="amax"),
+    "a normalised output": Trial(lambda: at_end(lambda n, y: F.normalize(n.one(y))), layer="normalize"),
+    "an output joined with a rectified one": Trial(
+        lambda: at_end(lambda n, y: torch.cat([n.one(y), n.two(y).relu()], 1)), layer="cat"),
+    "something behind a softmax": Trial(lambda: at_end(lambda n, y: n.one(y).softmax(1) + 1), layer="add"),
+    "a predicted share": Trial(lambda: at_end(lambda n, y: n.one(y).sigmoid()), task=MEAN, layer="sigmoid"),
+    "a predicted distribution": Trial(lambda: at_end(lambda n, y: n.one(y).softmax(1)), task=MEAN, layer="softmax"),
+    "a rounded prediction": Trial(
+        lambda: at_end(lambda n, y: torch.div(n.one(y), 0.1, rounding_mode="floor")), task=MEAN, layer="div"),
+    "pixels of several boxes behind a sigmoid": Trial(
+        lambda: coder(torch.sigmoid), OVERLAP, (16,), task=CODE, layer="sigmoid"),
+    "pixels of no box plus one": Trial(lambda: coder(lambda y: y + 1), CROPPED, (16,), task=CODE, layer="add"),
+    "pixels of no box behind a sigmoid": Trial(
+        lambda: coder(torch.sigmoid), CROPPED, (16,), task=CODE, layer="sigmoid"),
     # random in eval mode too
-    "dropout that is never told to stop": (
-        lambda: on_maps(lambda _, y: F.dropout(y, 0.5)).eval(), QUARTERS, IMAGE, CLASSES, "dropout"),
+    "dropout that is never told to stop": Trial(
+        lambda: on_maps(lambda _, y: F.dropout(y, 0.5)).eval(), layer="dropout"),
 }  # fmt: skip
 
 
@@ -126,20 +116,19 @@ def joined(net: Any, y: Tensor) -> Tensor:
     return net.mix(z) + z
 
 
-@pytest.mark.parametrize(("make", "part", "shape", "task", "layer"), WRONG.values(), ids=WRONG)
-def test_no_network_is_called_exact_that_is_not(make, part, shape, task, layer):
-    outcome = composed(make(), part, shape, task)
+@pytest.mark.parametrize("trial", WRONG.values(), ids=WRONG)
+def test_no_network_is_called_exact_that_is_not(trial: Trial):
+    outcome = composed(trial)
     assert outcome.verdict.case is not Case.EXACT
     assert not outcome.verdict.exact
-    assert layer in [cause.layer for cause in outcome.verdict.causes], outcome.verdict.causes
+    assert trial.layer in [cause.layer for cause in outcome.verdict.causes], outcome.verdict.causes
     assert outcome.gap > 1e-4
     assert outcome.verdict.feature_gap < 1e-10
     assert outcome.verdict.field_gap == 0
 
 
 def test_the_worst_that_a_layer_does_in_any_box_decides_the_case():
-    make, part, shape, task, _ = WRONG["one layer that pads in a box and begins beside the map in another"]
-    verdict = composed(make(), part, shape, task).verdict
+    verdict = composed(WRONG["one layer that pads in a box and begins beside the map in another"]).verdict
     assert verdict.case is Case.INITIALISATION
     assert ["would begin box 1" in cause.reason for cause in verdict.causes] == [True]
 
@@ -159,10 +148,8 @@ def test_a_group_across_networks_takes_what_is_in_it_and_no_more():
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 def test_an_even_window_pads_one_more_behind_than_before():
-    outcome = composed(
-        nn.Sequential(nn.Conv1d(6, 8, 4, padding="same"), nn.Tanh(), nn.Flatten(), nn.Linear(128, 3)), ROW, SERIES,
-        CLASSES,
-    )  # fmt: skip
+    network = headed(nn.Conv1d(6, 8, 4, padding="same"), nn.Tanh(), shape=SERIES)
+    outcome = composed(Trial(lambda: network, ROW, SERIES))
     assert outcome.verdict.layers[0].fields == (((0, 6),), ((9, 16),))
     assert outcome.verdict.holds
     assert outcome.gap > 1e-4
@@ -172,7 +159,7 @@ def test_a_reflection_reaches_beyond_a_short_field():
     """Two convolutions leave positions 0 and 1 of the box's three; reflected by two, the first sees the third."""
     part = Partition((16,), (Box(((0, 4),)), Box(((8, 16),))))
     layers = [nn.Conv1d(6, 8, 3, padding=1), nn.Conv1d(8, 8, 3, padding=1), nn.ReflectionPad1d(2), nn.Conv1d(8, 8, 3)]
-    verdict = composed(nn.Sequential(*layers, nn.Flatten(), nn.Linear(144, 3)), part, SERIES, CLASSES).verdict
+    verdict = composed(Trial(lambda: headed(*layers, shape=SERIES), part, SERIES)).verdict
     assert [layer.fields[0] for layer in verdict.layers[:4]] == [((0, 3),), ((0, 2),), ((2, 4),), ((0, 0),)]
     assert verdict.field_gap == 0
     assert verdict.holds

@@ -1,6 +1,5 @@
 """What users write and what is exact: called so, and measured by the modules' own forward."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,23 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
-from schwarz import Partition
-from tests.unit.hostile import (
-    CLASSES,
-    CODE,
-    COLUMNS,
-    IMAGE,
-    MEAN,
-    OVERLAP,
-    QUARTERS,
-    ROW,
-    SERIES,
-    Network,
-    at_end,
-    coder,
-    composed,
-    on_maps,
-)
+from tests.models import Network
+from tests.unit.hostile import CODE, COLUMNS, MEAN, OVERLAP, ROW, SERIES, Trial, at_end, coder, composed, on_maps
 
 
 class Flags(nn.Module):
@@ -77,63 +61,56 @@ class Derived(nn.Conv2d):
         super().__init__(inputs, outputs, 3, bias=False)
 
 
-RIGHT: dict[str, tuple[Callable[[], nn.Module], Partition, tuple[int, ...], str]] = {
-    "options with defaults": (Flags, QUARTERS, IMAGE, CLASSES),
-    "outputs of the train mode": (Auxiliary, QUARTERS, IMAGE, CLASSES),
-    "operations in place": (InPlace, QUARTERS, IMAGE, CLASSES),
-    "a layer derived from torch's": (
-        lambda: nn.Sequential(Derived(3, 8), nn.Flatten(), nn.Linear(8 * 196, 3)), QUARTERS, IMAGE, CLASSES),
-    "dropout as a function": (
-        lambda: on_maps(lambda net, y: F.dropout(y, 0.5, net.training)), QUARTERS, IMAGE, CLASSES),
-    "a constant in the code": (
+RIGHT: dict[str, Trial] = {
+    "options with defaults": Trial(Flags),
+    "outputs of the train mode": Trial(Auxiliary),
+    "operations in place": Trial(InPlace),
+    "a layer derived from torch's": Trial(lambda: nn.Sequential(Derived(3, 8), nn.Flatten(), nn.Linear(8 * 196, 3))),
+    "dropout as a function": Trial(lambda: on_maps(lambda net, y: F.dropout(y, 0.5, net.training))),
+    "a constant in the code": Trial(
         lambda: Network(lambda net, x: net.head(net.conv(x - torch.tensor([1.0, 2, 3])[:, None, None]).flatten(1)),
-                        conv=nn.Conv2d(3, 8, 3), head=nn.Linear(8 * 196, 3)), QUARTERS, IMAGE, CLASSES),
-    "the mean of the image's channels": (
+                        conv=nn.Conv2d(3, 8, 3), head=nn.Linear(8 * 196, 3))),
+    "the mean of the image's channels": Trial(
         lambda: Network(lambda net, x: net.head(net.conv(x - x.mean(dim=1, keepdim=True)).flatten(1)),
-                        conv=nn.Conv2d(3, 8, 3), head=nn.Linear(8 * 196, 3)), QUARTERS, IMAGE, CLASSES),
-    "the mean over an axis that is not cut": (
-        lambda: on_maps(lambda _, y: y.mean(2), 8 * 14), COLUMNS, IMAGE, CLASSES),
-    "softmax over an axis that is not cut": (lambda: on_maps(lambda _, y: y.softmax(2)), COLUMNS, IMAGE, CLASSES),
-    "circular padding of an axis that is not cut": (
+                        conv=nn.Conv2d(3, 8, 3), head=nn.Linear(8 * 196, 3))),
+    "the mean over an axis that is not cut": Trial(lambda: on_maps(lambda _, y: y.mean(2), 8 * 14), COLUMNS),
+    "softmax over an axis that is not cut": Trial(lambda: on_maps(lambda _, y: y.softmax(2)), COLUMNS),
+    "circular padding of an axis that is not cut": Trial(
         lambda: nn.Sequential(nn.Conv2d(3, 8, (3, 1), padding=(1, 0), padding_mode="circular"), nn.Flatten(),
-                              nn.Linear(8 * 256, 3)), COLUMNS, IMAGE, CLASSES),
-    "one position of an axis that is not cut": (lambda: on_maps(lambda _, y: y[:, :, 5], 8 * 14), COLUMNS, IMAGE,
-                                                CLASSES),
-    "every second position from even starts": (
-        lambda: on_maps(lambda _, y: y[:, :, 1::2, 1::2], 8 * 49), QUARTERS, IMAGE, CLASSES),
-    "padded and cropped again": (
-        lambda: on_maps(lambda _, y: F.pad(F.pad(y, (1, 1, 1, 1)), (-1, -1, -1, -1))), QUARTERS, IMAGE, CLASSES),
-    "pixels as rows of a batch": (
+                              nn.Linear(8 * 256, 3)), COLUMNS),
+    "one position of an axis that is not cut": Trial(lambda: on_maps(lambda _, y: y[:, :, 5], 8 * 14), COLUMNS),
+    "every second position from even starts": Trial(lambda: on_maps(lambda _, y: y[:, :, 1::2, 1::2], 8 * 49)),
+    "padded and cropped again": Trial(lambda: on_maps(lambda _, y: F.pad(F.pad(y, (1, 1, 1, 1)), (-1, -1, -1, -1)))),
+    "pixels as rows of a batch": Trial(
         lambda: on_maps(lambda net, y: net.mix(y.permute(0, 2, 3, 1).reshape(-1, y.size(1))).reshape(y.size(0), -1),
-                        mix=nn.Linear(8, 8)), QUARTERS, IMAGE, CLASSES),
-    "a convolution of size 1 on flattened places": (
-        lambda: on_maps(lambda net, y: net.mix(y.flatten(2)), mix=nn.Conv1d(8, 8, 1)), QUARTERS, IMAGE, CLASSES),
-    "a mixer: dense over places, then over channels": (
+                        mix=nn.Linear(8, 8))),
+    "a convolution of size 1 on flattened places": Trial(
+        lambda: on_maps(lambda net, y: net.mix(y.flatten(2)), mix=nn.Conv1d(8, 8, 1))),
+    "a mixer: dense over places, then over channels": Trial(
         lambda: Network(lambda net, x: net.head(net.mix(net.over(net.conv(x)).relu()).flatten(1)),
                         conv=nn.Conv1d(6, 8, 3), over=nn.Linear(14, 10), mix=nn.Conv1d(8, 8, 1),
-                        head=nn.Linear(80, 3)), ROW, SERIES, CLASSES),
-    "depthwise over features side by side": (
+                        head=nn.Linear(80, 3)), ROW, SERIES),
+    "depthwise over features side by side": Trial(
         lambda: Network(lambda net, x: net.head(net.conv(x.transpose(1, 2)).flatten(1)),
-                        conv=nn.Conv1d(16, 16, 3, groups=16), head=nn.Linear(64, 3)), ROW, SERIES, CLASSES),
-    "a gate of all pixels of the box": (
+                        conv=nn.Conv1d(16, 16, 3, groups=16), head=nn.Linear(64, 3)), ROW, SERIES),
+    "a gate of all pixels of the box": Trial(
         lambda: on_maps(lambda net, y: y * net.gate(y.flatten(1)).sigmoid()[:, :, None, None],
-                        gate=nn.Linear(8 * 196, 8)), QUARTERS, IMAGE, CLASSES),
-    "sums, differences and multiples of outputs": (
-        lambda: at_end(lambda n, y: 2 * n.one(y) - n.two(y) / 3), QUARTERS, IMAGE, CLASSES),
-    "outputs joined": (lambda: at_end(lambda n, y: torch.cat([n.one(y), n.two(y)], 1)), QUARTERS, IMAGE, CLASSES),
-    "the mean of outputs": (lambda: at_end(lambda n, y: n.one(y).mean(1, keepdim=True)), QUARTERS, IMAGE, CLASSES),
-    "outputs at every step, then the last": (
+                        gate=nn.Linear(8 * 196, 8))),
+    "sums, differences and multiples of outputs": Trial(lambda: at_end(lambda n, y: 2 * n.one(y) - n.two(y) / 3)),
+    "outputs joined": Trial(lambda: at_end(lambda n, y: torch.cat([n.one(y), n.two(y)], 1))),
+    "the mean of outputs": Trial(lambda: at_end(lambda n, y: n.one(y).mean(1, keepdim=True))),
+    "outputs at every step, then the last": Trial(
         lambda: Network(lambda net, x: net.head(net.states(x)[0])[:, -1], states=nn.GRU(16, 8, batch_first=True),
-                        head=nn.Linear(8, 3)), OVERLAP, SERIES, CLASSES),
-    "predictions with a number added": (lambda: at_end(lambda n, y: 1 - n.one(y)), QUARTERS, IMAGE, MEAN),
-    "a complete reconstruction behind a sigmoid": (lambda: coder(torch.sigmoid), ROW, (16,), CODE),
-    "an overlapping reconstruction, doubled": (lambda: coder(lambda y: 2 * y), OVERLAP, (16,), CODE),
+                        head=nn.Linear(8, 3)), OVERLAP, SERIES),
+    "predictions with a number added": Trial(lambda: at_end(lambda n, y: 1 - n.one(y)), task=MEAN),
+    "a complete reconstruction behind a sigmoid": Trial(lambda: coder(torch.sigmoid), ROW, (16,), task=CODE),
+    "an overlapping reconstruction, doubled": Trial(lambda: coder(lambda y: 2 * y), OVERLAP, (16,), task=CODE),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "part", "shape", "task"), RIGHT.values(), ids=RIGHT)
-def test_what_is_exact_is_called_so(make, part, shape, task):
-    outcome = composed(make(), part, shape, task)
+@pytest.mark.parametrize("trial", RIGHT.values(), ids=RIGHT)
+def test_what_is_exact_is_called_so(trial: Trial):
+    outcome = composed(trial)
     assert outcome.verdict.causes == ()
     assert outcome.verdict.exact
     assert outcome.verdict.holds

@@ -10,20 +10,9 @@ from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
 from schwarz import Box, Partition, compose, decompose
 from schwarz.networks import vgg9
+from tests.models import IMAGE, Network
 
 PART = Partition.grid((16, 16), (2, 2))
-IMAGE = (3, 16, 16)
-
-
-class Operation(nn.Module):
-    """Something of the user's own."""
-
-    def __init__(self, operation: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.operation = operation
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.operation(x)
 
 
 class Scaled(nn.Module):
@@ -48,8 +37,8 @@ def network() -> nn.Sequential:
 
 
 OPERATIONS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "depends on values": (lambda x: x if x.sum() > 0 else -x, r"'body.1' \(Operation\) cannot be traced: .*control"),
-    "a loop over the batch": (lambda x: torch.stack(list(x)), r"'body.1' \(Operation\) cannot be traced"),
+    "depends on values": (lambda x: x if x.sum() > 0 else -x, r"'body.1' \(Network\) cannot be traced: .*control"),
+    "a loop over the batch": (lambda x: torch.stack(list(x)), r"'body.1' \(Network\) cannot be traced"),
     "an unknown function": (lambda x: torch.fft.fft(x).real, r"operation 'body.1.fft_fft' cannot be composed"),
     "an unknown method": (lambda x: x.cumsum(1), r"operation 'body.1.cumsum' cannot be composed"),
     "weights in a function": (lambda x: F.conv2d(x, torch.ones(8, 8, 1, 1)), r"operation 'body.1.conv2d' cannot"),
@@ -62,7 +51,7 @@ OPERATIONS: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 @pytest.mark.parametrize(("operation", "message"), OPERATIONS.values(), ids=OPERATIONS)
 def test_an_operation_that_has_no_rule_is_named_with_its_path(operation, message):
     with pytest.raises(ValueError, match=message):
-        decompose(around(Operation(operation)), PART, IMAGE)
+        decompose(around(Network(lambda _, x: operation(x))), PART, IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +105,7 @@ def test_local_networks_of_another_module_are_refused_by_layer_and_both_shapes_a
 def test_layers_that_leave_the_shape_of_an_input_open_ask_for_it():
     """The mean over the rows is of three values or of fifteen."""
     part = Partition.grid((8,), (2,))
-    rows = Operation(lambda x: x.unsqueeze(2) - x.unsqueeze(2).mean(3, keepdim=True))
+    rows = Network(lambda _, x: x.unsqueeze(2) - x.unsqueeze(2).mean(3, keepdim=True))
     module = nn.Sequential(rows, nn.Flatten(), nn.Linear(5 * 3 * 8, 4))
     locals_ = decompose(module, part, (5, 3, 8))
     with pytest.raises(ValueError, match="leave the shape of an input open: say it by input_shape="):

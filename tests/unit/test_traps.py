@@ -26,6 +26,7 @@ from tests.models import (
     headed,
     layer_normed,
     look_trained,
+    residual,
     resnext,
     separable,
 )
@@ -148,11 +149,11 @@ def test_vgg16_on_quarters_of_224_pixels_is_labelled_without_running_it():
 
 @pytest.mark.parametrize(
     "network",
-    [DenseBlock, separable, resnext, Inception, lambda: Twisted(8, by_name=True),
+    [DenseBlock, separable, residual, resnext, Inception, lambda: Twisted(8, by_name=True),
      lambda: headed(nn.Conv2d(3, 12, 3, groups=3), nn.PReLU(12)), lambda: headed(nn.ConvTranspose2d(3, 8, 2, 2)),
      lambda: headed(nn.Conv2d(3, 8, 3), nn.Upsample(scale_factor=2), nn.InstanceNorm2d(8, track_running_stats=True)),
      lambda: nn.Sequential(nn.Flatten(), nn.Linear(768, 12), nn.BatchNorm1d(12), nn.Tanh(), nn.Linear(12, 4))],
-    ids=["DenseNet", "depthwise-separable", "ResNeXt", "Inception", "ShuffleNet", "depthwise on the image",
+    ids=["DenseNet", "depthwise-separable", "residual", "ResNeXt", "Inception", "ShuffleNet", "depthwise on the image",
          "transposed", "up-sampling", "MLP on images"],
 )  # fmt: skip
 def test_networks_as_users_write_them_are_exact(network: Callable[[], Any]):
