@@ -16,7 +16,7 @@ from schwarz.networks.recurrent import Blocks, gru, lstm, recurrent, rnn
 from schwarz.partition import Box, Partition
 from schwarz.task import Task
 from schwarz.theory import verify
-from tests.models import look_trained
+from tests.models import Network, look_trained
 
 STEPS = 6
 
@@ -65,16 +65,10 @@ def test_states_of_torchs_layers_agree_at_every_step(partition, kind, more, laye
     width = boxes + more
     states = kind(partition.shape[0], width, layers, bias=bias, batch_first=True, bidirectional=both_ways)
 
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.states = states
-            self.classes = nn.Linear(width * directions, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.classes(self.states(x)[0])
-
-    whole, locals_, x = composed(Network(), partition, seed)
+    every_step = Network(
+        lambda net, x: net.classes(net.states(x)[0]), states=states, classes=nn.Linear(width * directions, 3)
+    )
+    whole, locals_, x = composed(every_step, partition, seed)
     outputs, last = whole.states(x)
     for k, (local, part) in enumerate(zip(locals_, partition.split(x), strict=True)):
         mine, mine_last = local.states(part)
@@ -145,17 +139,12 @@ def test_families_of_the_configuration_are_exact_on_overlapping_features(family)
 
 
 def test_a_series_that_is_cut_in_time_is_labelled_and_no_field_is_claimed():
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.states = nn.LSTM(4, 6, batch_first=True)
-            self.classes = nn.Linear(6 * STEPS, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.classes(self.states(x)[0].flatten(1))
-
+    whole = Network(
+        lambda net, x: net.classes(net.states(x)[0].flatten(1)),
+        states=nn.LSTM(4, 6, batch_first=True),
+        classes=nn.Linear(6 * STEPS, 3),
+    ).double()
     partition = Partition.grid((STEPS, 4), (2, 1))
-    whole = Network().double()
     locals_ = decompose(whole, partition, (STEPS, 4))
     compose(whole, locals_, partition, input_shape=(STEPS, 4))
     verdict = verify(whole, locals_, partition, torch.randn(3, STEPS, 4, dtype=torch.float64))

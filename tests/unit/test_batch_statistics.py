@@ -1,22 +1,13 @@
 """Statistics of BatchNorm on whole images are those of the images, to the digit, and nothing else changes."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from schwarz.batch_statistics import recompute_statistics
-from tests.models import look_trained
-
-
-class Twice(nn.Module):
-    """One BatchNorm on two maps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x) + self.norm(4 * x + 1)
+from tests.models import Network, look_trained
 
 
 @pytest.fixture
@@ -55,7 +46,7 @@ def test_each_layer_gets_the_mean_and_variance_of_what_reaches_it(x: Tensor):
 
 
 def test_a_layer_used_twice_gets_the_mean_over_its_uses(x: Tensor):
-    module = Twice().double()
+    module: Any = Network(lambda net, x: net.norm(x) + net.norm(4 * x + 1), norm=nn.BatchNorm2d(3)).double()
     recompute_statistics(module, x)
     both = torch.stack([x, 4 * x + 1])
     torch.testing.assert_close(module.norm.running_mean, both.mean((1, 3, 4)).mean(0))
