@@ -173,3 +173,12 @@ def test_one_module_is_no_list_of_local_networks():
     network = vgg9(IMAGE, 10)
     with pytest.raises(TypeError, match="the local networks are a list of modules, not VGG"):
         compose(network, network, PART)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_guessed_shape_that_does_not_fit_is_named_as_a_guess():
+    network = Network(lambda n, x: n.head(x.amax(1).amax(1).flatten(1)), head=nn.Linear(8, 1))
+    part = Partition((8,), (Box(((0, 4),)),))
+    locals_ = decompose(network, part, (2, 6, 8))
+    with pytest.raises(ValueError, match=r"for an input of \(\d.*\), a guess: input_shape= says it"):
+        compose(network, locals_, part)
+    compose(network, locals_, part, input_shape=(2, 6, 8))

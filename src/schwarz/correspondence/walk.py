@@ -52,19 +52,24 @@ def correspond(
     graph, task = trace(module), Task(task)
     if input_shape is not None:
         return _walked(graph, partition, tuple(input_shape), task)
-    faults: list[ValueError] = []
+    return _guessed(graph, partition, task)
+
+
+def _guessed(graph: fx.GraphModule, partition: Partition, task: Task) -> Correspondence:
+    """The walk with the shape of an input that the layers tell."""
+    faults: list[str] = []
     for shapes in _likely(graph, partition):
         found: list[Correspondence] = []
         for shape in shapes:
             try:
                 found.append(_walked(graph, partition, shape, task))
             except ValueError as fault:
-                faults.append(fault)
+                faults.append(f"{fault} (for an input of {shape}, a guess: input_shape= says it)")
         if any(not _alike(found[0], other) for other in found[1:]):
             raise ValueError("the layers leave the shape of an input open: say it by input_shape=")
         if found:
             return found[0]
-    raise faults[0]
+    raise ValueError(faults[0])
 
 
 def _alike(one: Correspondence, other: Correspondence) -> bool:
@@ -139,7 +144,14 @@ class _Walk(fx.Interpreter):
         self.is_output = n.op == "call_module" and str(n.target) in self._output_names
         try:
             value = super().run_node(n)
-        except (TypeError, IndexError, RuntimeError, AttributeError, ValueError) as fault:  # not what it takes
+        except (
+            TypeError,
+            IndexError,
+            RuntimeError,
+            AttributeError,
+            ValueError,
+            ZeroDivisionError,
+        ) as fault:  # not what it takes
             if isinstance(fault, ValueError) and repr(self.here) in str(fault):
                 raise
             raise ValueError(
