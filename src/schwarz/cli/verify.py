@@ -1,6 +1,7 @@
 """`verify`: what the theory of document 3 says of a composed network, checked on images."""
 
 import json
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from schwarz.cli import subjects
 from schwarz.cli.grammar import AtLeast, Existing, Target, Word, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
 from schwarz.errors import SchwarzError, WrongInput
+from schwarz.families import FAMILIES
+from schwarz.shrinking import least
 
 if TYPE_CHECKING:
     from schwarz.cli.subjects import Subject
@@ -74,13 +77,16 @@ def _subject(name: str | None, file: Path | None, changes: Words, images: int) -
 
 
 def _nearer(subject: "Subject", verdict: "Verdict") -> list[str]:
-    """The flags that lead to an exact case."""
-    network = subject.blueprint.network
+    """The flags that lead to an exact case with the boxes as they are; none where these are too small or shifted."""
+    network, partition = subject.blueprint.network, subject.blueprint.partition
     wanted = {"padding": "valid", "head": "flatten"}
     flags = [f"--network.{name} {value}" for name, value in wanted.items() if network.choices.get(name, value) != value]
-    if verdict.case is Case.EXACT or not flags:
-        return []
-    return ["", f"exact needs {' '.join(flags)}, and boxes large enough that start at multiples of the strides"]
+    windows = FAMILIES[network.family].windows("valid")
+    large = all(min(box.shape) >= least(windows) for box in partition)
+    aligned = not partition.misaligned(prod(window.stride for window in windows))
+    return (
+        ["", f"exact with {' '.join(flags)}"] if verdict.case is not Case.EXACT and flags and large and aligned else []
+    )
 
 
 def _judge(verdict: "Verdict", require: str | None) -> None:

@@ -126,6 +126,20 @@ def test_an_exact_configuration_is_seen_to_be_one(ready: Path, schwarz: Schwarz)
     assert found["logit_gap"] <= found["tolerance"]
 
 
+def test_flags_are_told_where_they_lead_to_an_exact_case(ready: Path, schwarz: Schwarz) -> None:
+    for small in (("--network.family", "cnn5"), ("--network.family", "lenet5", "--network.padding", "same")):
+        told = schwarz("verify", "tiny", *FEW, *small)
+        assert told.out.splitlines()[-1] == "exact with --network.padding valid"
+        assert schwarz("verify", "tiny", *FEW, *small, "--network.padding", "valid", "--require", "exact").status == 0
+
+
+def test_no_flags_are_told_where_boxes_are_too_small_or_shifted(ready: Path, schwarz: Schwarz) -> None:
+    for other in ((), ("--network.family", "cnn5", "--partition.overlap", 3)):
+        told = schwarz("verify", "tiny", *FEW, *other)
+        assert told.status == 0
+        assert "exact with" not in told.out
+
+
 def test_starts_that_no_stride_divides_are_less_than_a_field(ready: Path, schwarz: Schwarz) -> None:
     told = schwarz("verify", "tiny", *FEW, "--partition.overlap", 3, "--require", "field")
     assert told.status == 1
