@@ -116,13 +116,15 @@ def _wanted(error: Any) -> str:
 
 
 def _remedy(fault: ValidationError, given: Any) -> str:
-    """The words that are allowed in place of `given`, where there are any: the nearest, else all."""
-    literals = (error for error in fault.errors(include_url=False) if error["type"] == "literal_error")
+    """The words that are allowed in place of `given`, where there are any: the nearest, else all that are not said."""
+    faults = fault.errors(include_url=False)
+    literals = (error for error in faults if error["type"] == "literal_error")
     expected = next((error.get("ctx", {}).get("expected", "") for error in literals if error["input"] == given), "")
     words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ") if word]
     if not words or not isinstance(given, str):
         return ""
-    return nearest(given, words) or f" Or one of: {', '.join(words)}."
+    said = faults[0]["type"] == "literal_error"
+    return nearest(given, words) or ("" if said else f" Or one of: {', '.join(words)}.")
 
 
 def _line(text: str, place: list[str]) -> int:

@@ -8,7 +8,7 @@ from schwarz.config import Config, fields, sections
 from schwarz.document import document
 from schwarz.errors import WrongInput
 from schwarz.presets import preset
-from schwarz.reading import build, load, override
+from schwarz.reading import COMMAND_LINE, build, load, override
 
 
 def test_every_field_is_documented_and_section_global_is_called_so():
@@ -104,3 +104,11 @@ def test_build_names_the_place():
     with pytest.raises(WrongInput, match=r"^here: field 'preset' is missing"):
         build({}, "here")
     assert isinstance(build({"preset": "x"}, "here"), Config)
+
+
+def test_the_allowed_words_are_said_once() -> None:
+    with pytest.raises(WrongInput) as refused:
+        build({"preset": "x", "network": {"family": "zzz"}}, COMMAND_LINE)
+    assert str(refused.value).count("lenet5") == 1
+    with pytest.raises(WrongInput, match="Or one of: test"):
+        build({"preset": "x", "data": {"validation": "zzz"}}, COMMAND_LINE)

@@ -70,6 +70,15 @@ def test_a_damaged_result_is_made_anew(run: Path):
     assert (run / "b" / "made.txt").read_text() == "1"
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+def test_a_damaged_mark_of_the_end_is_no_end(run: Path, content: str):
+    make(local=Training(), number=1, out=run / "a")
+    (run / "steps" / "make" / DONE).write_text(content)
+    assert not whole(run / "steps" / "make")
+    make(local=Training(), number=1, out=run / "b")
+    assert whole(run / "steps" / "make")
+
+
 def test_an_input_that_is_not_whole_is_refused(run: Path):
     make(local=Training(), number=1, out=run / "a")
     (run / "a" / DONE).unlink()

@@ -82,9 +82,10 @@ def step(
 
 def whole(folder: Path) -> bool:
     """Whether a folder holds a finished step's result, every file as it was written."""
-    if not (folder / DONE).exists():
+    try:
+        files: Mapping[str, str] = read_json(folder / DONE)["files"]
+    except (OSError, ValueError, KeyError, TypeError):  # absent, or no longer what was written
         return False
-    files: Mapping[str, str] = read_json(folder / DONE)["files"]
     return all((folder / name).exists() and sha256(folder / name) == value for name, value in files.items())
 
 
