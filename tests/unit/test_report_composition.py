@@ -1,7 +1,7 @@
 """What the report says of a composition, and Figure 3.7."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -137,14 +137,30 @@ def test_figure_3_7_has_a_row_for_each_box_and_three_maps_for_each_layer() -> No
     words = [text(element) for element in picture.iter("text")]
     assert [word for word in words if word.startswith("box")] == ["box 0", "box 1", "box 2", "box 3"]
     assert words.count("local") == words.count("composed") == words.count("difference") == 3
-    assert "layer 5, 16x16" in words
+    assert [word for word in words if word.startswith(("layer", "features"))] == [
+        "layer 1, 32x32", "features.2", "layer 3, 32x32", "features.8", "layer 5, 16x16", "features.14",
+    ]  # fmt: skip
     assert "on the field: 4.8e-07" in words
     assert sum(element.tag == "image" for element in picture.iter()) == 4 * (1 + 3 * 3)
 
 
-def test_nothing_is_outlined_where_nothing_is_claimed() -> None:
-    from dataclasses import replace
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("stage1.unit3.residual.relu", "stage1.unit3.residual.relu"),
+        ("a" * 36, "a" * 36),
+        ("backbone.encoder.stage1.unit3.residual.relu", "…encoder.stage1.unit3.residual.relu"),
+    ],
+)
+def test_of_a_long_name_of_a_layer_its_end_is_shown(name: str, shown: str) -> None:
+    picture = features.svg([replace(pair, name=name) for pair in example.pairs()], example.samples()[0])
+    words = [text(element) for element in ElementTree.fromstring(picture).iter("text")]  # noqa: S314  # our own
+    assert words.count(shown) == 3
+    assert len(shown) <= 36
+    assert f"layer 1 ({name})" in picture  # whole in its words
 
+
+def test_nothing_is_outlined_where_nothing_is_claimed() -> None:
     none = [replace(pair, claimed=False) for pair in example.pairs()]
     picture = features.svg(none, example.samples()[0])
     assert "on the field: not claimed" in picture
@@ -156,7 +172,7 @@ def test_a_png_is_equal_inside_the_outlines(tmp_path: Path, channels: int) -> No
     """The pixels of the first map and of the second, inside the field of the first box."""
     features.write(tmp_path / "maps.png", example.pairs(), example.samples(channels)[0])
     pixels = np.asarray(Image.open(tmp_path / "maps.png").convert("RGB")).astype(int)
-    left, top, side = 2 * (2 + 84 + 21), 2 * 44, 2 * 84 * 13 // 32
+    left, top, side = 2 * (2 + 84 + 21), 2 * 62, 2 * 84 * 13 // 32
     local, composed, difference = (pixels[top + 6 : top + side, x + 6 : x + side] for x in (
         left, left + 2 * 89, left + 4 * 89))  # fmt: skip
     assert abs(local - composed).max() <= 2

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 Colours = Mapping[str, str]
 
 TILE, GAP, GROUP, ROW = 84, 5, 21, 26  # pixels of a map, between maps, between layers, below a row
-HEAD, MARGIN = 44, 2  # height of the heads of the columns; around all
+HEAD, MARGIN = 62, 2  # height of the heads of the columns; around all
+NAME = 36  # letters of a layer's name that fit above its maps
 DARKER = 0.6  # the power of a shade: faint features are to be seen
 ON_PHOTO = "#2aa3bd"  # seen on black and on white
 KINDS = ("local", "composed", "difference")
@@ -93,8 +94,14 @@ def _head(axes: "Axes", pair: "Pair", left: float, gap: str, colours: Colours) -
     axes.text(left, 11, f"layer {pair.layer}, {height}x{width}", color=colours[INK], fontsize=12, weight="bold",
               va="center")  # fmt: skip
     axes.text(left + WIDE, 11, f"on the field: {gap}", color=colours[MUTED], fontsize=11, ha="right", va="center")
+    axes.text(left, 30, _ending(pair.name), color=colours[INK], fontsize=11, va="center")
     for n, kind in enumerate(KINDS):
-        axes.text(left + n * (TILE + GAP), 30, kind, color=colours[MUTED], fontsize=11, va="center")
+        axes.text(left + n * (TILE + GAP), 49, kind, color=colours[MUTED], fontsize=11, va="center")
+
+
+def _ending(name: str) -> str:
+    """A name that fits; of a long one its end, which tells the layers of one block apart."""
+    return name if len(name) <= NAME else f"\u2026{name[1 - NAME :].lstrip('.')}"
 
 
 def _photo(axes: "Axes", image: np.ndarray, pair: "Pair", top: float, colours: Colours) -> None:
