@@ -53,7 +53,7 @@ def compose(
 
     Where the case is exact, its logits are then the sum of the local logits (Theorem 2.1, equation 2.16), with overlap
     too; `verify` says whether it is. `require="exact"` refuses what is not before anything is changed. `input_shape` is
-    needed only where the layers do not tell it: the time steps of a recurrent network whose states are flattened.
+    needed only where the layers do not tell it, as the time steps of a recurrent network whose states are flattened.
     """
     found = matched(module, locals_, partition, task, input_shape)
     if require is not None and (cause := short_of(Case(require), found.causes)):
@@ -79,12 +79,13 @@ def matched(
     if len(locals_) != len(partition):
         raise ValueError(f"{len(locals_)} local networks for {len(partition)} boxes: one each")
     found = correspond(module, partition, input_shape, task)
+    guessed = "" if input_shape else " (for a guessed shape of the input: input_shape= says it)"
     for k, local in enumerate(locals_):
         have, wanted = dict(local.named_modules()), found.fits[k]
         for name, fit in wanted.items():
             if name not in have:
                 raise ValueError(f"local network {k} has no layer {name!r}, as the module has")
-            _shapes_agree(module.get_submodule(name), have[name], name, k, fit.index)
+            _shapes_agree(module.get_submodule(name), have[name], name, k, fit.index, guessed)
     return found
 
 
@@ -147,14 +148,14 @@ def _spots(where: tuple[Tensor, ...], device: torch.device) -> tuple[tuple[Tenso
 
 
 def _shapes_agree(
-    layer: nn.Module, layer_k: nn.Module, name: str, k: int, places: dict[str, tuple[Tensor, ...]]
+    layer: nn.Module, layer_k: nn.Module, name: str, k: int, places: dict[str, tuple[Tensor, ...]], guessed: str
 ) -> None:
     for tensor, index in places.items():
         given, leading = getattr(layer_k, tensor, None), torch.broadcast_shapes(*(axis.shape for axis in index))
         shape = tuple(given.shape) if isinstance(given, Tensor) else None
         expected = (*leading, *getattr(layer, tensor).shape[len(index) :])
         if shape != expected:
-            raise ValueError(f"layer {name!r} of local network {k} has {tensor} {shape}, not {expected}")
+            raise ValueError(f"layer {name!r} of local network {k} has {tensor} {shape}, not {expected}{guessed}")
     more = {each for each, _ in layer_k.named_parameters(recurse=False)} - set(places)
     if more:
         raise ValueError(f"layer {name!r} of local network {k} has a {min(more)}, the module's has none")

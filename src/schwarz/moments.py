@@ -47,7 +47,7 @@ def compose_moments(
         trained = [state for state in before if state]
         if parameter not in groups or not trained:
             continue
-        if not all(state and "exp_avg_sq" in state for state in before):
+        if not all(state and "exp_avg_sq" in state and state.keys() <= {"step", *POWERS} for state in before):
             raise ValueError(f"{filling.layer}.{filling.name} has no moments of Adam in every local optimizer")
         # the mean of N predictions has 1/N of the gradient in all layers but the last, whose weights are divided
         damped = len(partition) if rule.averages and not rule.divides and filling.mean is None else 1

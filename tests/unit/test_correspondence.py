@@ -90,6 +90,20 @@ WRONG: dict[str, Trial] = {
     "an output rectified in place": Trial(lambda: at_end(lambda n, y: F.relu(n.one(y), inplace=True)), layer="relu"),
     "an output plus one": Trial(lambda: at_end(lambda n, y: n.one(y) + 1), layer="add"),
     "one less an output": Trial(lambda: at_end(lambda n, y: 1 - n.one(y)), layer="sub"),
+    "an output plus a size": Trial(lambda: at_end(lambda n, y: n.one(y) + y.shape[0]), layer="add"),
+    "an output of the output": Trial(
+        lambda: Network(lambda net, x: net.twice(net.twice(x)), twice=nn.Linear(16, 16)),
+        Partition((16,), (Box(((0, 16),)),) * 2), (16,), layer="twice"),
+    "a reconstruction of the reconstruction": Trial(
+        lambda: Network(lambda net, x: net.twice(net.twice(x)), twice=nn.Linear(16, 16)), OVERLAP, (16,), task=CODE,
+        layer="twice"),
+    "a reconstruction with rows for columns": Trial(
+        lambda: Network(lambda net, x: net.back(net.code_of(x.flatten(1))).view(x.shape).transpose(1, 2),
+                        code_of=nn.Linear(256, 12), back=nn.Linear(12, 256)), QUARTERS, (16, 16), task=CODE,
+        layer="transpose"),
+    "a gate of each row": Trial(
+        lambda: on_maps(lambda net, y: y * net.gate(y.mean(3, keepdim=True)).sigmoid(), gate=nn.Conv2d(8, 8, 1)),
+        layer="mul"),
     "a squared output": Trial(lambda: at_end(lambda n, y: n.one(y) ** 2), layer="pow"),
     "the largest output": Trial(lambda: at_end(lambda n, y: n.one(y).amax(1, keepdim=True)), layer="amax"),
     "a normalised output": Trial(lambda: at_end(lambda n, y: F.normalize(n.one(y))), layer="normalize"),

@@ -97,6 +97,19 @@ RIGHT: dict[str, Trial] = {
         lambda: on_maps(lambda net, y: y * net.gate(y.flatten(1)).sigmoid()[:, :, None, None],
                         gate=nn.Linear(8 * 196, 8))),
     "sums, differences and multiples of outputs": Trial(lambda: at_end(lambda n, y: 2 * n.one(y) - n.two(y) / 3)),
+    "a product by a keyword": Trial(lambda: at_end(lambda n, y: torch.mul(n.one(y), other=2))),
+    "a multiple by a size that all have": Trial(lambda: at_end(lambda n, y: n.one(y) * n.one(y).shape[1])),
+    "the sum of a list of outputs": Trial(lambda: at_end(lambda n, y: sum([n.one(y), n.two(y)]))),
+    "the mean over one axis that is not cut, by a layer": Trial(
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d((1, None)), nn.Flatten(), nn.Linear(8 * 14, 3)),
+        COLUMNS),
+    "enlarged to sizes by name": Trial(
+        lambda: on_maps(lambda _, y: F.interpolate(y, size=(y.shape[2] * 2, y.shape[3] * 2)), 4 * 8 * 196)),
+    "the last position of an axis that is not cut": Trial(
+        lambda: on_maps(lambda _, y: y[:, :, y.shape[2] - 1], 8 * 14), COLUMNS),
+    "words of torch's own": Trial(
+        lambda: on_maps(lambda _, y: torch.cat(tensors=[torch.permute(y, dims=(0, 1, 3, 2))] * 2, dim=1).reshape(
+            shape=(y.shape[0], -1)), 2 * 8 * 196)),
     "outputs joined": Trial(lambda: at_end(lambda n, y: torch.cat([n.one(y), n.two(y)], 1))),
     "the mean of outputs": Trial(lambda: at_end(lambda n, y: n.one(y).mean(1, keepdim=True))),
     "outputs at every step, then the last": Trial(

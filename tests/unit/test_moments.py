@@ -96,13 +96,12 @@ def test_frozen_layers_have_no_moments():
     assert module.get_parameter("0.weight") not in optimizer.state
 
 
-@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.NAdam, torch.optim.Adam])
 def test_local_optimizers_without_moments_are_refused_and_nothing_is_changed(kind):
     module = network()
     locals_, optimizers = trained(module)
-    fresh = kind(locals_[1].parameters(), lr=0.1)
-    if kind is torch.optim.SGD:
-        fresh = kind(locals_[1].parameters(), lr=0.1, momentum=0.9)
+    fresh = kind(locals_[1].parameters(), lr=0.1, **({"momentum": 0.9} if kind is torch.optim.SGD else {}))
+    if kind is not torch.optim.Adam:
         locals_[1](torch.randn(4, 1, 4)).sum().backward()
         fresh.step()
     optimizer = torch.optim.Adam(module.parameters())

@@ -175,6 +175,24 @@ def test_one_module_is_no_list_of_local_networks():
         compose(network, network, PART)  # pyright: ignore[reportArgumentType]
 
 
+def test_a_shape_that_the_layers_leave_open_is_asked_for():
+    """A mixer on rows: over their pixels, then over the rows; on one channel of them it fits as well."""
+    network = Network(
+        lambda n, x: n.head(n.over(n.along(x).transpose(1, 2)).flatten(1)),
+        along=nn.Linear(6, 8), over=nn.Linear(8, 4), head=nn.Linear(32, 3),
+    )  # fmt: skip
+    part = Partition((8, 6), (Box(((4, 8), (0, 6))), Box(((0, 4), (0, 6)))))
+    locals_ = decompose(network, part, (8, 6))
+    with pytest.raises(ValueError, match="leave the shape of an input open: say it by input_shape="):
+        compose(network, locals_, part)
+
+
+def test_a_layer_made_in_forward_is_named_with_the_remedy():
+    network = Network(lambda n, x: n.head(nn.ReLU()(n.body(x))), body=nn.Linear(8, 4), head=nn.Linear(4, 3))
+    with pytest.raises(ValueError, match="Make its layers in __init__, and call them in forward"):
+        decompose(network, Partition.grid((8,), (2,)), (8,))
+
+
 def test_a_guessed_shape_that_does_not_fit_is_named_as_a_guess():
     network = Network(lambda n, x: n.head(x.amax(1).amax(1).flatten(1)), head=nn.Linear(8, 1))
     part = Partition((8,), (Box(((0, 4),)),))

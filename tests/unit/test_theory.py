@@ -1,7 +1,9 @@
 """What `verify` says, and that nothing escapes it: a changed weight, a NaN, a second output."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from schwarz import Case, Partition, compose, decompose, verify
 from schwarz.config import Network
 from schwarz.networks import build
+from tests import models
 from tests.models import row_network
 
 PART = Partition.grid((12,), (2,))
@@ -166,3 +169,32 @@ def test_images_and_labels_that_do_not_fit_are_refused(change, message):
     x, y = change(images)
     with pytest.raises(ValueError, match=message):
         verify(module, locals_, part, x, y)
+
+
+def features(network: Any, x: Tensor) -> Tensor:
+    """What the head reads; what the head says is lost."""
+    found = network.body(x)
+    network.head(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: nn.Sequential(nn.BatchNorm1d(3), nn.Flatten()), (3, 8)),
+        (lambda: models.Network(features, body=nn.Linear(8, 4), head=nn.Linear(4, 3)), (8,)),
+    ],
+)  # fmt: skip
+def test_a_network_without_an_output_has_nothing_to_compare(make: Callable[[], nn.Module], shape: tuple[int, ...]):
+    network, part = make(), Partition.grid((8,), (2,))
+    locals_ = decompose(network, part, shape)
+    with pytest.raises(ValueError, match="there is no output to compare"):
+        verify(network, locals_, part, torch.randn(4, *shape))
+
+
+def test_a_network_of_two_reconstructions_has_no_bound():
+    network = models.Network(lambda n, x: torch.cat([n.one(x), n.two(x)], 1), one=nn.Linear(8, 8), two=nn.Linear(8, 8))
+    part = Partition.grid((8,), (2,))
+    locals_ = decompose(network, part, (8,), "autoencoder")
+    compose(network, locals_, part, task="autoencoder")
+    assert verify(network, locals_, part, torch.randn(4, 8), task="autoencoder").bounds is None

@@ -30,20 +30,25 @@ def added(walk: Walk, *operands: Any, **options: Any) -> Activation:
     """Sums, differences and the negative: of outputs they are outputs."""
     given, made = _joined(walk, operands, options)
     numbers = (*operands, *(value for name, value in options.items() if name != "alpha"))
-    shifted = any(isinstance(each, (int, float)) for each in numbers) and not walk.averages
+    shifted = any(isinstance(each, (int, float, Sides)) and each != 0 for each in numbers) and not walk.averages
     return replace(made, output=all(each.output for each in given) and not shifted)
 
 
 def product(walk: Walk, *operands: Any, **options: Any) -> Activation:
     """The output times a number is an output."""
     given, made = _joined(walk, operands, options)
-    scaled = len(given) == 1 and not options and all(isinstance(each, (int, float, Activation)) for each in operands)
-    return replace(made, output=given[0].output and scaled)
+    numbers = [each for each in (*operands, *options.values()) if not isinstance(each, Activation)]
+    return replace(made, output=given[0].output and len(given) == 1 and all(map(_is_number, numbers)))
 
 
 def quotient(walk: Walk, x: Any, *others: Any, **options: Any) -> Activation:
     """The output divided by a number is an output."""
     return (product if isinstance(x, Activation) else elementwise)(walk, x, *others, **options)
+
+
+def _is_number(value: Any) -> bool:
+    """A number, which is the same in the global and in the local network."""
+    return isinstance(value, (int, float)) or (isinstance(value, Sides) and value.whole == value.local)
 
 
 def _joined(walk: Walk, operands: Sequence[Any], options: Any) -> tuple[list[Activation], Activation]:
@@ -54,12 +59,17 @@ def _joined(walk: Walk, operands: Sequence[Any], options: Any) -> tuple[list[Act
         given = _stretched(given)
         axes, causes = overlaid(walk, [each.axes for each in given])
         made = union(given, axes).blamed(*causes)
-        if made.is_map and any(each.causes and not each.is_map for each in given):
+        if any(each.causes and _spread(each) < _spread(made) for each in given):
             reason = "joins a map with values made of the whole image, or of the box in a local network"
             made = made.blurred().blamed(Cause(walk.here, reason, "the same network without this gate"))
     if any(isinstance(each, Sides) and each.whole != each.local for each in (*operands, *options.values())):
         made = made.blamed(Cause(walk.here, "computes with a size that a box has smaller", "a number"))
     return given, made
+
+
+def _spread(x: Activation) -> int:
+    """Along how many axes it has places of the image."""
+    return sum(axis.is_map for axis in x.axes)
 
 
 def _stretched(given: Sequence[Activation]) -> list[Activation]:
@@ -124,7 +134,7 @@ def pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     if size != size_k:
         if (size, size_k) != ([axis.whole for axis in places], [axis.local for axis in places]):
             raise ValueError(f"operation {walk.here!r}: a window whose size depends on the box's cannot be composed")
-        return _global_pooling(walk, layer, x)
+        return _global_pooling(walk, layer, x, range(2, len(x.axes)))
     options = zip(
         size, each(layer.stride or size), each(getattr(layer, "padding", 0)),
         each(getattr(layer, "dilation", 1)), strict=True,
@@ -135,23 +145,24 @@ def pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     )
 
 
-def _global_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
-    """One value a channel."""
+def _global_pooling(walk: Walk, layer: Any, x: Activation, axes: Sequence[int]) -> Activation:
+    """One value for all positions of these axes."""
     rule = reduced if "Avg" in type(layer).__name__ else largest
-    return rule(walk, x, tuple(range(2, len(x.axes))), True)
+    return rule(walk, x, tuple(axes), True)
 
 
 def adaptive_pooling(walk: Walk, layer: Any, x: Activation) -> Activation:
     """To one position: the mean or maximum of the map. To more: bins whose size depends on the map's."""
     places = x.axes[2:]
     wanted = layer.output_size if isinstance(layer.output_size, (tuple, list)) else (layer.output_size,) * len(places)
-    sizes = [axis.whole if n is None else n for n, axis in zip(wanted, places, strict=True)]
-    if all(n == 1 for n in sizes):
-        return _global_pooling(walk, layer, x)
+    if all(n in (1, None) for n in wanted):
+        return _global_pooling(walk, layer, x, [a for a, n in enumerate(wanted, 2) if n == 1])
     if all(axis.undivided for axis in places):
-        return replace(x, axes=(*x.axes[:2], *(Axis.all(n) for n in sizes)), output=False, behind=False)
-    reason = f"divides the map into {' x '.join(map(str, sizes))} bins; a local network divides its box into as many"
-    bins = (axis.binned(n) for axis, n in zip(places, sizes, strict=True))
+        kept = (axis if n is None else Axis.all(n) for axis, n in zip(places, wanted, strict=True))
+        return replace(x, axes=(*x.axes[:2], *kept), output=False, behind=False)
+    sizes = " x ".join("all" if n is None else str(n) for n in wanted)
+    reason = f"divides the map into {sizes} bins; a local network divides its box into as many"
+    bins = (axis if n is None else axis.binned(n) for axis, n in zip(places, wanted, strict=True))
     after = replace(x, axes=(*x.axes[:2], *bins), output=False, behind=False)
     return after.blamed(Cause(walk.here, reason, "pooling by a fixed window"))
 
@@ -193,6 +204,7 @@ def enlarged(
     places = in_a_row(walk, x.axes[2:])
     factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(places)
     if size is not None:
+        size = size if isinstance(size, (tuple, list, Sides)) else (size,) * len(places)
         factors = [
             _factor(axis, n, n_k) for axis, n, n_k in zip(places, global_side(size), local_side(size), strict=True)
         ]

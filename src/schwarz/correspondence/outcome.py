@@ -12,6 +12,7 @@ from torch.fx.node import map_aggregate
 
 from schwarz.cases import Case, Cause, merged
 from schwarz.correspondence.activation import Activation
+from schwarz.correspondence.index_maps import multiplied
 from schwarz.correspondence.layers import ALIGNED, Fit
 from schwarz.correspondence.tracing import name_of
 from schwarz.partition import Partition
@@ -73,10 +74,22 @@ class Correspondence:
         for walk in self.nodes:
             ends = [walk[self._end], *(walk[node] for node in self.outputs)]
             map_aggregate(ends, lambda each: values.append(each) if isinstance(each, Activation) else None)  # type: ignore[arg-type]  # fx's own types
-        found = merged(*(value.read_whole(value.axes).causes for value in values), self._common)
+        found = merged(*(value.read_whole(value.axes).causes for value in values), self._reordered, self._common)
         order = {name_of(node): i for i, node in enumerate(self.graph.graph.nodes)}
         named = (replace(cause, nearest=self._aligned) if cause.nearest == ALIGNED else cause for cause in found)
         return tuple(sorted(_one_each(named), key=lambda cause: order.get(cause.layer, 0)))
+
+    @cached_property
+    def _reordered(self) -> tuple[Cause, ...]:
+        """Outputs of one's own that are no longer in the order of the input's places."""
+        if not self.task.divides or len(self.partition) == 1:
+            return ()
+        reason = "leaves the values of a box in another order than the image's"
+        return tuple(
+            Cause(name_of(node), reason, "an output whose values have the order of the input's")
+            for node in self.outputs
+            if not all(_in_order(walk[node], next(iter(walk.values()))) for walk in self.nodes)
+        )
 
     @property
     def _aligned(self) -> str:
@@ -130,6 +143,14 @@ class Correspondence:
         where = [torch.broadcast_tensors(*fits[name].index[tensor]) for fits in self.fits]
         keys = torch.cat([torch.stack(index).flatten(1) for index in where], 1)
         return keys.unique(dim=1).shape[1] < keys.shape[1]
+
+
+def _in_order(output: Activation, given: Activation) -> bool:
+    """Whether the values of an output lie where those of the input did, or along its last axis alone."""
+    places = multiplied(output.axes[1:])
+    wholes = [multiplied(axes) for axes in (given.axes[1:], given.axes[-1:])]
+    like = [each for each in wholes if each.whole == places.whole]
+    return not like or any(torch.equal(each.index, places.index) for each in like)
 
 
 def _one_each(causes: Iterable[Cause]) -> list[Cause]:

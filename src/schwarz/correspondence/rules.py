@@ -54,26 +54,29 @@ from schwarz.correspondence.tracing import CELLS, CONVOLUTIONS, RECURRENT, TRANS
 
 def _named(*names: str) -> list[Any]:
     """A function of torch, its twin in torch.nn.functional and the method, as far as there are such."""
-    found = [getattr(home, name, None) for name in names for home in (torch, F)]
-    return [each for each in (*found, *names, *(f"{name}_" for name in names)) if each is not None]
+    both = [*names, *(f"{name}_" for name in names)]  # torch calls what works in place so
+    found = [getattr(home, name, None) for name in both for home in (torch, F)]
+    return [each for each in (*found, *both) if each is not None]
 
 
 ACTIVATIONS = _named(
     "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "leaky_relu", "softplus", "softsign",
-    "hardtanh", "hardswish", "hardsigmoid", "tanhshrink", "softshrink", "hardshrink",
+    "hardtanh", "hardswish", "hardsigmoid", "tanhshrink", "softshrink", "hardshrink", "threshold",
 )  # fmt: skip
 ZERO_PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys(ACTIVATIONS, elementwise),
     **dict.fromkeys(
-        _named("maximum", "minimum", "abs", "exp", "square", "sqrt", "sin", "cos", "clamp", "pow"), elementwise
+        _named("maximum", "minimum", "abs", "exp", "log1p", "square", "sqrt", "sin", "cos", "clamp", "pow"), elementwise
     ),
     operator.pow: elementwise,
     **dict.fromkeys(
-        [*_named("add", "sub", "neg"), operator.add, operator.sub, operator.neg, operator.iadd, operator.isub], added
+        [*_named("add", "sub", "subtract", "rsub", "neg"), operator.add, operator.sub, operator.neg, operator.iadd,
+         operator.isub],
+        added,
     ),
-    **dict.fromkeys([*_named("mul"), operator.mul, operator.imul], product),
-    **dict.fromkeys([*_named("div"), operator.truediv, operator.itruediv], quotient),
+    **dict.fromkeys([*_named("mul", "multiply"), operator.mul, operator.imul], product),
+    **dict.fromkeys([*_named("div", "divide", "true_divide"), operator.truediv, operator.itruediv], quotient),
     **dict.fromkeys(_named("sigmoid", "logsigmoid"), squashed),
     **dict.fromkeys(
         _named("clone", "contiguous", "detach", "to", "float", "double", "half", "bfloat16"),

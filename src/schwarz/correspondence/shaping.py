@@ -24,20 +24,25 @@ class Sides:
 
 
 def global_side(value: Any) -> Any:
-    """The global side of an argument."""
+    """The global side of an argument, or of a tuple of them."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(global_side, value))
     return value.whole if isinstance(value, Sides) else value
 
 
 def local_side(value: Any) -> Any:
-    """The local side of an argument."""
+    """The local side of an argument, or of a tuple of them."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(local_side, value))
     return value.local if isinstance(value, Sides) else value
 
 
-def reshaped(walk: Walk, x: Activation, *shape: Any) -> Activation:
+def reshaped(walk: Walk, x: Activation, *sizes: Any, shape: Any = None) -> Activation:
     """Axes are merged and split; where a split leaves no index map, networks get their share of the new axis."""
-    wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list, Sides)) else shape
-    to = _sizes(walk, x.shape, [global_side(n) for n in global_side(wanted)])
-    to_local = _sizes(walk, x.local_shape, [local_side(n) for n in local_side(wanted)])
+    given = sizes if shape is None else (shape,)
+    wanted = given[0] if len(given) == 1 and isinstance(given[0], (tuple, list, Sides)) else given
+    to = _sizes(walk, x.shape, global_side(wanted))
+    to_local = _sizes(walk, x.local_shape, local_side(wanted))
     axes: list[Axis] = []
     for old, new in _groups(x.shape, x.local_shape, to, to_local):
         parts = [x.axes[a] for a in old]
@@ -45,12 +50,12 @@ def reshaped(walk: Walk, x: Activation, *shape: Any) -> Activation:
             axes += parts
             continue
         x = x.read_whole(parts)
-        together, sizes, locals_ = multiplied(parts), [to[a] for a in new], [to_local[a] for a in new]
-        made = [together] if len(new) == 1 else split(together, sizes, locals_)
+        together, wholes, locals_ = multiplied(parts), [to[a] for a in new], [to_local[a] for a in new]
+        made = [together] if len(new) == 1 else split(together, wholes, locals_)
         if made is None:
             reason = "splits channels so that those of a local network are no block of the parts"
             x = x.blamed(Cause(walk.here, reason, "nn.ChannelShuffle where it is one, or no reordering"))
-            made = [Axis.of(n, _some(walk, n, m)) for n, m in zip(sizes, locals_, strict=True)]
+            made = [Axis.of(n, _some(walk, n, m)) for n, m in zip(wholes, locals_, strict=True)]
         axes += made
     after = replace(x, axes=tuple(axes))
     return after.fieldless() if x.mixed else after
@@ -72,8 +77,9 @@ def unflattened(walk: Walk, layer: nn.Unflatten, x: Activation) -> Activation:
     raise ValueError(f"layer {walk.here!r}: Unflatten makes places of features, which no box has")
 
 
-def permuted(walk: Walk, x: Activation, *dims: Any) -> Activation:
-    order = dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
+def permuted(walk: Walk, x: Activation, *axes: Any, dims: Any = None) -> Activation:
+    given = axes if dims is None else (dims,)
+    order = given[0] if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
     return replace(x, axes=tuple(x.axes[d] for d in order))
 
 
@@ -97,9 +103,10 @@ def squeezed(walk: Walk, x: Activation, dim: Any = None) -> Activation:
     return replace(x, axes=tuple(axis for a, axis in enumerate(x.axes) if a not in gone))
 
 
-def concatenated(walk: Walk, parts: Sequence[Activation], dim: int = 0) -> Activation:
+def concatenated(walk: Walk, tensors: Sequence[Activation], dim: int = 0, axis: int | None = None) -> Activation:
     """The other axes must be the same places; the joined one keeps the blocks of each part."""
-    at = dim % len(parts[0].axes)
+    parts = tensors
+    at = (dim if axis is None else axis) % len(parts[0].axes)
     if any(part.axes[at].spatial and not part.axes[at].undivided for part in parts):
         raise ValueError(f"operation {walk.here!r} joins maps along a partitioned axis: it cannot be composed")
     others, causes = overlaid(walk, [[*part.axes[:at], Axis.all(1), *part.axes[at + 1 :]] for part in parts])
@@ -133,6 +140,7 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
             axes.append(Axis.all(1))
             continue
         axis = rest.pop(0)
+        each = each.whole if isinstance(each, Sides) and each.whole == each.local else each  # noqa: PLW2901  # its size
         if isinstance(each, slice):
             axes.append(_cropped(walk, axis, each))
             pairs.append((axis, axes[-1]))

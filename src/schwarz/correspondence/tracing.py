@@ -52,11 +52,12 @@ def trace(module: nn.Module) -> fx.GraphModule:
     tracer, before = _Tracer(), set(vars(module))
     try:
         graph = fx.GraphModule(module, tracer.trace(module))
-    except (TraceError, TypeError, ValueError, RuntimeError, AttributeError) as fault:
+    except (TraceError, TypeError, ValueError, RuntimeError, AttributeError, NameError) as fault:
         place = f"{tracer.path!r} ({type(module.get_submodule(tracer.path)).__name__})" if tracer.path else "the module"
-        raise ValueError(
-            f"{place} cannot be traced: {first_line(fault)}. What it does must not depend on values or shapes."
-        ) from None
+        remedy = "What it does must not depend on values or shapes."
+        if "not installed as a submodule" in str(fault):
+            remedy = "Make its layers in __init__, and call them in forward."
+        raise ValueError(f"{place} cannot be traced: {first_line(fault)}. {remedy}") from None
     finally:
         for constant in set(vars(module)) - before:  # torch.fx leaves them behind; the graph has its own
             delattr(module, constant)

@@ -58,18 +58,17 @@ def correspond(
 def _guessed(graph: fx.GraphModule, partition: Partition, task: Task) -> Correspondence:
     """The walk with the shape of an input that the layers tell."""
     faults: list[str] = []
-    for shapes in _likely(graph, partition):
-        found: list[Correspondence] = []
-        for shape in shapes:
-            try:
-                found.append(_walked(graph, partition, shape, task))
-            except ValueError as fault:
-                faults.append(f"{fault} (for an input of {shape}, a guess: input_shape= says it)")
-        if any(not _alike(found[0], other) for other in found[1:]):
-            raise ValueError("the layers leave the shape of an input open: say it by input_shape=")
-        if found:
-            return found[0]
-    raise ValueError(faults[0])
+    found: list[Correspondence] = []
+    for shape in _likely(graph, partition):
+        try:
+            found.append(_walked(graph, partition, shape, task))
+        except ValueError as fault:
+            faults.append(f"{fault} (for an input of {shape}, a guess: input_shape= says it)")
+    if not found:
+        raise ValueError(faults[0])
+    if any(not _alike(found[0], other) for other in found[1:]):
+        raise ValueError("the layers leave the shape of an input open: say it by input_shape=")
+    return found[0]
 
 
 def _alike(one: Correspondence, other: Correspondence) -> bool:
@@ -90,9 +89,8 @@ def _walked(graph: fx.GraphModule, partition: Partition, input_shape: tuple[int,
     return Correspondence(graph, partition, task, tuple(w.values for w in walks), tuple(w.fits for w in walks))
 
 
-def _likely(graph: fx.GraphModule, partition: Partition) -> list[list[tuple[int, ...]]]:
-    """Shapes of the input that a network may take: what the first layer with weights reads, before the cut axes. Those
-    of the first list that fit, else those of the second."""
+def _likely(graph: fx.GraphModule, partition: Partition) -> list[tuple[int, ...]]:
+    """Shapes of the input that a network may take: what the first layer with weights reads, before the cut axes."""
     layers = [layer_of(graph, node) for node in graph.graph.nodes]
     first = next((layer for layer in layers if isinstance(layer, WEIGHTED)), None)
     lead: tuple[int, ...] = ()
@@ -110,7 +108,7 @@ def _likely(graph: fx.GraphModule, partition: Partition) -> list[list[tuple[int,
         n = max(1, first.in_features // prod(partition.shape))
         lead, more = (n,), [(a, n // a) for a in range(2, n) if n % a == 0]
     rest = partition.shape
-    return [[(*each, *rest) for each in (lead, *more)], [rest if lead else (1, *rest)]]
+    return [*((*each, *rest) for each in (lead, *more)), rest if lead else (1, *rest)]
 
 
 class _Walk(fx.Interpreter):
@@ -162,7 +160,8 @@ class _Walk(fx.Interpreter):
 
     def _behind_the_output(self, n: fx.Node, value: Any) -> Any:
         """What is made of the output, and is not the output or its classification module, is no sum of anything."""
-        if self.boxes == 1 or not isinstance(value, Activation) or value.output or value.behind:
+        weighted = n.op == "call_module" and str(n.target) in self.fits
+        if self.boxes == 1 or not isinstance(value, Activation) or value.behind or (value.output and not weighted):
             return value
         given = [each for node in n.all_input_nodes if isinstance(each := self.values.get(node), Activation)]
         if any(each.output or each.behind for each in given):
