@@ -190,10 +190,36 @@ class Training(Section):
     epochs: int = Field(default=6, ge=1, description="passes over the training images")
     batch: int = Field(default=64, ge=1, description="images per step")
     lr: float = Field(default=2e-3, gt=0, description="peak learning rate of Adam")
-    schedule: Literal["constant", "cosine"] = Field(
+    schedule: Literal["constant", "cosine", "exponential"] = Field(
         default="cosine", description="course of the learning rate to the end"
     )
+    decay: float = Field(
+        default=0.95, gt=0, le=1, description="what the exponential course multiplies the rate by after every epoch"
+    )
+    drops: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0)]], ...] = Field(
+        default=(), examples=[[[80, 0.1], [140, 0.1]]], description="after epoch [e, f] the rate is f times what it was"
+    )
+    plateau: int | None = Field(
+        default=None,
+        ge=1,
+        description="after so many epochs without a gain on validation the rate is divided by 10^(1/2)",
+    )
+    stop_after: int | None = Field(
+        default=None, ge=1, description="end after so many epochs without a gain on validation; unset: train to the end"
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="decoupled weight decay (AdamW)")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the activations; weights and the optimizer stay float32"
+    )
+
+
+class Local(Training):
+    """How the local networks are trained."""
+
+    engine: Literal["auto", "stacked", "loop"] = Field(
+        default="auto",
+        description="one after the other, or those of one shape stacked as one network; auto: what is faster here",
+    )
 
 
 class Coarse(Training):
@@ -255,7 +281,7 @@ class Config(Section):
     network: Network = Field(
         default=Network(), description="the global network; a local one is its share by `decompose`"
     )
-    local: Training = Field(default=Training(), description="training of each local network")
+    local: Local = Field(default=Local(), description="training of each local network")
     coarse: Coarse = Field(default=Coarse(), description="the dense net on the local probabilities")
     coherent: Training = Field(default=Training(), description="locals and coarse net as one model, from scratch")
     transfer: Transfer = Field(default=Transfer(), description="the coherent model, from the trained locals")

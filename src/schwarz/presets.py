@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from schwarz.config import Coarse, Config, Data, Network, PartitionConfig, Training, Transfer
+from schwarz.config import Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer
 from schwarz.errors import WrongInput, nearest
 
 
@@ -13,7 +13,7 @@ def quickstart() -> Config:
         data=Data(name="sample", pad=2, validation=0.15),
         partition=PartitionConfig(grid=(2, 2)),
         network=Network(family="vgg9", width=16),
-        local=Training(epochs=4, batch=64, lr=4e-3),
+        local=Local(epochs=4, batch=64, lr=4e-3),
         coarse=Coarse(epochs=15, batch=32, lr=1e-3, hidden=(128,) * 4),
         coherent=Training(epochs=5, batch=64, lr=4e-3),
         transfer=Transfer(epochs=2, batch=64, lr=1e-3, coarse="trained"),
@@ -30,7 +30,7 @@ def tiny() -> Config:
         data=Data(name="sample", pad=2, limit=600),
         partition=PartitionConfig(grid=(2, 2)),
         network=Network(family="vgg9", width=8, dense=32),
-        local=once,
+        local=Local(epochs=1, batch=32),
         coarse=Coarse(epochs=2, hidden=(16, 16, 16, 16)),
         coherent=once,
         transfer=Transfer(epochs=1, batch=32),

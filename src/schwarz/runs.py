@@ -28,6 +28,7 @@ INDEX = """# {name}
 | `model/` | the exported ONNX model |
 | `steps/<step>/<part>/` | what each step made: weights (safetensors), how to rebuild the network, histories |
 | `store/boxes/` | the images cut into boxes, one folder per box |
+| `checkpoints/` | while networks are trained: what `schwarz resume` goes on from |
 | `logs/` | one log per step, `pipeline.log`, and the journal behind progress and curves |
 | `run.json` | the run's identity |
 """

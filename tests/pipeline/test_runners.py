@@ -66,7 +66,7 @@ def test_the_graph_and_the_plain_loop_give_the_same_weights(plain: RunFolder, tm
 
 
 def test_packing_boxes_into_fewer_pods_changes_no_weight(plain: RunFolder, tmp_path: Path):
-    only = {"strategies": ["average"], "place.pods": 2}
+    only = {"strategies": ["average"], "place.pods": 2, "local.engine": "loop"}
     packed = finished(create(override(tiny(), only), tmp_path / "run"), "python")
     assert (packed.results() or {})["verify"] is None  # nothing was composed
     assert sorted(weights(packed).values()) == sorted(

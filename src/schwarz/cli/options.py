@@ -151,13 +151,21 @@ def nested(info: "FieldInfo") -> bool:
     return any(get_origin(kind) is tuple for each in lists for kind in get_args(each))
 
 
+def pairs(info: "FieldInfo") -> bool:
+    """Whether a field is a list of pairs: each is typed as one word, 80:0.1."""
+    return get_origin(info.annotation) is tuple and get_origin(get_args(info.annotation)[0]) is tuple
+
+
 def value(info: "FieldInfo", words: list[str]) -> Any:
     """The words of a flag as the value that the config validates; `none` unsets a field that may be unset."""
     if words == ["none"] and type(None) in get_args(info.annotation):
         return None
     if nested(info):
         return [[span.split(":") for span in word.split(",")] for word in words]
-    return [part for word in words for part in word.split(",") if part] if many(info) else words[0]
+    parts = [part for word in words for part in word.split(",") if part]
+    if pairs(info):
+        return [] if words == ["none"] else [part.split(":") for part in parts]
+    return parts if many(info) else words[0]
 
 
 def example(name: str, base: "Config | None" = None) -> str:
@@ -169,13 +177,15 @@ def example(name: str, base: "Config | None" = None) -> str:
     for part in name.split("."):
         current = getattr(current, part if part not in ("global", "register") else f"{part}_")
     info = fields()[name]
-    if current is None and not info.examples:
-        return f"--{name} none"
-    if current is None:
+    if not current and info.examples:
         current = info.examples[0]
+    if current is None:
+        return f"--{name} none"
     return f"--{name} {' '.join(map(_word, current[:3]))}" if many(info) else f"--{name} {current}"
 
 
 def _word(item: Any) -> str:
     """An item of a list as it is typed."""
-    return ",".join(":".join(map(str, span)) for span in item) if isinstance(item, tuple | list) else str(item)
+    if not isinstance(item, tuple | list):
+        return str(item)
+    return ",".join(map(_word, item)) if isinstance(item[0], tuple | list) else ":".join(map(str, item))

@@ -1,4 +1,4 @@
-"""Telling the journal how one training goes: its progress, and its curves as a nested run."""
+"""Telling the journal how trainings go: their progress together, and the curves of each as a nested run."""
 
 from typing import Any
 
@@ -6,22 +6,48 @@ from schwarz.config import Training
 from schwarz.journal import Journal
 
 
-class Follower:
-    """Called after each epoch of one network; the `position`-th of `among` that this step trains one after another."""
+class Followers:
+    """What a step trains, in step or one after the other; their progress is counted together."""
 
-    def __init__(self, journal: Journal, run: str, training: Training, position: int = 0, among: int = 1) -> None:
-        self.journal, self.run, self.epochs = journal, run, training.epochs
-        self.before, self.total = position * training.epochs, among * training.epochs
+    def __init__(self, journal: Journal, training: Training, *runs: str) -> None:
+        self.journal, self.training = journal, training
+        self.reached = dict.fromkeys(runs, 0)
         params: dict[str, Any] = training.model_dump(mode="json")
-        journal.write(
-            "run",
-            run=run,
-            params={k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in params.items()},
-            tags={},
-        )
+        told = {k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in params.items()}
+        for run in runs:
+            journal.write("run", run=run, params=told, tags={})
+
+    def of(self, run: str) -> "Follower":
+        """Called after each epoch of one network."""
+        return Follower(self, run)
+
+    def reach(self, run: str, epoch: int) -> None:
+        """So many epochs of a network are done."""
+        self.reached[run] = epoch
+        total = len(self.reached) * self.training.epochs
+        self.journal.write("progress", done=sum(self.reached.values()), total=total)
+
+
+class Follower:
+    """Called after each epoch of one network."""
+
+    def __init__(self, together: Followers, run: str) -> None:
+        self.together, self.run = together, run
 
     def __call__(self, epoch: int, figures: dict[str, float]) -> None:
-        self.journal.write("progress", done=self.before + epoch, total=self.total)
-        self.journal.write("metric", run=self.run, epoch=epoch, metrics=figures)
-        if epoch == self.epochs:
-            self.journal.write("end", run=self.run)
+        self.together.journal.write("metric", run=self.run, epoch=epoch, metrics=figures)
+        self.together.reach(self.run, epoch)
+
+    def retry(self, message: str) -> None:
+        """A loss that was lost, and what is done about it."""
+        self.together.journal.write("note", text=f"{self.run}: {message}")
+
+    def end(self) -> None:
+        """It is trained, after all epochs or before."""
+        self.together.reach(self.run, self.together.training.epochs)
+        self.together.journal.write("end", run=self.run)
+
+
+def follower(journal: Journal, run: str, training: Training) -> Follower:
+    """Of a step that trains one network."""
+    return Followers(journal, training, run).of(run)

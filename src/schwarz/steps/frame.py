@@ -51,6 +51,13 @@ class Place:
     def logs(self) -> Path:
         return run / "logs" if (run := run_folder()) else self.out.parent
 
+    def checkpoints(self, key: str) -> Path:
+        """Where trainings leave what they go on from: in $SCHWARZ_CHECKPOINTS by the key of the result, so that a pod
+        with an empty disk finds them; else in the run folder."""
+        if kept := os.environ.get("SCHWARZ_CHECKPOINTS"):
+            return Path(kept) / key
+        return (run if (run := run_folder()) else self.out.parent) / "checkpoints" / self.label
+
     @property
     def journal(self) -> Path:
         run = run_folder()
@@ -112,15 +119,20 @@ def _run(
         shutil.rmtree(folder, ignore_errors=True)
     out.mkdir(parents=True)
     wall, cpu = time.monotonic(), time.process_time()
-    if "journal" in inspect.signature(work).parameters:
-        arguments = {**arguments, "journal": journal}
-    metrics = work(**arguments, out=out)
+    wanted = inspect.signature(work).parameters
+    provided: dict[str, Any] = {"journal": journal} if "journal" in wanted else {}
+    if "checkpoints" in wanted:
+        from schwarz.training import Checkpoints  # torch: not for a step that trains nothing
+
+        provided["checkpoints"] = Checkpoints(place.checkpoints(key), _flat(arguments))
+    metrics = work(**arguments, **provided, out=out)
     spent = {"wall_s": round(time.monotonic() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
     files = {str(path.relative_to(out)): sha256(path) for path in tree(out)}
     write_json(
         out / DONE, {"step": place.step, "part": place.part, "key": key, "files": files, "metrics": metrics, **spent}
     )
     _publish(out, kept)
+    shutil.rmtree(place.checkpoints(key), ignore_errors=True)
     journal.write("done", **spent, metrics=metrics)
     return metrics
 
@@ -151,6 +163,16 @@ def _identity(name: str, value: Any) -> Any:
     if isinstance(value, list):  # sorted: which pod ended first is no part of a result
         return sorted(_identity(name, each) for each in value)
     return value
+
+
+def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides a result, by the name that a person gives it: seed, local.lr, ..., and each input's key."""
+    flat: dict[str, Any] = {"code": _code()}
+    for name, value in arguments.items():
+        known = _identity(name, value)
+        named = known if isinstance(known, dict) else {"": known}
+        flat |= {f"{name.rstrip('_')}.{field}".rstrip("."): each for field, each in named.items()}
+    return flat
 
 
 @functools.cache

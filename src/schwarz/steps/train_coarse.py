@@ -14,7 +14,7 @@ from schwarz.files import write_json
 from schwarz.images import Labelled, load, save_array
 from schwarz.journal import Journal
 from schwarz.seeds import derive
-from schwarz.steps.follow import Follower
+from schwarz.steps.follow import follower
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.train_local import fleet
 from schwarz.training import accuracy, fit, predict
@@ -36,13 +36,14 @@ def train_coarse(
     model = blueprint.divided(load_fleet(boxes), nn.Identity())
     logits = Labelled(predict(model, holdout.x).numpy(), holdout.y)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
-    spent_s, follower = time.process_time() - began, Follower(journal, "coarse", coarse)
-    history = fit(net, coarse, logits, None, derive(seed, "coarse"), follower, spent_s)
+    spent_s, told = time.process_time() - began, follower(journal, "coarse", coarse)
+    history = fit(net, coarse, logits, None, derive(seed, "coarse"), told, spent_s)
+    told.end()
     scores = torch.zeros(len(logits), blueprint.classes)
     for fold, left_out in enumerate(folds(logits.y, coarse.folds, derive(seed, "folds"))):
         other = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))
         rest = Labelled(np.delete(logits.x, left_out, 0), np.delete(logits.y, left_out, 0))
-        fit(other, coarse, rest, None, derive(seed, "coarse", fold), lambda epoch, figures: None)
+        fit(other, coarse, rest, None, derive(seed, "coarse", fold))
         scores[torch.from_numpy(left_out)] = predict(other, logits.x[left_out])
     save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden))
     write_json(out / "history.json", history.to_json())

@@ -13,28 +13,28 @@ from schwarz.files import write_json
 from schwarz.images import Labelled, load
 from schwarz.journal import Journal
 from schwarz.seeds import derive
-from schwarz.steps.follow import Follower
+from schwarz.steps.follow import follower
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.train_local import fleet
-from schwarz.training import fit, predict
+from schwarz.training import Checkpoints, fit, predict
 
 
 @step("coherent", part="scratch")
 def train_coherent(
     seed: int, network: Network, coarse: Coarse, coherent: Training, *,
-    images: Path, shards: Path, journal: Journal, out: Path,
+    images: Path, shards: Path, journal: Journal, checkpoints: Checkpoints, out: Path,
 ) -> Metrics:  # fmt: skip
     """The coherent model from random weights."""
     blueprint = planned(shards, network)
     locals_ = blueprint.local_networks(derive(seed, "coherent"))
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coherent"))
-    return _train(blueprint, locals_, net, coherent, "coherent", seed, images, journal, out)
+    return _train(blueprint, locals_, net, coherent, "coherent", seed, images, journal, checkpoints, out)
 
 
 @step("transfer", name="train_coherent", part="transfer")
 def train_transfer(
     seed: int, network: Network, coarse: Coarse, transfer: Transfer, *,
-    images: Path, shards: Path, locals_: list[Path], journal: Journal, out: Path,
+    images: Path, shards: Path, locals_: list[Path], journal: Journal, checkpoints: Checkpoints, out: Path,
 ) -> Metrics:  # fmt: skip
     """The coherent model from trained local networks. Its coarse net starts at random, as in document 1, or was first
     trained alone, as long as the whole is to be, on what the frozen local networks answer to the training images.
@@ -49,18 +49,20 @@ def train_transfer(
     if transfer.coarse == "trained":
         train = load(images, "train")
         answers = predict(blueprint.divided(start, nn.Identity()), train.x).numpy()
-        fit(net, transfer, Labelled(answers, train.y), None, derive(seed, "transfer", "alone"), lambda *epoch: None)
+        fit(net, transfer, Labelled(answers, train.y), None, derive(seed, "transfer", "alone"))
     spent_s = time.process_time() - began
-    return _train(blueprint, start, net, transfer, "transfer", seed, images, journal, out, spent_s)
+    return _train(blueprint, start, net, transfer, "transfer", seed, images, journal, checkpoints, out, spent_s)
 
 
 def _train(
     blueprint: Blueprint, locals_: list[nn.Module], net: CoarseNet, training: Training, name: str,
-    seed: int, images: Path, journal: Journal, out: Path, spent_s: float = 0.0,
+    seed: int, images: Path, journal: Journal, checkpoints: Checkpoints, out: Path, spent_s: float = 0.0,
 ) -> Metrics:  # fmt: skip
     model = blueprint.divided(locals_, net)
     train, validation = load(images, "train"), load(images, "validation")
-    history = fit(model, training, train, validation, derive(seed, name), Follower(journal, name, training), spent_s)
+    told = follower(journal, name, training)
+    history = fit(model, training, train, validation, derive(seed, name), told, spent_s, checkpoints)
+    told.end()
     hidden = [layer.out_features for layer in net.hidden if isinstance(layer, nn.Linear)]
     save(out, model, blueprint, role=name, hidden=hidden)
     write_json(out / "history.json", history.to_json())

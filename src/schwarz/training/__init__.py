@@ -1,0 +1,27 @@
+"""Training one network or a fleet of them: Adam on the cross-entropy (documents 1 and 3), the best epoch chosen on
+validation images.
+
+Weights, batch order and the rate are functions of (seed, epoch, step), so that a run repeated gives the same bytes.
+"""
+
+from schwarz.training.batches import batches
+from schwarz.training.checkpoints import Checkpoints
+from schwarz.training.choice import fleets
+from schwarz.training.fleet import Member, fit, fit_in_step
+from schwarz.training.history import History, OnEpoch
+from schwarz.training.rates import learning_rate
+from schwarz.training.scores import accuracy, predict
+
+__all__ = [
+    "Checkpoints",
+    "History",
+    "Member",
+    "OnEpoch",
+    "accuracy",
+    "batches",
+    "fit",
+    "fit_in_step",
+    "fleets",
+    "learning_rate",
+    "predict",
+]

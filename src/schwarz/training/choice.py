@@ -1,0 +1,79 @@
+"""Which members are trained in step: those of one shape, where that is faster.
+
+What is faster depends on the network, the batch and the processor, so that `auto` tries both on copies. Its choice is
+kept, for a training that goes on elsewhere must go on as it was.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+from schwarz.config import Local
+from schwarz.files import read_json, write_json
+from schwarz.training.batches import batches, tensor
+from schwarz.training.engine import Engine
+from schwarz.training.fleet import Member
+from schwarz.training.stacking import Unstackable
+
+ROUNDS = 3
+KEPT = "fleets.json"
+
+
+def fleets(members: Sequence[Member], local: Local, folder: Path | None = None) -> list[list[int]]:
+    """Which members are trained together, by their places; a choice that is kept in `folder` is made once."""
+    if folder is not None and (folder / KEPT).exists():
+        return read_json(folder / KEPT)
+    chosen = [fleet for alike in _alike(members) for fleet in _chosen([members[k] for k in alike], alike, local)]
+    if folder is not None:
+        write_json(folder / KEPT, chosen)
+    return chosen
+
+
+def _alike(members: Sequence[Member]) -> list[list[int]]:
+    """Members whose images, weights and numbers of images have the same shapes."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for k, member in enumerate(members):
+        held = member.validation and member.validation.x.shape
+        shapes = tuple((name, value.shape) for name, value in member.model.state_dict().items())
+        groups.setdefault((member.train.x.shape, held, shapes), []).append(k)
+    return list(groups.values())
+
+
+def _chosen(members: Sequence[Member], places: list[int], local: Local) -> list[list[int]]:
+    apart = [[k] for k in places]
+    if local.engine == "loop" or len(members) == 1:
+        return apart
+    try:
+        together = Engine([copy.deepcopy(member.model) for member in members], local)
+    except Unstackable:
+        return apart
+    if local.engine == "auto" and not _faster(together, members, local):
+        return apart
+    return [places]
+
+
+def _faster(together: Engine, members: Sequence[Member], local: Local) -> bool:
+    """Whether a step of all members takes less of the processor's time than one of each of them."""
+    alone = [Engine([copy.deepcopy(member.model)], local) for member in members]
+    chosen = [next(batches(len(member.train), local.batch, member.seed, 1)) for member in members]
+    pairs = list(zip(members, chosen, strict=True))
+    x, y = ([tensor(getattr(member.train, name)[at]) for member, at in pairs] for name in "xy")
+    rates = [local.lr] * len(members)
+
+    def each() -> None:
+        for engine, images, classes in zip(alone, x, y, strict=True):
+            engine.step([images], [classes], rates[:1])
+
+    def all_() -> None:
+        together.step(x, y, rates)
+
+    times = [(_cpu_s(all_), _cpu_s(each)) for _ in range(ROUNDS + 1)][1:]  # the first one of each warms up
+    return median(a / b for a, b in times) < 1
+
+
+def _cpu_s(work: Callable[[], None]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began

@@ -1,0 +1,78 @@
+"""Steps and scores of one network, or of several stacked as one."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from schwarz.config import Training
+from schwarz.training.adam import Adam
+from schwarz.training.stacking import laid_out, stacked
+
+State = dict[str, Tensor]
+"""Of one member: its weights and, behind `first.` and `second.`, Adam's moments of them."""
+
+
+class Engine:
+    """Members of one shape; `Unstackable` where they cannot be one network."""
+
+    def __init__(self, models: Sequence[nn.Module], training: Training, apart: bool = False) -> None:
+        """`apart`: no two members share a group of a convolution."""
+        self.members, self.bfloat16 = len(models), training.precision == "bfloat16"
+        self.module = models[0] if len(models) == 1 else stacked(models, apart)
+        self.shares = any(getattr(part, "together", 1) > 1 for part in self.module.modules())
+        """Whether a value that is no number would reach other members."""
+        for parameter in self.module.parameters():
+            parameter.data = laid_out(parameter.data)
+        self.shapes = {name: value.shape for name, value in models[0].state_dict().items()}
+        self.trained = [name for name, _ in self.module.named_parameters()]
+        self.adam = Adam(list(self.module.parameters()), self.members, training.weight_decay)
+
+    def step(self, x: Sequence[Tensor], y: Sequence[Tensor], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
+        """One step of every member on its own batch [batch, C, ...] and classes [batch]; their mean losses before it,
+        and how many of each were right."""
+        self.module.train()
+        self.module.zero_grad()
+        scores, wanted = self._scores(x), torch.stack(list(y))
+        losses = cross_entropy(scores.flatten(0, 1), wanted.flatten(), reduction="none").reshape(self.members, -1)
+        losses = losses.mean(1)
+        losses.sum().backward()
+        self.adam.step(rates)
+        return losses.detach(), (scores.argmax(-1) == wanted).sum(1)
+
+    @torch.inference_mode()
+    def predict(self, x: Sequence[Tensor]) -> Tensor:
+        """Scores [members, batch, K] in eval mode."""
+        self.module.eval()
+        return self._scores(x)
+
+    def _scores(self, x: Sequence[Tensor]) -> Tensor:
+        whole = laid_out(x[0] if self.members == 1 else torch.cat(list(x), 1))
+        with torch.autocast(whole.device.type, torch.bfloat16, enabled=self.bfloat16):
+            scores = self.module(whole)
+        scores = scores.float() if self.bfloat16 else scores
+        return scores[None] if self.members == 1 else scores
+
+    def weights(self, k: int) -> State:
+        """The weights of a member, as its own network names them: views."""
+        return {name: self._part(value, name, k) for name, value in self.module.state_dict().items()}
+
+    def state(self, k: int) -> State:
+        """All that the next step of a member depends on, but for the count of steps: views."""
+        state = self.weights(k)
+        for name, first, second in zip(self.trained, self.adam.first, self.adam.second, strict=True):
+            state |= {f"{name}.first": self._part(first, name, k), f"{name}.second": self._part(second, name, k)}
+        return state
+
+    def load(self, k: int, state: State, steps: int) -> None:
+        """Bring a member to a state after so many steps."""
+        mine = self.state(k)
+        for name, value in state.items():
+            mine[name].copy_(value)
+        for clock in self.adam.clock:
+            clock.fill_(steps)
+
+    def _part(self, tensor: Tensor, name: str, k: int) -> Tensor:
+        """What belongs to a member; the count of batches belongs to all."""
+        return tensor.view(self.members, *self.shapes[name])[k] if tensor.dim() else tensor

@@ -1,0 +1,230 @@
+"""Training the members of a fleet: each with its own images, order, rate, best epoch and end.
+
+Members of one shape are trained in step, stacked as one network (`stacking`); it makes no difference to any of them but
+for rounding. A network by itself is a fleet of one.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from schwarz.config import Training
+from schwarz.errors import SchwarzError
+from schwarz.images import Labelled
+from schwarz.training.batches import batches, steps_of, tensor
+from schwarz.training.checkpoints import Checkpoint, Checkpoints
+from schwarz.training.engine import Engine, State
+from schwarz.training.history import History, OnEpoch
+from schwarz.training.rates import learning_rate, stopped
+from schwarz.training.scores import judged
+
+RETRIES = 3
+"""How often a member that lost its loss goes on from its last good state, each time at half the rate."""
+
+
+@dataclass(eq=False)
+class Member:
+    """One network, inputs -> scores [batch, K], and what it is trained on."""
+
+    model: nn.Module
+    train: Labelled
+    validation: Labelled | None
+    seed: int
+    on_epoch: OnEpoch = lambda epoch, figures: None
+    on_retry: Callable[[str], None] = lambda message: None
+    spent_s: float = 0.0
+    """CPU-seconds of work for it, before its training and in it."""
+    history: History = field(default_factory=History)
+    kept: State = field(default_factory=dict)
+    """Its weights after the best epoch so far."""
+    retries: int = 0
+
+    @property
+    def rate(self) -> float:
+        """What is left of the learning rate."""
+        return 0.5**self.retries
+
+    def add(self, weights: State, **figures: float) -> None:
+        """One more epoch; its weights are kept if it is the best so far."""
+        self.history.add(epoch=len(self.history.epoch) + 1, **figures, cpu_s=self.spent_s)
+        if self.history.best == len(self.history.epoch) - 1:
+            self.kept = {name: value.clone() for name, value in weights.items()}
+        self.on_epoch(len(self.history.epoch), {**figures, "cpu_s": self.spent_s})
+
+    def ended(self, training: Training) -> bool:
+        epochs = len(self.history.epoch)
+        return epochs == training.epochs or stopped(training, self.history.validation_accuracy)
+
+
+def fit(
+    module: nn.Module, training: Training, train: Labelled, validation: Labelled | None, seed: int,
+    on_epoch: OnEpoch = lambda epoch, figures: None, spent_s: float = 0.0, checkpoints: Checkpoints | None = None,
+) -> History:  # fmt: skip
+    """Train `module` in place; it ends in eval mode with its best epoch's weights, or its last one's where there is
+    nothing to choose by."""
+    member = Member(module, train, validation, seed, on_epoch, spent_s=spent_s)
+    fit_in_step([member], training, checkpoints)
+    return member.history
+
+
+def fit_in_step(members: Sequence[Member], training: Training, checkpoints: Checkpoints | None = None) -> None:
+    """Train members of one shape in place, each of them as `fit` would.
+
+    With checkpoints it goes on where it was cut off, and a member that loses its loss goes on alone from the last good
+    state, at half the rate.
+    """
+    lost = Fleet(members, training, checkpoints).run()
+    for k in lost:
+        fit_in_step([members[k]], training, checkpoints and checkpoints.of(k))
+    for member in members:
+        member.model.load_state_dict(member.kept)
+        member.model.eval()
+
+
+class Fleet:
+    """Members in step: those that train still, and the engine that trains them."""
+
+    def __init__(self, members: Sequence[Member], training: Training, checkpoints: Checkpoints | None) -> None:
+        self.members, self.training, self.checkpoints = list(members), training, checkpoints
+        self.steps = steps_of(len(members[0].train), training.batch)
+        self.apart = False
+        """Whether members may no longer share groups of convolutions."""
+        found = checkpoints.newest() if checkpoints else None
+        if found is not None:
+            self._restore(found)
+        else:
+            self.epoch, self.active, self.lost = 0, list(range(len(members))), list[int]()
+            self.engine = Engine([member.model for member in members], training, self.apart)
+            self._keep()
+
+    def run(self) -> list[int]:
+        """Train to the end; which members must go on alone."""
+        while self.active:
+            self._epoch()
+        return self.lost
+
+    def _epoch(self) -> None:
+        """One epoch of all that are active; without those that lost their loss in it, or ended with it."""
+        began, members = time.process_time(), [self.members[k] for k in self.active]
+        losses, correct = self._train(members)
+        bad = [k for k, loss in zip(self.active, losses, strict=True) if not math.isfinite(loss)]
+        if bad and not self._lose(bad, losses):
+            return
+        self.epoch += 1
+        figures = [
+            {"train_loss": loss / len(member.train), "train_accuracy": right / len(member.train)}
+            for member, loss, right in zip(members, losses, correct, strict=True)
+        ]
+        held = [member.validation for member in members if member.validation is not None]
+        if held:
+            figures = [told | more for told, more in zip(figures, judged(self.engine.predict, held), strict=True)]
+        share_s = (time.process_time() - began) / len(members)
+        for place, (k, member) in enumerate(zip(self.active, members, strict=True)):
+            member.spent_s += share_s
+            if k not in bad:
+                member.add(self.engine.weights(place), **figures[place])
+        self._leave([k for k in self.active if k in bad or self.members[k].ended(self.training)])
+        self._keep()
+
+    def _train(self, members: Sequence[Member]) -> tuple[list[float], list[int]]:
+        """All steps of an epoch; the sums of its losses and of what was right."""
+        epoch, all_steps = self.epoch + 1, self.training.epochs * self.steps
+        losses, correct = torch.zeros(len(members), dtype=torch.float64), torch.zeros(len(members), dtype=torch.long)
+        orders = [batches(len(member.train), self.training.batch, member.seed, epoch) for member in members]
+        for step, chosen in enumerate(zip(*orders, strict=True)):
+            done = (self.epoch * self.steps + step) / all_steps
+            rates = [
+                member.rate * learning_rate(self.training, epoch, done, member.history.validation_accuracy)
+                for member in members
+            ]
+            pairs = list(zip(members, chosen, strict=True))
+            x, y = ([tensor(getattr(member.train, name)[at]) for member, at in pairs] for name in "xy")
+            mean, right = self.engine.step(x, y, rates)
+            losses, correct = losses + mean * len(chosen[0]), correct + right
+            if epoch == 1 and step == 0 and not mean.isfinite().all():
+                raise SchwarzError(
+                    f"the loss of the first step is {float(mean.sum())}, before the learning rate {rates[0]:g} could "
+                    "matter: look for values in the images that are no numbers, or far too large"
+                )
+        return losses.tolist(), correct.tolist()
+
+    def _lose(self, bad: list[int], losses: list[float]) -> bool:
+        """What becomes of members whose loss is no number; whether the epoch counts for the others."""
+        worst = self.members[bad[0]]
+        at = f"the loss became {losses[self.active.index(bad[0])]} in epoch {self.epoch + 1} at learning rate"
+        rate = self.training.lr * worst.rate
+        good = self.checkpoints.newest() if self.checkpoints else None
+        if good is None or worst.retries == RETRIES:
+            raise SchwarzError(f"{at} {rate:g}: use a lower one")
+        if self.engine.shares and len(self.active) > 1:  # who lost it shows where neighbours share nothing
+            self.apart = True
+            self._restore(good)
+            return False
+        for k in bad:
+            self.members[k].on_retry(f"{at} {rate:g}: from epoch {good.epoch} on again, at {rate / 2:g}")
+        if len(self.members) == 1:
+            self._restore(good)
+            worst.retries += 1
+            self._keep()
+            return False
+        for k in bad:
+            self._send_off(k, good)
+        return True
+
+    def _send_off(self, k: int, good: Checkpoint) -> None:
+        """Leave what a member goes on from alone."""
+        assert self.checkpoints is not None
+        about = good.about["members"][k]
+        alone = {f"0{name.removeprefix(str(k))}": value for name, value in good.tensors.items() if _owner(name) == k}
+        told = {"active": [0], "lost": [], "members": [{**about, "retries": about["retries"] + 1}]}
+        self.checkpoints.of(k).write(Checkpoint(good.epoch, alone, told))
+        self.lost.append(k)
+
+    def _leave(self, gone: Sequence[int]) -> None:
+        """The others go on without them."""
+        if not gone:
+            return
+        states = {k: self.engine.state(place) for place, k in enumerate(self.active)}
+        self.active = [k for k in self.active if k not in gone]
+        self._build(states)
+
+    def _build(self, states: dict[int, State]) -> None:
+        """An engine of those that are active, in these states."""
+        if self.active:
+            self.engine = Engine([self.members[k].model for k in self.active], self.training, self.apart)
+            for place, k in enumerate(self.active):
+                self.engine.load(place, states[k], self.epoch * self.steps)
+
+    def _keep(self) -> None:
+        """A checkpoint of all members."""
+        if self.checkpoints is None:
+            return
+        tensors = {
+            f"{k}.best.{name}": value for k in range(len(self.members)) for name, value in self.members[k].kept.items()
+        }
+        for place, k in enumerate(self.active):
+            tensors |= {f"{k}.now.{name}": value for name, value in self.engine.state(place).items()}
+        members = [{"history": m.history.to_json(), "spent_s": m.spent_s, "retries": m.retries} for m in self.members]
+        about = {"active": self.active, "lost": self.lost, "members": members}
+        self.checkpoints.write(Checkpoint(self.epoch, tensors, about))
+
+    def _restore(self, found: Checkpoint) -> None:
+        """Go back, or on, to a checkpoint."""
+        self.epoch, self.active, self.lost = found.epoch, list(found.about["active"]), list(found.about["lost"])
+        for k, (member, about) in enumerate(zip(self.members, found.about["members"], strict=True)):
+            member.history = History(**about["history"])
+            member.spent_s, member.retries = about["spent_s"], about["retries"]
+            member.kept = _of(found.tensors, f"{k}.best.")
+        self._build({k: _of(found.tensors, f"{k}.now.") for k in self.active})
+
+
+def _of(tensors: State, prefix: str) -> State:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _owner(name: str) -> int:
+    return int(name.partition(".")[0])

@@ -1,0 +1,36 @@
+"""What a training tells of every epoch."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+"""Called after each epoch, from 1, with its figures."""
+
+
+@dataclass
+class History:
+    """One value per epoch; `cpu_s` is the process's CPU-seconds since training began, of a network that is trained
+    with others its share."""
+
+    epoch: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+
+    def add(self, **values: float) -> None:
+        """Append one epoch."""
+        for name, value in values.items():
+            getattr(self, name).append(value)
+
+    def to_json(self) -> dict[str, list[float]]:
+        return asdict(self)
+
+    @property
+    def best(self) -> int:
+        """The place of the best epoch: highest validation accuracy, then lowest loss; without validation the last."""
+        if not self.validation_accuracy:
+            return len(self.epoch) - 1
+        pairs = list(zip(self.validation_accuracy, (-loss for loss in self.validation_loss), strict=True))
+        return pairs.index(max(pairs))

@@ -1,0 +1,39 @@
+"""The course of the learning rate, and when to stop: functions of what has been reached, so that a training that was
+cut off goes on as it would have."""
+
+import math
+from collections.abc import Sequence
+
+from schwarz.config import Training
+
+PLATEAU = math.sqrt(0.1)
+"""Document 3, section 3.1.1: the rate is divided by 10^(1/2) where validation gains nothing."""
+
+
+def learning_rate(training: Training, epoch: int, done: float, accuracies: Sequence[float]) -> float:
+    """The rate of a step of an epoch (from 1), when the share `done` of all steps is, after epochs that reached these
+    validation accuracies."""
+    rate = training.lr * math.prod(factor for after, factor in training.drops if epoch > after)
+    if training.schedule == "cosine":
+        rate *= (1 + math.cos(math.pi * done)) / 2
+    if training.schedule == "exponential":
+        rate *= training.decay ** (epoch - 1)
+    return rate * PLATEAU ** plateaus(accuracies, training.plateau) if training.plateau else rate
+
+
+def plateaus(accuracies: Sequence[float], patience: int) -> int:
+    """How often so many epochs passed without a gain; after each one the count begins anew."""
+    found, best, waited = 0, -math.inf, 0
+    for reached in accuracies:
+        waited = 0 if reached > best else waited + 1
+        best = max(best, reached)
+        if waited == patience:
+            found, waited = found + 1, 0
+    return found
+
+
+def stopped(training: Training, accuracies: Sequence[float]) -> bool:
+    """Whether a training ends early: `stop_after` epochs without a gain."""
+    if training.stop_after is None or not accuracies:
+        return False
+    return len(accuracies) - 1 - accuracies.index(max(accuracies)) >= training.stop_after
