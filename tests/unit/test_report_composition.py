@@ -47,6 +47,14 @@ def test_every_field_with_the_largest_difference_there(html: str) -> None:
     ]
 
 
+def test_the_name_of_a_layer_can_break_after_its_dots() -> None:
+    found = example.verify()
+    found["fields"][0]["layer"] = "stage1.unit<3>.relu"
+    html = page(example.results() | {"verify": found}, *example.samples())
+    assert table(html, "fields")[0][0] == "stage1.unit<3>.relu"
+    assert "<code>stage1.<wbr />unit&lt;3&gt;.<wbr />relu</code>" in html
+
+
 def test_both_sides_of_the_theorems_and_whether_they_are_claimed(html: str) -> None:
     rows = table(html, "theorems")
     assert [row[1:] for row in rows] == [
