@@ -20,7 +20,7 @@ class Engine:
     def __init__(self, models: Sequence[nn.Module], training: Training, apart: bool = False) -> None:
         """`apart`: no two members share a group of a convolution."""
         self.members, self.bfloat16 = len(models), training.precision == "bfloat16"
-        self.module = models[0] if len(models) == 1 else stacked(models, apart)
+        self.module = models[0] if len(models) == 1 else stacked(models, apart, self.bfloat16)
         self.shares = any(getattr(part, "together", 1) > 1 for part in self.module.modules())
         """Whether a value that is no number would reach other members."""
         for parameter in self.module.parameters():

@@ -85,7 +85,7 @@ class Apart(nn.Module):
         return x.reshape(len(x), self.members, -1).transpose(0, 1)
 
 
-def stacked(networks: Sequence[nn.Module], apart: bool = False) -> nn.Module:
+def stacked(networks: Sequence[nn.Module], apart: bool = False, bfloat16: bool = False) -> nn.Module:
     """One network with the weights of all: images [batch, members * channels, *spatial] -> [members, batch, K].
 
     Its state has the names of a member's, each tensor theirs one after the other. `apart`: no group of a convolution
@@ -93,26 +93,37 @@ def stacked(networks: Sequence[nn.Module], apart: bool = False) -> nn.Module:
     """
     if isinstance(networks[0], Whole):
         preprocesses, inner = zip(*((each.preprocess, each.network) for each in networks), strict=True)
-        return Whole(_side_by_side(preprocesses), stacked(inner, apart))
+        return Whole(_side_by_side(preprocesses), stacked(inner, apart, bfloat16))
     shapes = [{name: value.shape for name, value in network.state_dict().items()} for network in networks]
     if any(shape != shapes[0] for shape in shapes):
         raise Unstackable("networks of other shapes")
     graph = trace(networks[0])
-    whole = fx.GraphModule(copy.deepcopy(graph), graph.graph)
+    whole = copy.deepcopy(graph)
     for node in graph.graph.nodes:
         if node.op == "call_module":
-            _replace(whole, str(node.target), _layer(graph, node, networks, apart))
+            _replace(whole, str(node.target), _layer(graph, node, networks, apart, bfloat16))
         elif node.op not in ("placeholder", "output") and not _alike(node):
             raise Unstackable(f"the operation {name_of(node)!r}")
+    for node in whole.graph.nodes:
+        if node.target is operator.add and isinstance(node.args[0], fx.Node) and _passes(graph, node.args[0]):
+            node.target = add_into
+    whole.recompile()
     return whole.train(networks[0].training)
 
 
-def _layer(graph: fx.GraphModule, node: fx.Node, networks: Sequence[nn.Module], apart: bool) -> nn.Module:
+def add_into(x: Tensor, y: Tensor) -> Tensor:
+    """x + y in the memory of x, where it fits."""
+    return x.add_(y) if x.shape == y.shape and x.dtype == y.dtype else x + y
+
+
+def _layer(
+    graph: fx.GraphModule, node: fx.Node, networks: Sequence[nn.Module], apart: bool, bfloat16: bool
+) -> nn.Module:
     """The layer of all members."""
     layers: list[Any] = [network.get_submodule(str(node.target)) for network in networks]
     first = layers[0]
     if type(first) in CONVOLUTIONS:
-        return Convolutions(layers, 1 if apart else _together(len(layers), first))
+        return Convolutions(layers, 1 if apart else _together(len(layers), first, bfloat16))
     if type(first) in NORMS:
         return _norm(layers)
     if type(first) is nn.Linear:
@@ -139,10 +150,17 @@ def _passes(graph: fx.GraphModule, node: fx.Node) -> bool:
     return len(node.users) == 1 and (isinstance(layer_of(graph, node), kinds) or node.target is operator.add)
 
 
-def _together(members: int, layer: Any) -> int:
-    """Members in a group: so many that it has `CHANNELS` outputs; of the image's channels, one."""
+def _together(members: int, layer: Any, bfloat16: bool) -> int:
+    """Members in a group, as was measured fastest: in float32 so many that it has at most `CHANNELS` outputs, of a
+    1-wide convolution one; in bfloat16, whose products are of twice as many, so many that it has that many inputs."""
     together = 1
-    while members % (2 * together) == 0 and 2 * together * layer.out_channels <= CHANNELS and layer.in_channels > 1:
+
+    def more() -> bool:
+        if bfloat16:
+            return together * layer.in_channels < CHANNELS
+        return 2 * together * layer.out_channels <= CHANNELS and max(layer.kernel_size) > 1
+
+    while members % (2 * together) == 0 and more():
         together *= 2
     return together
 

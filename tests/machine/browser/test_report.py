@@ -111,11 +111,39 @@ def test_nothing_overlaps_or_sticks_out(browser: "Browser", file: Path, artifact
         legible(page)
 
 
-def test_wide_tables_can_be_reached_by_keyboard(browser: "Browser", file: Path) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_tables_fit_and_only_the_feature_maps_scroll(browser: "Browser", file: Path, scheme: str) -> None:
+    with opened(browser, file, color_scheme=scheme, **PHONE) as page:
+        regions = page.locator(".scroll").evaluate_all(
+            "all => all.map(each => [each.getAttribute('aria-label'), each.scrollWidth > each.clientWidth])"
+        )
+    assert len(regions) == 6
+    assert [name for name, wide in regions if wide] == ["Feature maps"]
+
+
+def test_a_name_of_a_strategy_lies_on_none_of_its_numbers(browser: "Browser", file: Path) -> None:
     with opened(browser, file, **PHONE) as page:
-        page.keyboard.press("Tab")
+        rows = page.locator("#strategies tr").evaluate_all("""rows => rows.map(row => [...row.cells].map(cell => {
+            const words = document.createRange();
+            words.selectNodeContents(cell);
+            const {left, top, right, bottom} = words.getBoundingClientRect();
+            return {left, top, right, bottom};
+        }))""")
+    for name, *numbers in rows:
+        assert all(name["bottom"] <= number["top"] + 1 for number in numbers)
+        assert all(a["right"] < b["left"] for a, b in itertools.pairwise(numbers))
+        assert name["left"] >= 0
+        assert numbers[-1]["right"] <= PHONE["viewport"]["width"]
+
+
+def test_what_is_wider_than_a_phone_can_be_reached_by_keyboard(browser: "Browser", file: Path) -> None:
+    with opened(browser, file, **PHONE) as page:
+        for _ in range(page.locator(".scroll").count()):
+            page.keyboard.press("Tab")
+            if page.evaluate("() => document.activeElement.matches('.maps')"):
+                break
         page.keyboard.press("ArrowRight")
-        assert page.evaluate("() => document.activeElement.matches('.scroll')")
+        assert page.evaluate("() => document.activeElement.matches('.maps')")
         page.wait_for_function("() => document.activeElement.scrollLeft > 0")
 
 

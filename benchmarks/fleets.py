@@ -1,0 +1,148 @@
+"""What it takes to train N local networks: as a loop that a user would write, and as a fleet.
+
+Each figure is a ratio: CPU-seconds of N plain eager float32 loops with torch's default Adam over ours, one thread, the
+variants in turn in one process, the median of the rounds. `distinct` has a rate for every member.
+"""
+
+import argparse
+import copy
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from benchmarks.lines import Line, report
+from schwarz.config import Training
+from schwarz.networks import vgg9
+from schwarz.networks.resnet import cifar_resnet
+from schwarz.training.engine import Engine
+
+Step = Callable[[], None]
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Work:
+    """N networks of one kind, and at least how much less they shall take."""
+
+    name: str
+    make: Callable[[], nn.Module]
+    members: int
+    shape: tuple[int, ...]
+    batch: int
+    float32: float
+    bfloat16: float | None = None
+
+
+def resnet20(width: int, side: int) -> Callable[[], nn.Module]:
+    return lambda: cifar_resnet((3, side, side), CLASSES, width=width, n=3)
+
+
+def volumes(width: int) -> nn.Module:
+    """Three 3-wide convolutions with BatchNorm, of width, twice and four times that."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((1, width), (width, 2 * width), (2 * width, 4 * width)):
+        layers += [nn.Conv3d(inputs, outputs, 3, padding=1), nn.BatchNorm3d(outputs), nn.ReLU(), nn.MaxPool3d(2)]
+    return nn.Sequential(*layers[:-1], nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4 * width, CLASSES))
+
+
+WORKS = (
+    Work("ResNet20-4-N16-8x8-32", resnet20(4, 8), 16, (3, 8, 8), 32, 5),
+    Work("ResNet20-4-N16-45x45-8", resnet20(4, 45), 16, (3, 45, 45), 8, 2.5, 3.8),
+    Work("ResNet20-16-N4-16x16-32", resnet20(16, 16), 4, (3, 16, 16), 32, 1.35, 1.9),
+    Work("ResNet20-16-N4-16x16-128", resnet20(16, 16), 4, (3, 16, 16), 128, 1.08, 1.55),
+    Work("VGG9-16-N4-16x16-128", lambda: vgg9((3, 16, 16), CLASSES), 4, (3, 16, 16), 128, 1.35, 1.85),
+    Work("conv3d-8-N4-32-1", lambda: volumes(8), 4, (1, 32, 32, 32), 1, 2.8),
+    Work("conv3d-2-N32-16-2", lambda: volumes(2), 32, (1, 16, 16, 16), 2, 4),
+)
+
+
+def plain(networks: Sequence[nn.Module], work: Work) -> Step:
+    """The loop that a user would write: a network, an optimizer and a step each."""
+    networks = [copy.deepcopy(network) for network in networks]
+    optimizers = [torch.optim.Adam(network.parameters(), lr=1e-3) for network in networks]
+    x, y = batches(work)
+
+    def step() -> None:
+        for network, optimizer, images, labels in zip(networks, optimizers, x, y, strict=True):
+            optimizer.zero_grad()
+            loss = cross_entropy(network(images), labels)
+            loss.backward()
+            optimizer.step()
+            loss.item()
+
+    return step
+
+
+def fleet(
+    networks: Sequence[nn.Module], work: Work, training: Training, together: bool, distinct: bool = False
+) -> Step:
+    """Ours: stacked, or one after the other."""
+    copies = [copy.deepcopy(network) for network in networks]
+    engines = [Engine(copies, training)] if together else [Engine([each], training) for each in copies]
+    x, y = batches(work)
+    rates = [1e-3 * (1 + distinct * k) for k in range(work.members)]
+
+    def step() -> None:
+        at = 0
+        for engine in engines:
+            mine = slice(at, at := at + engine.members)
+            losses, _ = engine.step(x[mine], y[mine], rates[mine])
+            losses.tolist()
+
+    return step
+
+
+def batches(work: Work) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    x = [torch.randn(work.batch, *work.shape) for _ in range(work.members)]
+    return x, [torch.randint(CLASSES, (work.batch,)) for _ in range(work.members)]
+
+
+def ratios(work: Work, rounds: int) -> dict[str, list[float]]:
+    """By how much less each variant takes than the plain loop, in every round."""
+    networks = [work.make().train() for _ in range(work.members)]
+    single, half = Training(), Training(precision="bfloat16")
+    steps = {
+        "plain": plain(networks, work),
+        "loop-float32": fleet(networks, work, single, together=False),
+        "stacked-float32": fleet(networks, work, single, together=True),
+        "distinct-float32": fleet(networks, work, single, together=True, distinct=True),
+        "loop-bfloat16": fleet(networks, work, half, together=False),
+        "stacked-bfloat16": fleet(networks, work, half, together=True),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(rounds + 1):
+        for name, step in steps.items():
+            before = time.process_time()
+            step()
+            if number:  # the first round warms up
+                taken[name].append(time.process_time() - before)
+    return {name: [a / b for a, b in zip(taken["plain"], times, strict=True)] for name, times in taken.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args(arguments).rounds
+    torch.set_num_threads(1)
+    lines: list[Line] = []
+    for work in WORKS:
+        found = ratios(work, rounds)
+        best = {
+            kind: max(median(found[f"{engine}-{kind}"]) for engine in ("loop", "stacked"))
+            for kind in ("float32", "bfloat16")
+        }
+        lines += [Line(f"{work.name}-{name}", [median(values)]) for name, values in found.items() if name != "plain"]
+        lines.append(Line(f"{work.name}-best-float32", [best["float32"]], ">=", work.float32))
+        if work.bfloat16:
+            lines.append(Line(f"{work.name}-best-bfloat16", [best["bfloat16"]], ">=", work.bfloat16))
+    return report(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
