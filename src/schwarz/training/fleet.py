@@ -15,6 +15,7 @@ from torch import nn
 from schwarz.config import Training
 from schwarz.errors import SchwarzError
 from schwarz.images import Labelled
+from schwarz.seeds import derive
 from schwarz.training.batches import batches, steps_of, tensor
 from schwarz.training.checkpoints import Checkpoint, Checkpoints
 from schwarz.training.engine import Engine, State
@@ -110,7 +111,9 @@ class Fleet:
     def _epoch(self) -> None:
         """One epoch of all that are active; without those that lost their loss in it, or ended with it."""
         began, members = time.process_time(), [self.members[k] for k in self.active]
-        losses, correct = self._train(members)
+        with torch.random.fork_rng():  # dropout, which is never stacked, is a function of seed and epoch too
+            torch.manual_seed(derive(members[0].seed, "dropout", self.epoch + 1))
+            losses, correct = self._train(members)
         bad = [k for k, loss in zip(self.active, losses, strict=True) if not math.isfinite(loss)]
         if bad and not self._lose(bad, losses):
             return
