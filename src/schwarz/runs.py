@@ -1,6 +1,7 @@
 """The folder of one run: where everything it makes lies, and which run it belongs to."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,14 @@ class RunFolder:
         """The results of a finished run, else None."""
         file = self.path / "results.json"
         return read_json(file) if file.exists() else None
+
+    def forget(self) -> None:
+        """Drop all that was made, so that the run begins anew; refused while another process runs it."""
+        with self.lock():
+            for name in ("results.json", "report.html"):
+                (self.path / name).unlink(missing_ok=True)
+            for name in ("steps", "checkpoints", "model"):
+                shutil.rmtree(self.path / name, ignore_errors=True)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -88,6 +88,38 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(plain: RunFolder, t
     assert weights(run) == weights(plain)
 
 
+def test_a_training_that_was_killed_goes_on_from_its_last_epoch(tmp_path: Path):
+    config = override(
+        tiny(), {"strategies": ["average"], "place.pods": 1, "local.epochs": 5, "local.engine": "stacked"}
+    )
+    left_alone = finished(create(config, tmp_path / "whole"), "python")
+    run = create(config, tmp_path / "run")
+
+    def epochs() -> list[int]:
+        return [event["epoch"] for event in events(run, "metric") if event["step"] == "train_local"]
+
+    process = start(run, "python")
+    while len(epochs()) < 2 * 4:  # two epochs of four networks
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    told = len(epochs())
+    finished(run, "python")
+    assert weights(run) == weights(left_alone)
+    assert min(epochs()[told:]) > 1
+    assert not list((run.path / "checkpoints").iterdir())
+
+
+def test_a_run_begun_afresh_forgets_all_that_was_made(plain: RunFolder, tmp_path: Path):
+    run = finished(create(override(tiny(), {"strategies": ["average"]}), tmp_path / "run"), "python")
+    kept = weights(run)
+    run.forget()
+    assert run.results() is None
+    assert weights(run) == {}
+    assert weights(finished(run, "python")) == kept
+    assert not events(run, "reused")
+
+
 def test_the_pipeline_ends_with_the_process_that_started_it(tmp_path: Path):
     run = create(tiny(), tmp_path / "run")
     process = start(run, "python")

@@ -57,12 +57,16 @@ def run(preset: str | None, file: Path | None, changes: Words, runner: str, out:
 @click.command(cls=Command, examples=("schwarz resume runs/tiny/1", "schwarz resume runs/tiny/1 --runner python"))
 @click.argument("folder", metavar="RUN")
 @runner_option
+@click.option("--fresh", is_flag=True, help="start over: what is finished, and what was begun, is dropped first")
 @json_option
-def resume(folder: str, runner: str, as_json: bool) -> int:
-    """Finish a run that was stopped; what is finished is reused."""
+def resume(folder: str, runner: str, fresh: bool, as_json: bool) -> int:
+    """Finish a run that was stopped; what is finished is reused, and a training goes on from its last checkpoint."""
     from schwarz.cli.runs import find
 
     run = find(folder)
+    if fresh:
+        check(run.config, run.project)
+        run.forget()
     if not complete(run):
         check(run.config, run.project)
     return execute(run, runner, as_json)

@@ -53,10 +53,10 @@ class Place:
 
     def checkpoints(self, key: str) -> Path:
         """Where trainings leave what they go on from: in $SCHWARZ_CHECKPOINTS by the key of the result, so that a pod
-        with an empty disk finds them; else in the run folder."""
+        with an empty disk finds them; else in the run folder, where those of other code are left alone."""
         if kept := os.environ.get("SCHWARZ_CHECKPOINTS"):
             return Path(kept) / key
-        return (run if (run := run_folder()) else self.out.parent) / "checkpoints" / self.label
+        return (run if (run := run_folder()) else self.out.parent) / "checkpoints" / f"{self.label}-{_code()}"
 
     @property
     def journal(self) -> Path:
@@ -167,7 +167,7 @@ def _identity(name: str, value: Any) -> Any:
 
 def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """All that decides a result, by the name that a person gives it: seed, local.lr, ..., and each input's key."""
-    flat: dict[str, Any] = {"code": _code()}
+    flat: dict[str, Any] = {}
     for name, value in arguments.items():
         known = _identity(name, value)
         named = known if isinstance(known, dict) else {"": known}

@@ -80,7 +80,7 @@ class Checkpoints:
         differing = [name for name in sorted({*wanted, *found}) if wanted.get(name) != found.get(name)]
         if differing:
             told = ", ".join(f"{name} was {found.get(name)} and is {wanted.get(name)}" for name in differing)
-            raise WrongInput(f"{path}: is of another configuration: {told}. `--fresh` starts over.")
+            raise WrongInput(f"{path}: is of another configuration: {told}. `schwarz resume RUN --fresh` starts over.")
 
 
 def _digest(about: str, tensors: dict[str, Tensor]) -> str:
