@@ -38,7 +38,7 @@ def run(run: RunFolder, pods: int) -> None:
     for pod, out in enumerate(locals_):
         train_local(seed=c.seed, network=c.network, local=c.local, shards=shards, pod=pod, pods=pods, out=out)
     if out := trained["coarse"]:
-        train_coarse(**seeded, coarse=c.coarse, locals_=locals_, out=out)
+        train_coarse(**seeded, coarse=c.coarse, local=c.local, shards=shards, locals_=locals_, out=out)
     if out := trained["coherent"]:
         train_coherent(**cut, coarse=c.coarse, coherent=c.coherent, out=out)
     if out := trained["transfer"]:

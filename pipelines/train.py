@@ -70,7 +70,7 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             # made anew for each task that takes it: KFP's compiler rewrites a Collected in place
             fleet = lambda: {"fleet": dsl.Collected(one.outputs["fleet"])}  # noqa: E731  # one of two, chosen here
         if needs.coarse:
-            net = place.task(train_coarse(**seeded, coarse=coarse, **fleet()), "coarse net")
+            net = place.task(train_coarse(**seeded, coarse=coarse, local=local, shards=shards, **fleet()), "coarse net")
             trained["coarse"] = net.outputs["net"]
         if needs.coherent:
             model = place.task(train_coherent(**cut, coarse=coarse, coherent=coherent), "coherent")

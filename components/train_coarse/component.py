@@ -9,7 +9,9 @@ from components import component
 def train_coarse(
     seed: int,
     coarse: str,
+    local: str,
     images: Input[Dataset],
+    shards: Input[Dataset],
     fleet: Input[list[Model]],
     net: Output[Model],
     metrics: Output[Metrics],
@@ -18,7 +20,7 @@ def train_coarse(
 
     from schwarz.steps.train_coarse import train_coarse
 
-    locals_ = [Path(pod.path) for pod in fleet]
-    measured = train_coarse(seed=seed, coarse=coarse, images=Path(images.path), locals_=locals_, out=Path(net.path))
+    given = {"images": Path(images.path), "shards": Path(shards.path), "locals_": [Path(pod.path) for pod in fleet]}
+    measured = train_coarse(seed=seed, coarse=coarse, local=local, **given, out=Path(net.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)

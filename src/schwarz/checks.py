@@ -70,7 +70,8 @@ def _enough_images(config: Config, info: DataInfo) -> None:
     if config.data.validation == "test":
         return
     images = round((config.data.limit or info.train) * config.data.validation)
-    needed = max(config.coarse.folds if "coarse" in config.strategies else 1, len(info.classes))
+    crosswise = "coarse" in config.strategies and config.coarse.source == "holdout"
+    needed = max(config.coarse.folds if crosswise else 1, len(info.classes))
     if images < needed:
         raise WrongInput(
             f"data.validation = {config.data.validation} leaves {images} validation images for {len(info.classes)} "

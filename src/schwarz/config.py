@@ -226,7 +226,16 @@ class Coarse(Training):
     """The dense net on the concatenated local probabilities."""
 
     hidden: tuple[Axis, ...] = Field(default=(64, 64, 64, 64), description="neurons of its hidden layers")
-    folds: int = Field(default=5, ge=2, description="cross-fitting folds behind its own validation accuracy")
+    source: Literal["holdout", "train", "out-of-fold"] = Field(
+        default="holdout",
+        description="what it learns from: validation images; training images, which the local networks have memorised; "
+        "or these, answered by local networks that were trained without their fold",
+    )
+    folds: int = Field(
+        default=5,
+        ge=2,
+        description="folds behind its own validation accuracy, or those that networks are trained without",
+    )
 
 
 class Transfer(Training):
@@ -299,9 +308,10 @@ class Config(Section):
         wanted = self.export.strategy
         if wanted != "best" and wanted not in self.strategies:
             raise ValueError(f"export.strategy {wanted!r} is not among the strategies {list(self.strategies)}")
-        if self.data.validation == "test" and "coarse" in self.strategies:
+        if self.data.validation == "test" and "coarse" in self.strategies and self.coarse.source == "holdout":
             raise ValueError(
-                "data.validation 'test' would train the coarse net on test images: leave `coarse` out of the strategies"
+                "data.validation 'test' would train the coarse net on test images: leave `coarse` out of the "
+                "strategies, or set coarse.source to 'train' or 'out-of-fold'"
             )
         return self
 

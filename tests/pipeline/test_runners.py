@@ -166,6 +166,15 @@ def test_the_coarse_nets_own_validation_accuracy_is_that_of_nets_that_had_not_se
     assert results["strategies"]["coarse"]["validation"] == pytest.approx((scores.argmax(1) == y).mean())
 
 
+@pytest.mark.parametrize("source", ["train", "out-of-fold"])
+def test_a_coarse_net_may_learn_from_training_images(tmp_path: Path, source: str):
+    changes = {"strategies": ["coarse"], "coarse.source": source, "coarse.folds": 2, "place.pods": 1}
+    run = finished(create(override(tiny(), changes), tmp_path / "run"), "python")
+    assert np.load(run.steps / "train_coarse" / "validation.npy").shape == (60, 10)
+    spent = {name: event["cpu_s"] for event in events(run, "done") if (name := event["step"])}
+    assert (spent["train_coarse"] > spent["train_local"]) == (source == "out-of-fold")
+
+
 def test_plain_numpy_and_onnxruntime_reach_the_accuracy_that_is_reported(plain: RunFolder):
     results = plain.results()
     assert results is not None

@@ -1,8 +1,20 @@
-"""The folds by which the coarse net's own validation accuracy is fitted crosswise."""
+"""The folds by which the coarse net's own validation accuracy is fitted crosswise, and by which local networks answer
+to images that they have not seen."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
-from schwarz.steps.train_coarse import folds
+from schwarz.blueprint import Blueprint
+from schwarz.config import Local, Network
+from schwarz.errors import StepFailed
+from schwarz.files import sha256
+from schwarz.images import load_box, save_array
+from schwarz.out_of_fold import answers, enough, folds
+from schwarz.partition import Partition
+from schwarz.training import Member, accuracy, fit_in_step, predict
 
 
 def test_every_image_is_left_out_once_and_every_fold_has_every_class():
@@ -11,3 +23,39 @@ def test_every_image_is_left_out_once_and_every_fold_has_every_class():
     assert sorted(np.concatenate(parts)) == list(range(100))
     for part in parts:
         assert np.bincount(y[part]).tolist() == [4, 6, 10]
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> tuple[Blueprint, dict[str, Any]]:
+    """Images of noise with classes at random, cut into two boxes: they can be learned by heart alone."""
+    generator = np.random.default_rng(0)
+    partition = Partition.grid((8, 8), (1, 2))
+    sums: dict[str, dict[str, str]] = {"0": {}, "1": {}}
+    for part, n in (("train", 60), ("validation", 20)):
+        x, y = generator.integers(0, 256, (n, 1, 8, 8), np.uint8), generator.integers(0, 3, n)
+        for k, box in enumerate(partition):
+            for name, array in ((f"{part}-x.npy", x[box.slices]), (f"{part}-y.npy", y)):
+                save_array(tmp_path / str(k) / name, array)
+                sums[str(k)][name] = sha256(tmp_path / str(k) / name)
+    network = Network(family="mlp", dense=128)
+    return Blueprint(network, partition, (1, 8, 8), 0, (0.5,), (0.3,), 3), {"uri": str(tmp_path), "sha256": sums}
+
+
+def test_no_local_network_answers_to_an_image_that_it_has_learned(cut: tuple[Blueprint, dict[str, Any]]):
+    blueprint, manifest = cut
+    local = Local(epochs=30, batch=10, lr=3e-3, schedule="constant", engine="loop")
+    train = [load_box(manifest, k, "train") for k in range(2)]
+    told: list[int] = []
+    unseen = answers(blueprint, manifest, local, folds(train[0].y, 3, 0), 0, told.append)
+    assert told == [1, 2, 3]
+    assert unseen.shape == (60, 2, 3)
+    for k, network in enumerate(blueprint.local_networks(0)):
+        member = Member(blueprint.on_box(network), train[k], None, seed=k)
+        fit_in_step([member], local)
+        assert accuracy(predict(member.model, train[k].x), train[k].y) > 0.95
+        assert (unseen[:, k].argmax(1) == train[k].y).mean() < 0.55
+
+
+def test_a_class_with_fewer_images_than_folds_is_named():
+    with pytest.raises(StepFailed, match=r"coarse.folds = 3: class 1 has 2 training images.*`--coarse.folds 2`"):
+        enough(np.array([0, 0, 0, 1, 1, 2, 2, 2]), 3)

@@ -1,5 +1,5 @@
-"""Train the coarse net on the local probabilities of images that no local network was trained on
-(document 1, section 2.1: the CNN-DNN's DNN)."""
+"""Train the coarse net on the local probabilities (document 1, section 2.1: the CNN-DNN's DNN): of images that no local
+network was trained on, or of training images, by the networks that saw them or by others that did not."""
 
 import time
 from pathlib import Path
@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from schwarz.blueprint import blueprint_of, load_fleet, save
-from schwarz.config import Coarse
-from schwarz.files import write_json
-from schwarz.images import Labelled, load, save_array
+from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, save
+from schwarz.config import Coarse, Local
+from schwarz.files import read_json, write_json
+from schwarz.images import MANIFEST, Labelled, load, save_array
 from schwarz.journal import Journal
+from schwarz.out_of_fold import answers, enough, folds
 from schwarz.seeds import derive
 from schwarz.steps.follow import follower
 from schwarz.steps.frame import Metrics, step
@@ -22,38 +23,52 @@ from schwarz.training import accuracy, fit, predict
 
 @step("coarse net")
 def train_coarse(
-    seed: int, coarse: Coarse, *, images: Path, locals_: list[Path], journal: Journal, out: Path
-) -> Metrics:
-    """Writes the coarse net, its history, and validation.npy: its cross-fitted scores on the validation images.
+    seed: int, coarse: Coarse, local: Local, *,
+    images: Path, shards: Path, locals_: list[Path], journal: Journal, out: Path,
+) -> Metrics:  # fmt: skip
+    """Writes the coarse net, its history, and validation.npy: its scores on the validation images, by which strategies
+    are compared.
 
-    It learns from all of those images, so its own answers on them say nothing; each is instead scored by a net
-    trained without its fold. Strategies are compared on these scores.
+    A net that learned from those images says nothing by its own answers on them: each is instead scored by a net
+    trained without its fold.
     """
     began = time.process_time()
     boxes = fleet(locals_)
     blueprint = blueprint_of(boxes[0])
-    holdout = load(images, "validation")
     model = blueprint.divided(load_fleet(boxes), nn.Identity())
-    logits = Labelled(predict(model, holdout.x).numpy(), holdout.y)
+    held = load(images, "validation")
+    seen = Labelled(predict(model, held.x).numpy(), held.y)
+    if coarse.source == "holdout":
+        logits = seen
+    elif coarse.source == "train":
+        train = load(images, "train")
+        logits = Labelled(predict(model, train.x).numpy(), train.y)
+    else:
+        y = load(images, "train").y
+        enough(y, coarse.folds)
+        parts = folds(y, coarse.folds, derive(seed, "out-of-fold"))
+
+        def done(count: int) -> None:
+            journal.write("progress", done=count, total=len(parts))
+
+        logits = Labelled(answers(blueprint, read_json(shards / MANIFEST), local, parts, seed, done), y)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
     spent_s, told = time.process_time() - began, follower(journal, "coarse", coarse)
     history = fit(net, coarse, logits, None, derive(seed, "coarse"), told, spent_s)
     told.end()
-    scores = torch.zeros(len(logits), blueprint.classes)
-    for fold, left_out in enumerate(folds(logits.y, coarse.folds, derive(seed, "folds"))):
-        other = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))
-        rest = Labelled(np.delete(logits.x, left_out, 0), np.delete(logits.y, left_out, 0))
-        fit(other, coarse, rest, None, derive(seed, "coarse", fold))
-        scores[torch.from_numpy(left_out)] = predict(other, logits.x[left_out])
+    scores = _crosswise(blueprint, coarse, logits, seed) if coarse.source == "holdout" else predict(net, seen.x)
     save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden))
     write_json(out / "history.json", history.to_json())
     save_array(out / "validation.npy", scores.numpy())
-    return {"validation_accuracy": accuracy(scores, logits.y)}
+    return {"validation_accuracy": accuracy(scores, held.y)}
 
 
-def folds(y: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
-    """The indices of y in `count` stratified folds."""
-    generator = np.random.Generator(np.random.PCG64(seed))
-    shuffled = generator.permutation(len(y))
-    by_class = shuffled[np.argsort(y[shuffled], kind="stable")]
-    return [np.sort(by_class[fold::count]) for fold in range(count)]
+def _crosswise(blueprint: Blueprint, coarse: Coarse, logits: Labelled, seed: int) -> torch.Tensor:
+    """Scores of images by nets that were trained on the others, fold by fold."""
+    scores = torch.zeros(len(logits), blueprint.classes)
+    for fold, left_out in enumerate(folds(logits.y, coarse.folds, derive(seed, "folds"))):
+        net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))
+        rest = Labelled(np.delete(logits.x, left_out, 0), np.delete(logits.y, left_out, 0))
+        fit(net, coarse, rest, None, derive(seed, "coarse", fold))
+        scores[torch.from_numpy(left_out)] = predict(net, logits.x[left_out])
+    return scores

@@ -1,16 +1,22 @@
 """Which members are trained in step: those of one shape, where that is faster.
 
-What is faster depends on the network, the batch and the processor, so that `auto` tries both on copies. Its choice is
-kept, for a training that goes on elsewhere must go on as it was.
+What is faster depends on the network, the batch and the processor, so that `auto` tries both on copies. What it found
+is remembered on this machine, so that a run that is repeated gives the same bytes; and kept beside the checkpoints, for
+a training that goes on elsewhere must go on as it was.
 """
 
 import copy
+import os
+import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
-from schwarz.config import Local
+import torch
+
+from schwarz.config import Local, digest
 from schwarz.files import read_json, write_json
 from schwarz.training.batches import batches, tensor
 from schwarz.training.engine import Engine
@@ -49,9 +55,23 @@ def _chosen(members: Sequence[Member], places: list[int], local: Local) -> list[
         together = Engine([copy.deepcopy(member.model) for member in members], local)
     except Unstackable:
         return apart
-    if local.engine == "auto" and not _faster(together, members, local):
+    if local.engine == "auto" and not _remembered(together, members, local):
         return apart
     return [places]
+
+
+def _remembered(together: Engine, members: Sequence[Member], local: Local) -> bool:
+    """Whether training in step is faster, from the last time that such networks were tried on this machine."""
+    shapes = {name: list(value.shape) for name, value in members[0].model.state_dict().items()}
+    machine = [torch.__version__, platform.processor(), platform.machine(), torch.get_num_threads()]
+    key = digest([*machine, shapes, list(members[0].train.x.shape[1:]), len(members), local.batch, local.precision])
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "schwarz" / "faster-in-step"
+    if not (cache / key).exists():
+        found = _faster(together, members, local)
+        with suppress(OSError):  # a home that cannot be written: tried anew each time
+            write_json(cache / key, found)
+        return found
+    return read_json(cache / key)
 
 
 def _faster(together: Engine, members: Sequence[Member], local: Local) -> bool:
