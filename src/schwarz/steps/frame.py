@@ -122,8 +122,9 @@ def _run(
     wanted = inspect.signature(work).parameters
     provided: dict[str, Any] = {"journal": journal} if "journal" in wanted else {}
     if "checkpoints" in wanted:
-        from schwarz.training import Checkpoints  # torch: not for a step that trains nothing
+        from schwarz.training import Checkpoints, keep_freed_memory  # torch: not for a step that trains nothing
 
+        keep_freed_memory()
         provided["checkpoints"] = Checkpoints(place.checkpoints(key), _flat(arguments))
     metrics = work(**arguments, **provided, out=out)
     spent = {"wall_s": round(time.monotonic() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}

@@ -9,6 +9,7 @@ from schwarz.training.checkpoints import Checkpoints
 from schwarz.training.choice import fleets
 from schwarz.training.fleet import Member, fit, fit_in_step
 from schwarz.training.history import History, OnEpoch
+from schwarz.training.memory import keep_freed_memory
 from schwarz.training.rates import learning_rate
 from schwarz.training.scores import accuracy, predict
 
@@ -22,6 +23,7 @@ __all__ = [
     "fit",
     "fit_in_step",
     "fleets",
+    "keep_freed_memory",
     "learning_rate",
     "predict",
 ]
