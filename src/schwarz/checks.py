@@ -62,14 +62,33 @@ def check(config: Config, info: DataInfo) -> Partition:
             f"data.name = {info.name!r}: has one class only, {', '.join(info.classes)!r}: there is nothing to learn."
         )
     _enough_images(config, info)
+    _batches_fit(config, info)
     return partition
+
+
+def _validation(config: Config, info: DataInfo) -> int:
+    """About how many training images are kept for validation."""
+    share = config.data.validation
+    return 0 if share == "test" else round((config.data.limit or info.train) * share)
+
+
+def _batches_fit(config: Config, info: DataInfo) -> None:
+    """No batch of images is larger than what it is taken from; the coarse net's are as large as can be."""
+    images = (config.data.limit or info.train) - _validation(config, info)
+    trained = {"coherent", "transfer", "global"} & set(config.strategies)
+    trained |= {"tune"} if "composed_tuned" in config.strategies else set()
+    trained |= {"local"} if set(config.strategies) - {"global", "coherent"} else set()
+    for section in sorted(trained):
+        batch: int = getattr(config, "global_" if section == "global" else section).batch
+        if batch > images:
+            raise WrongInput(f"{section}.batch = {batch}: there are {images} images to train on: at most that.")
 
 
 def _enough_images(config: Config, info: DataInfo) -> None:
     """Every fold of the coarse net and every class needs validation images."""
     if config.data.validation == "test":
         return
-    images = round((config.data.limit or info.train) * config.data.validation)
+    images = _validation(config, info)
     crosswise = "coarse" in config.strategies and config.coarse.source == "holdout"
     needed = max(config.coarse.folds if crosswise else 1, len(info.classes))
     if images < needed:

@@ -95,11 +95,15 @@ def explain(fault: ValidationError, where: str, text: str | None = None) -> str:
         *path, _ = place
         siblings = sections()[path[0]].model_fields if path else {**dict.fromkeys(sections()), **fields()}
         return f"{where}{line}: unknown field {name!r}.{nearest(place[-1], siblings)}"
+    spot = f"--{name}" if where == COMMAND_LINE else f"{where}{line}: {name}"
+    if first["type"] == "missing" and isinstance(first["loc"][-1], int):
+        return (
+            f"{spot} = {list(first['input'])}: too few values. A list such as {fields()[name].examples[0]} is wanted."
+        )
     if first["type"] == "missing":
         return f"{where}: field {name!r} is missing."
     if first["type"] == "value_error":
         return f"{where}{line}: {name + ': ' if name else ''}{first.get('ctx', {}).get('error')}."
-    spot = f"--{name}" if where == COMMAND_LINE else f"{where}{line}: {name}"
     return f"{spot} = {first['input']!r}: {_wanted(first)}.{_remedy(fault, first['input'])}"
 
 

@@ -124,6 +124,27 @@ def test_batchnorm_is_never_trained_on_one_value(change: dict, message: str | No
             check(config, INFO)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"local.batch": 86}, "local.batch = 86: there are 85 images to train on: at most that"),
+        ({"local.batch": 85, "global.batch": 85}, None),
+        ({"coarse.batch": 86}, None),
+        ({"global.batch": 9999, "strategies": ["average"]}, None),
+        ({"local.batch": 9999, "strategies": ["global"]}, None),
+        ({"tune.batch": 9999}, "tune.batch = 9999"),
+        ({"local.batch": 101, "data.validation": "test", "strategies": ["average"]}, "there are 100 images"),
+    ],
+)
+def test_no_batch_is_larger_than_what_it_is_taken_from(change: dict, message: str | None):
+    config = override(preset("quickstart"), change)
+    if message is None:
+        check(config, INFO)
+    else:
+        with pytest.raises(WrongInput, match=message):
+            check(config, INFO)
+
+
 def test_one_image_and_a_map_of_one_pixel_is_what_torch_refuses():
     network = BUILDERS["resnet20"]((1, 4, 4), 2, width=4).train()
     with pytest.raises(ValueError, match="more than 1 value per channel"):

@@ -112,3 +112,9 @@ def test_the_allowed_words_are_said_once() -> None:
     assert str(refused.value).count("lenet5") == 1
     with pytest.raises(WrongInput, match="Or one of: test"):
         build({"preset": "x", "data": {"validation": "zzz"}}, COMMAND_LINE)
+
+
+@pytest.mark.parametrize("drops", [[[3]], [["3"]]])
+def test_a_pair_with_one_value_is_told_what_a_pair_is(drops: list[list[object]]) -> None:
+    with pytest.raises(WrongInput, match=r"local.drops = \['?3'?\]: too few values. A list such as \[\[80, 0.1\]"):
+        build({"preset": "x", "local": {"drops": drops}}, "here")
