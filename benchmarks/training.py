@@ -1,0 +1,112 @@
+"""What training takes beyond its steps, and what local networks take against the global one: `python -m
+benchmarks.training`. CPU-seconds of one thread, each variant in a process of its own."""
+
+import resource
+import sys
+import tempfile
+import time
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.fleets import CLASSES, Work, batches
+from benchmarks.lines import Line, report
+from schwarz.config import Training
+from schwarz.cost import cost
+from schwarz.images import Labelled
+from schwarz.journal import Journal
+from schwarz.networks import vgg9
+from schwarz.networks.resnet import cifar_resnet
+from schwarz.steps.follow import Followers
+from schwarz.training import Checkpoints, Member, fit_in_step, keep_freed_memory
+from schwarz.training.engine import Engine
+
+ROUNDS, IMAGES, EPOCHS = 5, 2560, 12
+RESNETS = {
+    "local": Work("local", lambda: cifar_resnet((3, 16, 16), CLASSES, width=16, n=5), 4, (3, 16, 16), 128, 0),
+    "global": Work("global", lambda: cifar_resnet((3, 32, 32), CLASSES, width=64, n=5), 1, (3, 32, 32), 128, 0),
+}
+FLEET = Work("fleet", lambda: vgg9((3, 16, 16), CLASSES, width=16), 4, (3, 16, 16), 128, 0)
+
+
+def steps(name: str, rounds: int, answer: Connection) -> None:
+    """CPU-seconds of each step of all members."""
+    ready()
+    work = RESNETS[name]
+    engine = Engine([work.make().train() for _ in range(work.members)], Training())
+    taken = []
+    for _ in range(rounds + 1):
+        x, y = batches(work)
+        before = time.process_time()
+        engine.step(x, y, [1e-3] * work.members)[0].tolist()
+        taken.append(time.process_time() - before)
+    answer.send(taken[1:])
+
+
+def whole(told: bool, answer: Connection) -> None:
+    """CPU-seconds of a training of VGG9, with checkpoints, progress and curves as a step has them or without."""
+    ready()
+    generator = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        journal, training = Journal(Path(folder) / "journal.jsonl", "bench"), Training(epochs=EPOCHS, batch=64)
+        followers = Followers(journal, training, *(f"local {k}" for k in range(FLEET.members)))
+        members = []
+        for k in range(FLEET.members):
+            x = generator.normal(size=(IMAGES, *FLEET.shape)).astype(np.float32)
+            images = Labelled(x, generator.integers(0, CLASSES, IMAGES))
+            member = Member(FLEET.make(), images, Labelled(x[:256], images.y[:256]), seed=k)
+            member.on_epoch = followers.of(f"local {k}") if told else member.on_epoch
+            members.append(member)
+        before = time.process_time()
+        fit_in_step(members, training, Checkpoints(Path(folder) / "checkpoints", {}) if told else None)
+        answer.send(time.process_time() - before)
+
+
+def memory(answer: Connection) -> None:
+    """Bytes that steps of a fleet took at most, over what `schwarz.cost` says of its members."""
+    ready()
+    x, y = batches(FLEET)
+    networks = [FLEET.make().train() for _ in range(FLEET.members)]
+    each = cost(networks[0], FLEET.shape)
+    wanted = FLEET.members * (each.optimizer_bytes + FLEET.batch * each.activation_bytes)
+    Engine([vgg9(FLEET.shape, CLASSES, width=1).train()], Training()).step(x[:1], y[:1], [1e-3])  # what torch loads
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    engine = Engine(networks, Training())
+    for _ in range(5):
+        engine.step(x, y, [1e-3] * FLEET.members)
+    answer.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / wanted)
+
+
+def ready() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory()
+
+
+def asked(work: object, *arguments: object) -> list[float]:
+    """What a process of its own answers."""
+    context = get_context("spawn")
+    mine, theirs = context.Pipe()
+    process = context.Process(target=work, args=(*arguments, theirs))  # pyright: ignore[reportArgumentType]
+    process.start()
+    found = mine.recv()
+    process.join()
+    return found if isinstance(found, list) else [found]
+
+
+def main() -> int:
+    one, many = asked(steps, "global", ROUNDS), asked(steps, "local", ROUNDS)
+    pairs = [(asked(whole, True)[0], asked(whole, False)[0]) for _ in range(3)]
+    return report([
+        Line("global-over-4-local-ResNet32", [a / b for a, b in zip(one, many, strict=True)], ">=", 10),
+        Line("training-without-telling-CPU-s", [bare for _, bare in pairs]),
+        Line("checkpoints-and-progress-share", [told / bare - 1 for told, bare in pairs], "<=", 0.02),
+        Line("fleet-memory-over-cost", asked(memory), "<=", 1.25),
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
