@@ -11,7 +11,7 @@ from schwarz.training.adam import Adam
 from schwarz.training.stacking import laid_out, stacked
 
 State = dict[str, Tensor]
-"""Of one member: its weights and, behind `first.` and `second.`, Adam's moments of them."""
+"""Of one member: its weights by their names and, with `.first` and `.second` behind these, Adam's moments of them."""
 
 
 class Engine:

@@ -183,7 +183,7 @@ class Fleet:
         assert self.checkpoints is not None
         about = good.about["members"][k]
         alone = {f"0{name.removeprefix(str(k))}": value for name, value in good.tensors.items() if _owner(name) == k}
-        told = {"active": [0], "lost": [], "members": [{**about, "retries": about["retries"] + 1}]}
+        told = {"active": [0], "lost": [], "apart": True, "members": [{**about, "retries": about["retries"] + 1}]}
         self.checkpoints.of(k).write(Checkpoint(good.epoch, alone, told))
         self.lost.append(k)
 
@@ -212,12 +212,13 @@ class Fleet:
         for place, k in enumerate(self.active):
             tensors |= {f"{k}.now.{name}": value for name, value in self.engine.state(place).items()}
         members = [{"history": m.history.to_json(), "spent_s": m.spent_s, "retries": m.retries} for m in self.members]
-        about = {"active": self.active, "lost": self.lost, "members": members}
+        about = {"active": self.active, "lost": self.lost, "apart": self.apart, "members": members}
         self.checkpoints.write(Checkpoint(self.epoch, tensors, about))
 
     def _restore(self, found: Checkpoint) -> None:
         """Go back, or on, to a checkpoint."""
         self.epoch, self.active, self.lost = found.epoch, list(found.about["active"]), list(found.about["lost"])
+        self.apart = self.apart or found.about["apart"]
         for k, (member, about) in enumerate(zip(self.members, found.about["members"], strict=True)):
             member.history = History(**about["history"])
             member.spent_s, member.retries = about["spent_s"], about["retries"]

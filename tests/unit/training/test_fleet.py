@@ -143,8 +143,11 @@ def test_where_members_share_groups_the_epoch_is_done_again_apart(tmp_path: Path
     members = fleet()
     assert Fleet(members, training, None).engine.shares
     told = losing(members, 1, range(4, 9))  # the second epoch, and the first step of it once more
-    trained(members, training, Checkpoints(tmp_path, {}))
+    kept = Checkpoints(tmp_path, {})
+    trained(members, training, kept)
     assert len(list(told)) == 1
+    assert (newest := kept.newest()) is not None
+    assert newest.about["apart"]
     for k, (one, other) in enumerate(zip(members, trained(fleet(), training), strict=True)):
         assert (gap(one, other) < 1e-8) == (k != 1)
 
@@ -173,3 +176,14 @@ def test_bfloat16_learns_too() -> None:
     for member in members:
         assert member.history.train_loss[-1] < 0.7 * member.history.train_loss[0]
         assert all(p.dtype is torch.float32 for p in member.model.parameters())
+
+
+def test_dropout_is_another_in_every_epoch_and_the_same_in_every_run() -> None:
+    def losses() -> list[float]:
+        network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(3 * 16 * 16, CLASSES))
+        (member,) = fleet(1, lambda: network)
+        return trained([member], Training(epochs=4, batch=48, lr=1e-12))[0].history.train_loss
+
+    first = losses()
+    assert len(set(first)) == 4  # at this rate nothing else differs
+    assert losses() == first
