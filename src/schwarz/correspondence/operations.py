@@ -15,7 +15,7 @@ from schwarz.cases import Case, Cause
 from schwarz.correspondence.activation import Activation
 from schwarz.correspondence.index_maps import Axis
 from schwarz.correspondence.layers import Walk, in_a_row, slid, through
-from schwarz.correspondence.shaping import Sides, global_side, local_side, overlaid, union
+from schwarz.correspondence.shaping import Sides, global_side, local_side, one_number, overlaid, union
 from schwarz.task import Task
 from schwarz.windows import Window
 
@@ -48,7 +48,7 @@ def quotient(walk: Walk, x: Any, *others: Any, **options: Any) -> Activation:
 
 def _is_number(value: Any) -> bool:
     """A number, which is the same in the global and in the local network."""
-    return isinstance(value, (int, float)) or (isinstance(value, Sides) and value.whole == value.local)
+    return isinstance(one_number(value), (int, float))
 
 
 def _joined(walk: Walk, operands: Sequence[Any], options: Any) -> tuple[list[Activation], Activation]:

@@ -129,7 +129,7 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
     """Slices crop; a number picks one index of an axis that all networks have alike."""
     if not isinstance(x, Activation):
         return x[key]
-    keys = list(key) if isinstance(key, tuple) else [key]
+    keys = [one_number(each) for each in (key if isinstance(key, tuple) else (key,))]
     if Ellipsis in keys:
         at = keys.index(Ellipsis)
         some = len(x.axes) - sum(each is not None for each in keys) + 1
@@ -140,7 +140,6 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
             axes.append(Axis.all(1))
             continue
         axis = rest.pop(0)
-        each = each.whole if isinstance(each, Sides) and each.whole == each.local else each  # noqa: PLW2901  # its size
         if isinstance(each, slice):
             axes.append(_cropped(walk, axis, each))
             pairs.append((axis, axes[-1]))
@@ -151,6 +150,11 @@ def item(walk: Walk, x: Any, key: Any) -> Any:
             )
     why = "takes other positions of a box than of the image", "a crop of what the cuts touch: as much at either end"
     return charged(walk, replace(x, axes=(*axes, *rest)), pairs, why)
+
+
+def one_number(value: Any) -> Any:
+    """A size that is the same in both networks is a number."""
+    return value.whole if isinstance(value, Sides) and value.whole == value.local else value
 
 
 def padded(walk: Walk, x: Activation, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Activation:

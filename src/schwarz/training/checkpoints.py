@@ -66,7 +66,8 @@ class Checkpoints:
     def _read(self, path: Path) -> Checkpoint | None:
         try:
             with safe_open(path, "pt") as file:
-                metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+                metadata, names = file.metadata() or {}, file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
         except (SafetensorError, UnicodeDecodeError):
             return None
         if metadata.get("sha256") != _digest(metadata.get("about", ""), tensors):
