@@ -58,6 +58,35 @@ class Data(Section):
         default=0.1, description="share of the training images kept for every choice; 'test' repeats the papers' habit"
     )
     pad: int = Field(default=0, ge=0, description="pixels of zeros added on every side, inside the network's graph")
+    normalise: Literal["channel", "pixel"] = Field(
+        default="channel",
+        description="mean and deviation of each channel over the training images; or, of values from 0 to 1, the mean "
+        "of each pixel",
+    )
+
+
+class Augment(Section):
+    """What a training image becomes, anew in every epoch, before a network sees it."""
+
+    frame: Literal["image", "box"] = Field(
+        default="image", description="what moves: the image, all its boxes together; or each box by itself"
+    )
+    shift: int = Field(default=0, ge=0, description="at most so many pixels along each axis; what comes in is 0")
+    flip: bool = Field(default=False, description="half of them mirrored along the last axis, left to right")
+    rotation: float = Field(
+        default=0.0, ge=0, le=180, description="at most so many degrees, in the plane of the first two axes"
+    )
+    zoom: float = Field(default=0.0, ge=0, lt=1, description="by a factor between 1 - zoom and 1 + zoom")
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.shift or self.flip or self.resamples)
+
+    @property
+    def resamples(self) -> bool:
+        """Whether new pixels lie between old ones."""
+        return bool(self.rotation or self.zoom)
 
 
 class PartitionConfig(Section):
@@ -287,6 +316,7 @@ class Config(Section):
     )
     data: Data = Field(default=Data(), description="the images")
     partition: PartitionConfig = Field(default=PartitionConfig(), description="how an image is cut into boxes")
+    augment: Augment = Field(default=Augment(), description="what training images become in every epoch")
     network: Network = Field(
         default=Network(), description="the global network; a local one is its share by `decompose`"
     )
