@@ -47,8 +47,8 @@ def dangling(spec: dict[str, Any]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_compiles_to_a_valid_graph(name: str, tmp_path: Path):
+@pytest.mark.parametrize("name", [name for name in PRESETS if preset(name).data.name == "sample"])
+def test_every_preset_of_the_sample_compiles_to_a_valid_graph(name: str, tmp_path: Path):
     spec = compiled(preset(name), tmp_path / "train.yaml")
     assert dangling(spec) == []
     assert spec["pipelineInfo"]["name"] == f"schwarz-{name}"

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from schwarz.cli import completion, cost, data, doctor, networks, partition, presets, run, runs, track, verify
+from schwarz.cli import completion, cost, data, doctor, networks, partition, presets, run, runs, study, track, verify
 from schwarz.cli.grammar import Command, Group, Word, WrongFlag, options, usage_message
 from schwarz.cli.options import ConfiguredCommand
 from schwarz.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, SchwarzError
@@ -32,8 +32,18 @@ def schwarz() -> None:
 
 
 for _command in (
-    *(run.run, run.resume, runs.runs, presets.presets, presets.show, partition.partition, presets.compile_),
-    *(networks.networks, cost.cost, verify.verify, data.data, track.track, doctor.doctor, completion.completion),
+    *(
+        run.run,
+        run.resume,
+        study.study,
+        runs.runs,
+        presets.presets,
+        presets.show,
+        partition.partition,
+        presets.compile_,
+    ),
+    *(partition.partition, networks.networks, cost.cost, verify.verify, data.data, track.track),
+    *(doctor.doctor, completion.completion),
 ):
     schwarz.add_command(_command)
 

@@ -62,12 +62,12 @@ def ready(checkout: Path, run_folder: Path, sample: Path) -> Path:
     return checkout
 
 
-PIPED = ("run", "resume", "verify", "track", "compile")
+PIPED = ("run", "resume", "study", "verify", "track", "compile")
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.split()[1] not in PIPED])
 def test_every_example_works(ready: Path, schwarz: Callable[..., Any], example: str) -> None:
-    """Those of `run`, `resume`, `verify`, `track` and `compile` are run with the real pipeline, in tests/pipeline."""
+    """Those of `run`, `resume`, `study`, `verify`, `track` and `compile` are run with the real pipeline, in tests/pipeline."""
     line, _, target = example.partition(" > ")
     told = schwarz(*shlex.split(line)[1:])
     assert told.status == 0, told.err

@@ -1,9 +1,6 @@
-"""Complete runs by name. A preset is a function that returns one whole, typed Config; its docstring is its summary."""
-
-from collections.abc import Callable
+"""Runs on the sample that comes with the checkout."""
 
 from schwarz.config import Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer
-from schwarz.errors import WrongInput, nearest
 
 
 def quickstart() -> Config:
@@ -37,13 +34,3 @@ def tiny() -> Config:
         global_=once,
         tune=once,
     )
-
-
-PRESETS: dict[str, Callable[[], Config]] = {f.__name__.replace("_", "-"): f for f in (quickstart, tiny)}
-
-
-def preset(name: str) -> Config:
-    """The preset of that name."""
-    if name not in PRESETS:
-        raise WrongInput(f"no preset {name!r}.{nearest(name, PRESETS)} `schwarz presets` lists them.")
-    return PRESETS[name]()
