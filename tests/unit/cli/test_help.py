@@ -67,7 +67,7 @@ PIPED = ("run", "resume", "study", "verify", "track", "compile")
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.split()[1] not in PIPED])
 def test_every_example_works(ready: Path, schwarz: Callable[..., Any], example: str) -> None:
-    """Those of `run`, `resume`, `study`, `verify`, `track` and `compile` are run with the real pipeline, in tests/pipeline."""
+    """Those of the commands above are run with the real pipeline, in tests/pipeline."""
     line, _, target = example.partition(" > ")
     told = schwarz(*shlex.split(line)[1:])
     assert told.status == 0, told.err
