@@ -13,9 +13,11 @@ Behind global average pooling M_c is then the document's map divided by the numb
 sum_n w_cnp X_n(p). With hidden dense layers and ReLU between, the head is linear around each image; what the sum then
 leaves of the logit are the biases of the neurons that are active.
 
-Of a composed network, wherever (2.15) makes its last feature maps those of the local networks, M_c is the sum of the
-local networks' maps, each at its offset: without padding, with starts that the strides divide and a linear flattened
-head everywhere, with overlap too; with padding wherever all local maps that hold a place have it in their fields.
+Of a composed network with a flattened linear head, M_c is the sum of the local networks' maps, each at its offset,
+wherever (2.15) makes the last feature maps theirs: everywhere without padding and with starts that the strides divide,
+with overlap too; with padding at every place that lies in the field of each local network whose map holds it. Behind
+global pooling M_c is the sum of the maps of all local networks on the whole image: each now looks at every place, and
+in the field of its own box sees there what it saw alone.
 """
 
 from collections.abc import Sequence
