@@ -30,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
     parser.add_argument("--runner", choices=("subprocess", "python"), default="subprocess")
+    parser.add_argument("--until-export", action="store_true", help="as a plain loop, and MLflow is told nothing")
     given = parser.parse_args()
     run = open_run(given.run)
     threads = str(run.config.place.threads)
@@ -43,7 +44,7 @@ def main() -> int:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         with run.lock():
-            execute(run, given.runner)
+            make(run) if given.until_export else execute(run, given.runner)
     except SchwarzError as fault:
         print(fault, file=sys.stderr)
         return fault.status
@@ -69,6 +70,13 @@ def execute(run: RunFolder, runner: str) -> None:
         "runner": runner,
     }
     publish(run, spent)
+
+
+def make(run: RunFolder) -> None:
+    """The pipeline up to the exported model, for `schwarz reproduce`: no new version is registered."""
+    from pipelines import plain
+
+    plain.make(run, pods_of(run.config, describe(run.project, run.config.data.name)))
 
 
 def publish(run: RunFolder, spent: dict[str, object]) -> None:

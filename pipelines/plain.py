@@ -10,14 +10,26 @@ from schwarz.runs import RunFolder
 
 def run(run: RunFolder, pods: int) -> None:
     """Every step in turn, each result in the run folder; what is there already is reused."""
+    from schwarz.steps.frame import place_of
+    from schwarz.steps.register import register
+    from schwarz.steps.report import report
+
+    c, registered = run.config, place_of(run.path, "register")
+    known = make(run, pods)
+    shown = {name: known.pop(name) for name in ("shards", "composed")}
+    register(preset=c.preset, register_=c.register_, **known, out=registered)
+    report(preset=c.preset, seed=c.seed, **known, **shown, registered=registered, out=place_of(run.path, "report"))
+
+
+def make(run: RunFolder, pods: int) -> dict[str, Path | None]:
+    """Every step from `begin` to the exported model, and so none that tells MLflow anything; the results that later
+    steps take, by the name under which they take them."""
     from schwarz.steps.begin import begin
     from schwarz.steps.compose import compose
     from schwarz.steps.evaluate import evaluate
     from schwarz.steps.export_onnx import export_onnx
     from schwarz.steps.frame import place_of
     from schwarz.steps.prepare_data import prepare_data
-    from schwarz.steps.register import register
-    from schwarz.steps.report import report
     from schwarz.steps.split import split
     from schwarz.steps.train_coarse import train_coarse
     from schwarz.steps.train_coherent import train_coherent, train_transfer
@@ -26,7 +38,7 @@ def run(run: RunFolder, pods: int) -> None:
 
     c, needs, at = run.config, Needs(run.config), partial(place_of, run.path)
     begun, images, shards = at("begin"), at("prepare_data"), at("split")
-    evaluation, exported, registered = at("evaluate"), at("export_onnx"), at("register")
+    evaluation, exported = at("evaluate"), at("export_onnx")
     locals_ = [at("train_local", str(pod)) for pod in range(pods)] if needs.locals else []
     trained = _trained(needs, at)
     seeded = {"seed": c.seed, "images": images}
@@ -53,9 +65,7 @@ def run(run: RunFolder, pods: int) -> None:
     known: dict[str, Any] = {"begun": begun, "images": images, "evaluation": evaluation}
     evaluate(strategies=list(c.strategies), images=images, locals_=locals_, **trained, out=evaluation)
     export_onnx(preset=c.preset, export_=c.export, **known, locals_=locals_, **trained, out=exported)
-    register(preset=c.preset, register_=c.register_, **known, exported=exported, out=registered)
-    known |= {"shards": shards, "exported": exported, "registered": registered, "composed": trained["composed"]}
-    report(preset=c.preset, seed=c.seed, **known, out=at("report"))
+    return {**known, "shards": shards, "exported": exported, "composed": trained["composed"]}
 
 
 def _trained(needs: Needs, at: "partial[Path]") -> dict[str, Path | None]:

@@ -13,7 +13,7 @@ from schwarz.steps.frame import Metrics, run_folder, step
 
 @step("begin", fresh=True)
 def begin(config: Config, *, uid: str, journal: Journal, out: Path) -> Metrics:
-    """Writes lineage.json: commit, versions, the configuration's digest, the run's id."""
+    """Writes lineage.json: commit, digests of the code and of the configuration, versions, processor, the run's id."""
     if config.data.md5 is None:
         raise WrongInput("data.md5 is not set: `schwarz run` and `schwarz compile` fill it in from the .dvc file.")
     if run_folder() is None and "SCHWARZ_STORE" not in os.environ:
@@ -25,6 +25,7 @@ def begin(config: Config, *, uid: str, journal: Journal, out: Path) -> Metrics:
         "schwarz.run": uid,
         "data.md5": config.data.md5,
         "git.commit": origin["commit"],
+        "code.digest": origin["code"],
         "config.digest": config.science(),
     }
     journal.write("run", run="", params=flat(config), tags=tags)

@@ -24,6 +24,7 @@ from schwarz.config import Section, digest
 from schwarz.errors import FAILED, SchwarzError, StepFailed
 from schwarz.files import read_json, sha256, tree, write_atomic, write_json
 from schwarz.journal import Journal
+from schwarz.lineage import code
 from schwarz.reading import read_section
 
 DONE, ERROR = "done.json", "error.json"
@@ -56,7 +57,7 @@ class Place:
         with an empty disk finds them; else in the run folder, where those of other code are left alone."""
         if kept := os.environ.get("SCHWARZ_CHECKPOINTS"):
             return Path(kept) / key
-        return (run if (run := run_folder()) else self.out.parent) / "checkpoints" / f"{self.label}-{_code()}"
+        return (run if (run := run_folder()) else self.out.parent) / "checkpoints" / f"{self.label}-{code()}"
 
     @property
     def journal(self) -> Path:
@@ -110,7 +111,7 @@ def _run(
     work: Callable[..., Metrics], arguments: dict[str, Any], place: Place, journal: Journal, fresh: bool
 ) -> Metrics:
     out, kept = place.out, place.kept
-    key = digest([place.step, place.part, {name: _identity(name, value) for name, value in arguments.items()}, _code()])
+    key = digest([place.step, place.part, {name: _identity(name, value) for name, value in arguments.items()}, code()])
     if not fresh and whole(kept) and (done := read_json(kept / DONE))["key"] == key:
         _publish(kept, out)
         journal.write("reused", saved_s=done["wall_s"], metrics=done["metrics"])
@@ -174,16 +175,6 @@ def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
         named = known if isinstance(known, dict) else {"": known}
         flat |= {f"{name.rstrip('_')}.{field}".rstrip("."): each for field, each in named.items()}
     return flat
-
-
-@functools.cache
-def _code() -> str:
-    """Digest of the library's source, but for the command line: a result made by other code is not reused."""
-    root = Path(__file__).parents[1]
-    sources = [
-        path for path in tree(root) if path.suffix in (".py", ".j2", ".css") and root / "cli" not in path.parents
-    ]
-    return digest({str(path.relative_to(root)): sha256(path) for path in sources})
 
 
 def _publish(source: Path, target: Path) -> None:

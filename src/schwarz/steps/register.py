@@ -9,6 +9,8 @@ from schwarz.errors import StepFailed
 from schwarz.files import read_json, write_json
 from schwarz.images import load
 from schwarz.journal import Journal
+from schwarz.reproduction import record_of
+from schwarz.runs import open_run
 from schwarz.steps.frame import Metrics, run_folder, step
 
 
@@ -28,20 +30,22 @@ def register(
     model = read_json(exported / "model.json")
     origin, found = read_json(begun / "lineage.json"), read_json(evaluation / "evaluation.json")
     figures = found["strategies"][model["strategy"]]
+    run = run_folder()
+    if run is None:
+        raise StepFailed("SCHWARZ_RUN is not set: registering needs the run folder that `schwarz run` makes.")
     entry = tracking.Entry(
         path=exported / model["file"],
         name=register_.name or preset,
         tags={
             "data.md5": read_json(images / "data.json")["md5"], "git.commit": origin["commit"],
-            "config.digest": origin["config_digest"], "strategy": model["strategy"], "preset": preset,
+            "code.digest": origin["code"], "config.digest": origin["config_digest"],
+            "strategy": model["strategy"], "preset": preset,
             "test_accuracy": f"{figures['test']:.4f}", "sha256": model["sha256"],
         },
         metrics={f"{part}_accuracy": figures[part] for part in ("test", "validation", "train")},
         classes=read_json(images / "data.json")["classes"],
+        record=record_of(open_run(run)),
     )  # fmt: skip
-    run = run_folder()
-    if run is None:
-        raise StepFailed("SCHWARZ_RUN is not set: registering needs the run folder that `schwarz run` makes.")
     uri = tracking.default_uri(Path.cwd())
     try:
         registered = tracking.register_model(run, entry, load(images, "validation").x[:2], uri)

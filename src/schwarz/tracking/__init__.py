@@ -6,17 +6,20 @@ the import costs more than a second.
 """
 
 from schwarz.tracking.ledger import is_parent, parent_id
+from schwarz.tracking.records import Recorded, recorded
 from schwarz.tracking.registry import Entry, register_model
 from schwarz.tracking.server import Unreachable, default_uri, reachable, shown
 from schwarz.tracking.sync import sync
 
 __all__ = [
     "Entry",
+    "Recorded",
     "Unreachable",
     "default_uri",
     "is_parent",
     "parent_id",
     "reachable",
+    "recorded",
     "register_model",
     "shown",
     "sync",

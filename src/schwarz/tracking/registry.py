@@ -9,13 +9,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schwarz.files import read_json, replacing, sha256, write_json
 from schwarz.runs import RunFolder, open_run
+from schwarz.tracking.records import keep
 from schwarz.tracking.runs import UID, Runs
 from schwarz.tracking.server import UPLOAD_S, Unreachable, answering, connect, reachable, shown
 
@@ -40,6 +41,8 @@ class Entry:
     tags: Mapping[str, str]  # of the version: data.md5, git.commit, config.digest, strategy, preset, test_accuracy
     metrics: Mapping[str, float]
     classes: list[str]
+    record: Mapping[str, str] = field(default_factory=dict)
+    """What making it again needs, by file name: an artifact of the run, its sha256 a tag of run and version."""
 
 
 def register_model(run: Path, entry: Entry, example: "np.ndarray", uri: str) -> Registered:
@@ -92,7 +95,7 @@ def _register(run: RunFolder, entry: Entry, example: "np.ndarray", uri: str) -> 
     with answering(uri):
         client = connect(uri, UPLOAD_S)
         parent = Runs(client, uri, run)
-        tags = {UID: run.uid, SHA256: sha256(entry.path), **entry.tags}
+        tags = {UID: run.uid, SHA256: sha256(entry.path), **entry.tags, **keep(client, parent.parent, entry.record)}
         number = _existing(client, entry.name, tags) or _new(client, parent, entry, example, tags)
         alias = _alias(client, entry.name, number)
     return {

@@ -1,0 +1,232 @@
+"""A run made again: what was recorded of it, what is other here than it was there, and whether the bytes are the same.
+
+A record is read from the run's folder, or from MLflow: from a registered version, whose run holds the files of RECORD.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schwarz import reading, tracking
+from schwarz.config import Config
+from schwarz.errors import WrongInput
+from schwarz.files import read_json, sha256, write_atomic, write_json
+from schwarz.lineage import code, commit_of, processor, versions
+from schwarz.runs import RunFolder
+from schwarz.shell import command
+
+CONFIG, LINEAGE, WEIGHTS = "config.toml", "lineage.json", "weights.json"
+RECORD = (CONFIG, LINEAGE, WEIGHTS)
+"""What the parent run in MLflow holds for this."""
+
+DECISIVE = ("python", "torch", "numpy", "safetensors", "onnx", "onnxscript")
+"""The versions that weights and model may depend on."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The sha256 of all that a run trained and exported."""
+
+    networks: dict[str, str]
+    """Of each network's weights.safetensors: `local 0`, ..., `coarse`, `global`, ..."""
+    model: dict[str, str]
+    """`file` and `sha256` of the ONNX model."""
+    in_step: dict[str, list[list[int]]] = field(default_factory=dict)
+    """Of every pod that trained several networks: which of them, by their places, were trained as one."""
+    damage: tuple[str, ...] = ()
+    """What the files say that are no longer as they were written."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of weights.json."""
+        return {"networks": self.networks, "model": self.model, "in_step": self.in_step}
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that making a run again needs."""
+
+    source: str
+    config: Config
+    lineage: dict[str, Any]
+    made: Made
+
+
+@dataclass(frozen=True)
+class Other:
+    """Something that is not here what it was there."""
+
+    cause: str
+    """In a few words, for the verdict."""
+    told: str
+    """In a line, before the work."""
+
+
+def made(run: RunFolder) -> Made:
+    """What the steps of a run left, by what their done.json says; WrongInput while it is not finished."""
+    kept = _read(run, "export_onnx/model.json")
+    model = {name: kept[name] for name in ("file", "sha256")}
+    networks, in_step, damage = {}, {}, _damaged(run, "export_onnx", model["file"], model["sha256"])
+    for done in _done(run):
+        folder = done.parent
+        weights = {n: s for n, s in _read(run, done)["files"].items() if Path(n).name == "weights.safetensors"}
+        for name, value in weights.items():
+            networks[_name(_read(run, (folder / name).with_name("network.json")))] = value
+            damage += _damaged(run, folder, name, value)
+        if len(weights) > 1:
+            in_step[folder.name] = _in_step(run, folder)
+    return Made(dict(sorted(networks.items())), model, in_step, tuple(damage))
+
+
+def record_of(run: RunFolder) -> dict[str, str]:
+    """The files of RECORD, for MLflow to keep."""
+    return {
+        CONFIG: (run.path / CONFIG).read_text(encoding="utf-8"),
+        LINEAGE: json.dumps(_read(run, "begin/lineage.json"), indent=1) + "\n",
+        WEIGHTS: json.dumps(made(run).to_json(), indent=1) + "\n",
+    }
+
+
+def of_folder(run: RunFolder) -> Record:
+    """The record of a run whose folder is here."""
+    return Record(str(run.path), run.config, _read(run, "begin/lineage.json"), made(run))
+
+
+def of_mlflow(name: str, uri: str) -> Record:
+    """The record of a registered version, or of the id of a parent run, from MLflow alone."""
+    found = tracking.recorded(name, uri, RECORD)
+    run = f"its MLflow run {found.run_id}" if found.run_id != name else "that MLflow run"
+    if missing := found.missing(RECORD):
+        raise WrongInput(
+            f"{name}: cannot be made again from MLflow: {', '.join(missing)} is missing of {run}. A version that was "
+            "registered before Schwarz kept these, or a run that registered nothing, has none: name the run's folder."
+        )
+    if changed := found.changed(RECORD):
+        raise WrongInput(
+            f"{name}: {', '.join(changed)} of {run} is no longer what the tag says. Name the run's folder."
+        )
+    lineage = json.loads(found.files[LINEAGE])
+    weights = json.loads(found.files[WEIGHTS])
+    return Record(name, _config(name, found.files[CONFIG], lineage["commit"]), lineage, Made(**weights))
+
+
+def others(record: Record) -> list[Other]:
+    """What is other here, in the order in which it explains other bytes."""
+    return [*_code(record.lineage), *_versions(record.lineage), *_processor(record.lineage), *_choice(record)]
+
+
+def choose_alike(record: Record, run: RunFolder) -> None:
+    """Lay down in a new run folder who was trained in step with whom: that is chosen by speed, where it is not known,
+    and changes the rounding."""
+    for pod, places in record.made.in_step.items():
+        write_json(run.path / "checkpoints" / f"train_local-{pod}-{code()}" / "fleets.json", places)
+
+
+def model_as_of(run: RunFolder, file: str, commit: str) -> str:
+    """sha256 of a run's ONNX model if it had been made at `commit`: the model names the one it was made at."""
+    path = run.steps / "export_onnx" / file
+    if not path.exists():
+        return ""
+    import onnx
+
+    model = onnx.load(path)
+    for each in model.metadata_props:
+        if each.key == "commit":
+            each.value = commit
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _done(run: RunFolder) -> list[Path]:
+    """done.json of every step that counts: a run resumed on fewer pods leaves folders of those it had before."""
+    pods = run.config.place.pods or run.config.partition.count
+    found = sorted(run.steps.glob("**/done.json"))
+    return [path for path in found if path.parts[-3] != "train_local" or int(path.parent.name) < pods]
+
+
+def _name(network: dict[str, Any]) -> str:
+    return f"local {network['box']}" if network["role"] == "local" else network["role"]
+
+
+def _in_step(run: RunFolder, pod: Path) -> list[list[int]]:
+    """Networks that are trained as one share the CPU-seconds of each epoch equally, those trained alone never do."""
+    boxes = sorted(pod.glob("box-*"), key=lambda box: int(box.name.removeprefix("box-")))
+    fleets: dict[float, list[int]] = {}
+    for place, box in enumerate(boxes):
+        fleets.setdefault(_read(run, box / "history.json")["cpu_s"][0], []).append(place)
+    return list(fleets.values())
+
+
+def _damaged(run: RunFolder, folder: Path | str, name: str, value: str) -> list[str]:
+    path = run.steps / folder / name
+    if not path.exists():
+        return [f"{path} is gone: compared with what was written down of it"]
+    if (found := sha256(path)) != value:
+        return [f"{path} is damaged: its sha256 is {found[:12]}, {value[:12]} was written down and is what counts"]
+    return []
+
+
+def _read(run: RunFolder, name: Path | str) -> Any:
+    """A file of a step's result."""
+    path = run.steps / name
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        raise WrongInput(
+            f"{run.path}: is not finished: {path.relative_to(run.path)} is missing. `{command('resume', run.path)}` "
+            "makes it."
+        ) from None
+    except ValueError as fault:
+        raise WrongInput(
+            f"{path}: damaged ({fault}). Remove that file and results.json, then `{command('resume', run.path)}`."
+        ) from None
+
+
+def _config(name: str, text: str, commit: str) -> Config:
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / CONFIG
+        write_atomic(file, text)
+        try:
+            return reading.load(file)
+        except WrongInput as fault:  # written by other code, which had other fields
+            reason = str(fault).replace(str(file), CONFIG)
+            raise WrongInput(f"{name}: {reason} `git checkout {commit}` brings back the code that wrote it.") from None
+
+
+def _code(lineage: dict[str, Any]) -> Iterable[Other]:
+    commit, dirty = commit_of(Path(__file__).parent)
+    there = f"{lineage['commit'][:12]}{' with changes that were not committed' if lineage['dirty'] else ''}"
+    here = f"{commit[:12]}{' with changes that are not committed' if dirty else ''}"
+    if (known := lineage.get("code")) == code():
+        return
+    if known is None and lineage["commit"] == commit and not dirty and not lineage["dirty"]:
+        return
+    same = "" if known else "it is not known whether "
+    back = "" if lineage["dirty"] else f" `git checkout {lineage['commit']}` brings it back."
+    yield Other("other code", f"Warning: {same}the code is other: there commit {there}, here {here}.{back}")
+
+
+def _versions(lineage: dict[str, Any]) -> Iterable[Other]:
+    here, there = versions(), lineage["versions"]
+    for name in DECISIVE:
+        if name in there and there[name] != here.get(name):
+            cause = f"{name} {there[name]} there and {here.get(name, 'none')} here"
+            yield Other(cause, f"Note: {cause}.")
+
+
+def _processor(lineage: dict[str, Any]) -> Iterable[Other]:
+    there = lineage.get("processor")
+    if there is not None and there != processor():
+        yield Other("another processor", f"Note: the processor there was {there}; here it is {processor()}.")
+
+
+def _choice(record: Record) -> Iterable[Other]:
+    """Out of fold, who is trained in step with whom is not recorded."""
+    config = record.config
+    if config.local.engine == "auto" and config.coarse.source == "out-of-fold" and "coarse" in config.strategies:
+        told = "by speed, on each machine for itself, and that changes the rounding of `coarse`"
+        yield Other(
+            "the choice of local.engine = auto", f"Note: local.engine = auto trains folds in step or apart {told}."
+        )
