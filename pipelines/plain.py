@@ -41,16 +41,17 @@ def make(run: RunFolder, pods: int) -> dict[str, Path | None]:
     evaluation, exported = at("evaluate"), at("export_onnx")
     locals_ = [at("train_local", str(pod)) for pod in range(pods)] if needs.locals else []
     trained = _trained(needs, at)
-    seeded = {"seed": c.seed, "images": images}
-    cut = {**seeded, "shards": shards, "network": c.network}
+    moved = {"seed": c.seed, "images": images, "augment": c.augment}
+    cut = {**moved, "shards": shards, "network": c.network}
 
     begin(config=c, uid=run.uid, out=begun)
     prepare_data(seed=c.seed, data=c.data, out=images)
-    split(**seeded, data=c.data, partition=c.partition, out=shards)
+    split(**moved, data=c.data, partition=c.partition, out=shards)
     for pod, out in enumerate(locals_):
-        train_local(seed=c.seed, network=c.network, local=c.local, shards=shards, pod=pod, pods=pods, out=out)
+        chosen = {"seed": c.seed, "network": c.network, "augment": c.augment, "local": c.local}
+        train_local(**chosen, shards=shards, pod=pod, pods=pods, out=out)
     if out := trained["coarse"]:
-        train_coarse(**seeded, coarse=c.coarse, local=c.local, shards=shards, locals_=locals_, out=out)
+        train_coarse(**moved, coarse=c.coarse, local=c.local, shards=shards, locals_=locals_, out=out)
     if out := trained["coherent"]:
         train_coherent(**cut, coarse=c.coarse, coherent=c.coherent, out=out)
     if out := trained["transfer"]:
@@ -60,7 +61,7 @@ def make(run: RunFolder, pods: int) -> dict[str, Path | None]:
     if out := trained["global_"]:
         train_global(**cut, global_=c.global_, out=out)
     if out := trained["composed_tuned"]:
-        tune(**seeded, tune=c.tune, composed=trained["composed"], out=out)
+        tune(**moved, tune=c.tune, composed=trained["composed"], out=out)
 
     known: dict[str, Any] = {"begun": begun, "images": images, "evaluation": evaluation}
     evaluate(strategies=list(c.strategies), images=images, locals_=locals_, **trained, out=evaluation)

@@ -37,6 +37,7 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         seed: int = config.seed,
         data: str = config.data.model_dump_json(),
         partition: str = config.partition.model_dump_json(),
+        augment: str = config.augment.model_dump_json(),
         network: str = config.network.model_dump_json(),
         local: str = config.local.model_dump_json(),
         coarse: str = config.coarse.model_dump_json(),
@@ -51,26 +52,28 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
         preset = config.preset
         first = place.fresh(begin(
             preset=preset, uid=uid, seed=seed, strategies=json.dumps(config.strategies), data=data, partition=partition,
-            network=network, local=local, coarse=coarse, coherent=coherent, transfer=transfer,
+            augment=augment, network=network, local=local, coarse=coarse, coherent=coherent, transfer=transfer,
             composition=composition, global_network=global_network, tune=tune_composed, export=export,
             register=registry,
         ))  # fmt: skip
         begun = first.outputs["begun"]
         images = place.task(prepare_data(seed=seed, data=data).after(first)).outputs["images"]
         seeded = {"seed": seed, "images": images}
-        shards = place.task(split(**seeded, data=data, partition=partition)).outputs["shards"]
-        cut = {**seeded, "shards": shards, "network": network}
+        moved = {**seeded, "augment": augment}
+        shards = place.task(split(**moved, data=data, partition=partition)).outputs["shards"]
+        cut = {**moved, "shards": shards, "network": network}
 
         trained: dict[str, Any] = {}
         fleet: Callable[[], dict[str, Any]] = dict
         if needs.locals:
             with dsl.ParallelFor(items=list(range(pods)), name="local networks") as pod:
-                one = train_local(seed=seed, network=network, local=local, pod=pod, pods=pods, shards=shards)
+                chosen = {"seed": seed, "network": network, "augment": augment, "local": local}
+                one = train_local(**chosen, pod=pod, pods=pods, shards=shards)
                 place.task(one, "local")
             # made anew for each task that takes it: KFP's compiler rewrites a Collected in place
             fleet = lambda: {"fleet": dsl.Collected(one.outputs["fleet"])}  # noqa: E731  # one of two, chosen here
         if needs.coarse:
-            net = place.task(train_coarse(**seeded, coarse=coarse, local=local, shards=shards, **fleet()), "coarse net")
+            net = place.task(train_coarse(**moved, coarse=coarse, local=local, shards=shards, **fleet()), "coarse net")
             trained["coarse"] = net.outputs["net"]
         if needs.coherent:
             model = place.task(train_coherent(**cut, coarse=coarse, coherent=coherent), "coherent")
@@ -85,7 +88,7 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             model = place.task(train_global(**cut, global_network=global_network), "global")
             trained["global_network"] = model.outputs["model"]
         if needs.tuned:
-            model = place.task(tune(**seeded, tune=tune_composed, composed=trained["composed"]), "composed, tuned")
+            model = place.task(tune(**moved, tune=tune_composed, composed=trained["composed"]), "composed, tuned")
             trained["composed_tuned"] = model.outputs["model"]
 
         judged = place.task(evaluate(strategies=list(config.strategies), images=images, **fleet(), **trained))

@@ -7,9 +7,9 @@ from components import component
 
 @component
 def begin(
-    preset: str, uid: str, seed: int, strategies: str, data: str, partition: str, network: str, local: str, coarse: str,
-    coherent: str, transfer: str, composition: str, global_network: str, tune: str, export: str, register: str,
-    begun: Output[Artifact],
+    preset: str, uid: str, seed: int, strategies: str, data: str, partition: str, augment: str, network: str,
+    local: str, coarse: str, coherent: str, transfer: str, composition: str, global_network: str, tune: str,
+    export: str, register: str, begun: Output[Artifact],
 ):  # fmt: skip
     import json
     from pathlib import Path
@@ -17,7 +17,7 @@ def begin(
     from schwarz.steps.begin import begin
 
     sections = {
-        "data": data, "partition": partition, "network": network, "local": local, "coarse": coarse,
+        "data": data, "partition": partition, "augment": augment, "network": network, "local": local, "coarse": coarse,
         "coherent": coherent, "transfer": transfer, "compose": composition, "global": global_network, "tune": tune,
         "export": export, "register": register,
     }  # fmt: skip

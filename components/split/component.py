@@ -6,9 +6,10 @@ from components import component
 
 
 @component
-def split(seed: int, data: str, partition: str, images: Input[Dataset], shards: Output[Dataset]):
+def split(seed: int, data: str, partition: str, augment: str, images: Input[Dataset], shards: Output[Dataset]):
     from pathlib import Path
 
     from schwarz.steps.split import split
 
-    split(seed=seed, data=data, partition=partition, images=Path(images.path), out=Path(shards.path))
+    given = {"seed": seed, "data": data, "partition": partition, "augment": augment}
+    split(**given, images=Path(images.path), out=Path(shards.path))

@@ -8,6 +8,7 @@ from components import component
 @component
 def train_coarse(
     seed: int,
+    augment: str,
     coarse: str,
     local: str,
     images: Input[Dataset],
@@ -21,6 +22,7 @@ def train_coarse(
     from schwarz.steps.train_coarse import train_coarse
 
     given = {"images": Path(images.path), "shards": Path(shards.path), "locals_": [Path(pod.path) for pod in fleet]}
-    measured = train_coarse(seed=seed, coarse=coarse, local=local, **given, out=Path(net.path))
+    given |= {"seed": seed, "augment": augment, "coarse": coarse, "local": local}
+    measured = train_coarse(**given, out=Path(net.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)

@@ -7,14 +7,14 @@ from components import component
 
 @component
 def train_coherent(
-    seed: int, network: str, coarse: str, coherent: str,
+    seed: int, network: str, augment: str, coarse: str, coherent: str,
     images: Input[Dataset], shards: Input[Dataset], model: Output[Model], metrics: Output[Metrics],
 ):  # fmt: skip
     from pathlib import Path
 
     from schwarz.steps.train_coherent import train_coherent
 
-    given = {"seed": seed, "network": network, "coarse": coarse, "coherent": coherent}
+    given = {"seed": seed, "network": network, "augment": augment, "coarse": coarse, "coherent": coherent}
     measured = train_coherent(**given, images=Path(images.path), shards=Path(shards.path), out=Path(model.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)
@@ -22,14 +22,15 @@ def train_coherent(
 
 @component
 def train_transfer(
-    seed: int, network: str, coarse: str, transfer: str, images: Input[Dataset], shards: Input[Dataset],
+    seed: int, network: str, augment: str, coarse: str, transfer: str,
+    images: Input[Dataset], shards: Input[Dataset],
     fleet: Input[list[Model]], model: Output[Model], metrics: Output[Metrics],
 ):  # fmt: skip
     from pathlib import Path
 
     from schwarz.steps.train_coherent import train_transfer
 
-    given = {"seed": seed, "network": network, "coarse": coarse, "transfer": transfer}
+    given = {"seed": seed, "network": network, "augment": augment, "coarse": coarse, "transfer": transfer}
     folders = {"images": Path(images.path), "shards": Path(shards.path), "locals_": [Path(pod.path) for pod in fleet]}
     measured = train_transfer(**given, **folders, out=Path(model.path))
     for name, value in measured.items():

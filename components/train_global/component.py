@@ -7,14 +7,14 @@ from components import component
 
 @component
 def train_global(
-    seed: int, network: str, global_network: str,
+    seed: int, network: str, augment: str, global_network: str,
     images: Input[Dataset], shards: Input[Dataset], model: Output[Model], metrics: Output[Metrics],
 ):  # fmt: skip
     from pathlib import Path
 
     from schwarz.steps.train_global import train_global
 
-    given = {"seed": seed, "network": network, "global_": global_network}
+    given = {"seed": seed, "network": network, "augment": augment, "global_": global_network}
     measured = train_global(**given, images=Path(images.path), shards=Path(shards.path), out=Path(model.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)
@@ -22,12 +22,14 @@ def train_global(
 
 @component
 def tune(
-    seed: int, tune: str, images: Input[Dataset], composed: Input[Model], model: Output[Model], metrics: Output[Metrics]
-):
+    seed: int, augment: str, tune: str,
+    images: Input[Dataset], composed: Input[Model], model: Output[Model], metrics: Output[Metrics],
+):  # fmt: skip
     from pathlib import Path
 
     from schwarz.steps.train_global import tune as train
 
-    measured = train(seed=seed, tune=tune, images=Path(images.path), composed=Path(composed.path), out=Path(model.path))
+    given = {"seed": seed, "augment": augment, "tune": tune}
+    measured = train(**given, images=Path(images.path), composed=Path(composed.path), out=Path(model.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)

@@ -9,6 +9,7 @@ from components import component
 def train_local(
     seed: int,
     network: str,
+    augment: str,
     local: str,
     pod: int,
     pods: int,
@@ -20,7 +21,7 @@ def train_local(
 
     from schwarz.steps.train_local import train_local
 
-    given = {"seed": seed, "network": network, "local": local, "pod": pod, "pods": pods}
+    given = {"seed": seed, "network": network, "augment": augment, "local": local, "pod": pod, "pods": pods}
     measured = train_local(**given, shards=Path(shards.path), out=Path(fleet.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)

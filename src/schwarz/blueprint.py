@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from schwarz.config import Network
 from schwarz.decomposition import decompose
 from schwarz.errors import SchwarzError
 from schwarz.files import read_json, write_atomic, write_json
-from schwarz.images import MANIFEST
+from schwarz.images import MANIFEST, MEAN_IMAGE, save_array
 from schwarz.partition import Box, Partition, padded
 from schwarz.seeds import derive
 
@@ -34,6 +35,8 @@ class Blueprint:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: int
+    mean_image: np.ndarray | None = None
+    """[C, *spatial] of the raw images, where each pixel has a mean of its own."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -56,15 +59,15 @@ class Blueprint:
 
     def whole(self, network: nn.Module) -> Whole:
         """A global network that takes raw images."""
-        return Whole(self._preprocess(self.pad), network)
+        return Whole(self._preprocess(), network)
 
-    def on_box(self, local: nn.Module) -> Whole:
-        """A local network that takes raw boxes of padded images."""
-        return Whole(self._preprocess(0), local)
+    def on_box(self, local: nn.Module, k: int) -> Whole:
+        """Local network k, that takes its raw box of padded images."""
+        return Whole(self._preprocess().on(self.partition.boxes[k]), local)
 
     def divided(self, locals_: list[nn.Module], combiner: nn.Module) -> Divided:
         """Local networks and a combiner that take raw images."""
-        return Divided(self._preprocess(self.pad), self.partition, locals_, combiner)
+        return Divided(self._preprocess(), self.partition, locals_, combiner)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -78,7 +81,7 @@ class Blueprint:
         }
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Blueprint":
+    def from_json(cls, value: dict[str, Any], mean_image: np.ndarray | None) -> "Blueprint":
         image_shape = tuple(value["image_shape"])
         boxes = tuple(Box(tuple((start, stop) for start, stop in spans)) for spans in value["boxes"])
         return cls(
@@ -89,30 +92,35 @@ class Blueprint:
             mean=tuple(value["mean"]),
             std=tuple(value["std"]),
             classes=value["classes"],
+            mean_image=mean_image,
         )
 
     def _global(self) -> nn.Module:
         return networks.build(self.network, self.input_shape, self.classes)
 
-    def _preprocess(self, pad: int) -> Preprocess:
-        return Preprocess(pad, self.mean, self.std, len(self.image_shape) - 1)
+    def _preprocess(self) -> Preprocess:
+        mean = np.array(self.mean) if self.mean_image is None else self.mean_image
+        return Preprocess(self.pad, mean, self.std, len(self.image_shape) - 1)
 
 
 def planned(shards: Path, network: Network) -> Blueprint:
     """The blueprint of networks for the images that `split` cut."""
-    return Blueprint.from_json({**read_json(shards / MANIFEST)["plan"], "network": network.model_dump(mode="json")})
+    plan = {**read_json(shards / MANIFEST)["plan"], "network": network.model_dump(mode="json")}
+    return Blueprint.from_json(plan, _mean_image(shards))
 
 
 def save(folder: Path, module: nn.Module, blueprint: Blueprint, **role: Any) -> None:
     """Keep a network: `role` says which one it is, e.g. role="local", box=2."""
     tensors = {name: value.contiguous() for name, value in module.state_dict().items()}
     write_atomic(folder / WEIGHTS, write_tensors(tensors))
+    if blueprint.mean_image is not None:
+        save_array(folder / MEAN_IMAGE, blueprint.mean_image)
     write_json(folder / NETWORK, {**role, "blueprint": blueprint.to_json()})
 
 
 def blueprint_of(folder: Path) -> Blueprint:
     """The blueprint that a kept network was built by."""
-    return Blueprint.from_json(read_json(folder / NETWORK)["blueprint"])
+    return Blueprint.from_json(read_json(folder / NETWORK)["blueprint"], _mean_image(folder))
 
 
 def load_fleet(folders: list[Path]) -> list[nn.Module]:
@@ -140,6 +148,10 @@ def load_divided(folder: Path) -> Divided:
     model = blueprint.divided(blueprint.local_networks(0), blueprint.coarse_net(hidden, 0))
     _filled(model, folder)
     return model
+
+
+def _mean_image(folder: Path) -> np.ndarray | None:
+    return np.load(folder / MEAN_IMAGE) if (folder / MEAN_IMAGE).exists() else None
 
 
 def _filled(module: nn.Module, folder: Path) -> nn.Module:

@@ -5,23 +5,37 @@ coarse net it only decides; trained as a whole it is the coherent CNN-DNN, and s
 CNN-DNN-transfer.
 """
 
+import copy
 from collections.abc import Sequence
+from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from schwarz.partition import Partition
+from schwarz.partition import Box, Partition
 
 
 class Preprocess(nn.Module):
     """Raw uint8 images [batch, C, *spatial] as the networks see them: zeros around, each channel normalised."""
 
-    def __init__(self, pad: int, mean: Sequence[float], std: Sequence[float], axes: int) -> None:
+    def __init__(self, pad: int, mean: np.ndarray, std: Sequence[float], axes: int) -> None:
+        """`mean`: [C], or of each pixel, [C, *spatial]; the zeros around have mean 0 then."""
         super().__init__()
         shape = (-1, *[1] * axes)
         self.pad = (pad, pad) * axes
-        self.register_buffer("mean", torch.tensor(mean).reshape(shape), persistent=False)
+        shift = torch.tensor(mean, dtype=torch.get_default_dtype())
+        shift = nn.functional.pad(shift, self.pad) if shift.dim() > 1 else shift.reshape(shape)
+        self.register_buffer("mean", shift, persistent=False)
         self.register_buffer("scale", 1 / torch.tensor(std).reshape(shape), persistent=False)
+
+    def on(self, box: Box) -> Self:
+        """The same for raw boxes of padded images."""
+        alone = copy.deepcopy(self)
+        alone.pad = (0,) * len(self.pad)
+        if self.get_buffer("mean")[0].numel() > 1:
+            alone.mean = self.get_buffer("mean")[box.slices].clone()
+        return alone
 
     def forward(self, images: Tensor) -> Tensor:
         x = images.to(self.get_buffer("mean").dtype) / 255

@@ -218,6 +218,9 @@ class Training(Section):
 
     epochs: int = Field(default=6, ge=1, description="passes over the training images")
     batch: int = Field(default=64, ge=1, description="images per step")
+    steps: int | None = Field(
+        default=None, ge=1, description="steps of an epoch, which then ends anywhere in a pass; unset: one whole pass"
+    )
     lr: float = Field(default=2e-3, gt=0, description="peak learning rate of Adam")
     schedule: Literal["constant", "cosine", "exponential"] = Field(
         default="cosine", description="course of the learning rate to the end"

@@ -1,8 +1,9 @@
 """Images on disk as the training reads them: memory-mapped arrays beside their classes."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,6 +12,11 @@ from schwarz.files import replacing, sha256
 
 MANIFEST = "manifest.json"
 """What `split` leaves: where the shards of each box lie, their sha256, and what networks need to know of the images."""
+
+
+MEAN_IMAGE = "mean.npy"
+"""The mean of each pixel, [C, *spatial], where images are normalised by it."""
+PIECE_BYTES = 2**25
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,29 @@ class Labelled:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input of the network."""
+        return self.x.shape[1:]
+
+    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
+        """[batch, ...]: the inputs at these places, read into memory; the same in every epoch."""
+        return np.array(self.x[at])
+
+
+class Inputs(Protocol):
+    """What a network is trained on: `Labelled`, or images that move in every epoch."""
+
+    @property
+    def y(self) -> np.ndarray: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray: ...
 
 
 def load(images: Path, part: str) -> Labelled:
@@ -38,19 +67,48 @@ def spread(labelled: Labelled, count: int) -> Labelled:
 
 def load_box(manifest: dict[str, Any], k: int, part: str) -> Labelled:
     """The shards of box k, memory-mapped, after their sha256 was checked."""
-    folder = Path(manifest["uri"]) / str(k)
-    for name, value in manifest["sha256"][str(k)].items():
-        if not (folder / name).exists() or sha256(folder / name) != value:
-            raise StepFailed(
-                f"{folder / name}: is missing or not what `split` wrote. Resume the run to write it again."
-            )
+    folder = checked(manifest, str(k))
     return Labelled(np.load(folder / f"{part}-x.npy", mmap_mode="r"), np.load(folder / f"{part}-y.npy"))
+
+
+def checked(manifest: dict[str, Any], name: str) -> Path:
+    """A folder of shards, after the sha256 of each was checked."""
+    folder = Path(manifest["uri"]) / name
+    for file, value in manifest["sha256"][name].items():
+        if not (folder / file).exists() or sha256(folder / file) != value:
+            raise StepFailed(
+                f"{folder / file}: is missing or not what `split` wrote. Resume the run to write it again."
+            )
+    return folder
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Write an array as .npy, atomically."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def save_in_pieces(path: Path, x: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Write what `make` does of the images of x as .npy, atomically, a piece at a time: neither need fit in memory."""
+    shape = (len(x), *make(x[:1]).shape[1:])
+    header = {"descr": np.lib.format.dtype_to_descr(x.dtype), "fortran_order": False, "shape": shape}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in _pieces(x):
+            file.write(np.ascontiguousarray(make(piece)).data)
+
+
+def mean_image(x: np.ndarray) -> np.ndarray:
+    """The mean of x/255 over raw images x [n, C, *spatial]; exact but for one rounding."""
+    total = np.zeros(x.shape[1:], np.int64)
+    for piece in _pieces(x):
+        total += piece.sum(0, dtype=np.int64)
+    return (total / (255 * len(x))).astype(np.float32)
+
+
+def _pieces(x: np.ndarray) -> Iterator[np.ndarray]:
+    length = max(1, PIECE_BYTES // max(1, x[:1].nbytes))
+    yield from (x[start : start + length] for start in range(0, len(x), length))
 
 
 def pad(x: np.ndarray, pixels: int) -> np.ndarray:

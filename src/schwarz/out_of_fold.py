@@ -2,14 +2,17 @@
 answered by local networks that were trained on the other folds."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import nn
 
+from schwarz.augmentation import training_box
 from schwarz.blueprint import Blueprint
-from schwarz.config import Local
+from schwarz.config import Augment, Local
 from schwarz.errors import StepFailed
-from schwarz.images import Labelled, load_box
+from schwarz.images import Inputs, load_box
 from schwarz.seeds import derive
 from schwarz.training import Member, fit_in_step, fleets, predict
 
@@ -32,29 +35,60 @@ def enough(y: np.ndarray, count: int) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Training images as `split` cut them, and as they are."""
+
+    blueprint: Blueprint
+    manifest: dict[str, Any]
+    augment: Augment
+    x: np.ndarray
+
+
+@dataclass(frozen=True)
+class Some:
+    """Some of the training images."""
+
+    all_: Inputs
+    rows: np.ndarray
+
+    @property
+    def y(self) -> np.ndarray:
+        return self.all_.y[self.rows]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.all_.shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
+        return self.all_.batch(self.rows[at], epoch)
+
+
 def answers(
-    blueprint: Blueprint, manifest: dict[str, Any], local: Local, parts: Sequence[np.ndarray], seed: int,
-    on_fold: Callable[[int], None],
-) -> np.ndarray:  # fmt: skip
+    cut: Cut, local: Local, parts: Sequence[np.ndarray], seed: int, on_fold: Callable[[int], None]
+) -> np.ndarray:
     """[n, N, K]: the logits of every training image, by local networks that were trained without its fold of `parts`.
 
     `on_fold` is told how many folds are done.
     """
-    boxes = [load_box(manifest, k, "train") for k in range(len(blueprint.partition))]
-    found = np.empty((len(boxes[0]), len(boxes), blueprint.classes), np.float32)
+    blueprint, n = cut.blueprint, len(cut.x)
+    boxes = [training_box(cut.manifest, k, cut.augment, seed) for k in range(len(blueprint.partition))]
+    found = np.empty((n, len(boxes), blueprint.classes), np.float32)
     for fold, left_out in enumerate(parts):
-        rest = np.setdiff1d(np.arange(len(boxes[0])), left_out)
+        rest = np.setdiff1d(np.arange(n), left_out)
         fresh = blueprint.local_networks(derive(seed, "out-of-fold", fold))
         members = [
             Member(
-                blueprint.on_box(network), Labelled(box.x[rest], box.y[rest]), load_box(manifest, k, "validation"),
+                blueprint.on_box(network, k), Some(box, rest), load_box(cut.manifest, k, "validation"),
                 derive(seed, "out-of-fold", fold, k),
             )
             for k, (network, box) in enumerate(zip(fresh, boxes, strict=True))
         ]  # fmt: skip
         for places in fleets(members, local):
             fit_in_step([members[at] for at in places], local)
-        for k, (member, box) in enumerate(zip(members, boxes, strict=True)):
-            found[left_out, k] = predict(member.model, box.x[left_out]).numpy()
+        found[left_out] = predict(blueprint.divided(fresh, nn.Identity()), cut.x, left_out).numpy()
         on_fold(fold + 1)
     return found

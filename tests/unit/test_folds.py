@@ -2,17 +2,16 @@
 to images that they have not seen."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from schwarz.blueprint import Blueprint
-from schwarz.config import Local, Network
+from schwarz.config import Augment, Local, Network
 from schwarz.errors import StepFailed
 from schwarz.files import sha256
 from schwarz.images import load_box, save_array
-from schwarz.out_of_fold import answers, enough, folds
+from schwarz.out_of_fold import Cut, answers, enough, folds
 from schwarz.partition import Partition
 from schwarz.training import Member, accuracy, fit_in_step, predict
 
@@ -26,7 +25,7 @@ def test_every_image_is_left_out_once_and_every_fold_has_every_class():
 
 
 @pytest.fixture
-def cut(tmp_path: Path) -> tuple[Blueprint, dict[str, Any]]:
+def cut(tmp_path: Path) -> Cut:
     """Images of noise with classes at random, cut into two boxes: they can be learned by heart alone."""
     generator = np.random.default_rng(0)
     partition = Partition.grid((8, 8), (1, 2))
@@ -38,19 +37,20 @@ def cut(tmp_path: Path) -> tuple[Blueprint, dict[str, Any]]:
                 save_array(tmp_path / str(k) / name, array)
                 sums[str(k)][name] = sha256(tmp_path / str(k) / name)
     network = Network(family="mlp", dense=128)
-    return Blueprint(network, partition, (1, 8, 8), 0, (0.5,), (0.3,), 3), {"uri": str(tmp_path), "sha256": sums}
+    blueprint = Blueprint(network, partition, (1, 8, 8), 0, (0.5,), (0.3,), 3)
+    whole = partition.assemble([np.load(tmp_path / str(k) / "train-x.npy") for k in range(2)])
+    return Cut(blueprint, {"uri": str(tmp_path), "sha256": sums}, Augment(), whole)
 
 
-def test_no_local_network_answers_to_an_image_that_it_has_learned(cut: tuple[Blueprint, dict[str, Any]]):
-    blueprint, manifest = cut
+def test_no_local_network_answers_to_an_image_that_it_has_learned(cut: Cut):
     local = Local(epochs=30, batch=10, lr=3e-3, schedule="constant", engine="loop")
-    train = [load_box(manifest, k, "train") for k in range(2)]
+    train = [load_box(cut.manifest, k, "train") for k in range(2)]
     told: list[int] = []
-    unseen = answers(blueprint, manifest, local, folds(train[0].y, 3, 0), 0, told.append)
+    unseen = answers(cut, local, folds(train[0].y, 3, 0), 0, told.append)
     assert told == [1, 2, 3]
     assert unseen.shape == (60, 2, 3)
-    for k, network in enumerate(blueprint.local_networks(0)):
-        member = Member(blueprint.on_box(network), train[k], None, seed=k)
+    for k, network in enumerate(cut.blueprint.local_networks(0)):
+        member = Member(cut.blueprint.on_box(network, k), train[k], None, seed=k)
         fit_in_step([member], local)
         assert accuracy(predict(member.model, train[k].x), train[k].y) > 0.95
         assert (unseen[:, k].argmax(1) == train[k].y).mean() < 0.55

@@ -127,10 +127,13 @@ def fresh(config: "Config", count: int) -> Subject:
     from schwarz.blueprint import Blueprint
     from schwarz.composition import compose
     from schwarz.data import channel_statistics
+    from schwarz.images import mean_image
 
     images = _first(info.folder, count)
     mean, std = (tuple(map(float, values)) for values in channel_statistics(images.x))
-    blueprint = Blueprint(config.network, partition, info.shape, config.data.pad, mean, std, len(info.classes))
+    image = mean_image(images.x) if config.data.normalise == "pixel" else None
+    std = std if image is None else (1.0,) * len(std)
+    blueprint = Blueprint(config.network, partition, info.shape, config.data.pad, mean, std, len(info.classes), image)
     parts = blueprint.local_networks(config.seed)
     for k, part in enumerate(parts):
         _as_if_trained(part.eval(), config.seed + k)

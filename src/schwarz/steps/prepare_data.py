@@ -12,7 +12,7 @@ from schwarz import storage
 from schwarz.config import Data
 from schwarz.errors import StepFailed, WrongInput
 from schwarz.files import copy, write_json
-from schwarz.images import Labelled, save_array
+from schwarz.images import MEAN_IMAGE, Labelled, mean_image, save_array
 from schwarz.runs import project_root
 from schwarz.seeds import derive
 from schwarz.steps.frame import Metrics, step
@@ -20,7 +20,8 @@ from schwarz.steps.frame import Metrics, step
 
 @step("data")
 def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
-    """Writes train/ and validation/ (x.npy, y.npy), test/ (packed) and data.json (classes, shape, mean, std, ...)."""
+    """Writes train/ and validation/ (x.npy, y.npy), test/ (packed) and data.json (classes, shape, mean, std, ...);
+    where each pixel has a mean of its own, mean.npy [C, *spatial]."""
     info = datasets.describe(project_root(), data.name)
     if data.md5 not in (None, info.md5):
         wants = f"the run wants {data.md5}: restore it, or start a new run"
@@ -40,6 +41,9 @@ def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
         save_array(out / name / "y.npy", part.y.astype(np.int64))
     _pass_on(info.folder, out / "test")
     mean, std = datasets.channel_statistics(train.x)
+    if data.normalise == "pixel":
+        save_array(out / MEAN_IMAGE, mean_image(train.x))
+        std = np.ones_like(std)
     counts = {"train": len(train), "validation": len(validation), "test": info.test}
     write_json(out / "data.json", {
         "name": data.name, "md5": info.md5, "classes": list(info.classes), "shape": list(info.shape),

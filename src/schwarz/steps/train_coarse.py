@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, save
-from schwarz.config import Coarse, Local
+from schwarz.config import Augment, Coarse, Local
 from schwarz.files import read_json, write_json
 from schwarz.images import MANIFEST, Labelled, load, save_array
 from schwarz.journal import Journal
-from schwarz.out_of_fold import answers, enough, folds
+from schwarz.out_of_fold import Cut, answers, enough, folds
 from schwarz.seeds import derive
 from schwarz.steps.follow import follower
 from schwarz.steps.frame import Metrics, step
@@ -23,7 +23,7 @@ from schwarz.training import accuracy, fit, predict
 
 @step("coarse net")
 def train_coarse(
-    seed: int, coarse: Coarse, local: Local, *,
+    seed: int, augment: Augment, coarse: Coarse, local: Local, *,
     images: Path, shards: Path, locals_: list[Path], journal: Journal, out: Path,
 ) -> Metrics:  # fmt: skip
     """Writes the coarse net, its history, and validation.npy: its scores on the validation images, by which strategies
@@ -44,14 +44,15 @@ def train_coarse(
         train = load(images, "train")
         logits = Labelled(predict(model, train.x).numpy(), train.y)
     else:
-        y = load(images, "train").y
-        enough(y, coarse.folds)
-        parts = folds(y, coarse.folds, derive(seed, "out-of-fold"))
+        train = load(images, "train")
+        enough(train.y, coarse.folds)
+        parts = folds(train.y, coarse.folds, derive(seed, "out-of-fold"))
 
         def done(count: int) -> None:
             journal.write("progress", done=count, total=len(parts))
 
-        logits = Labelled(answers(blueprint, read_json(shards / MANIFEST), local, parts, seed, done), y)
+        cut = Cut(blueprint, read_json(shards / MANIFEST), augment, train.x)
+        logits = Labelled(answers(cut, local, parts, seed, done), train.y)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
     spent_s, told = time.process_time() - began, follower(journal, "coarse", coarse)
     history = fit(net, coarse, logits, None, derive(seed, "coarse"), told, spent_s)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from torch import nn
 
+from schwarz.augmentation import moving
 from schwarz.blueprint import Blueprint, load_fleet, planned, save
+from schwarz.coherent import Divided
 from schwarz.combine import CoarseNet
-from schwarz.config import Coarse, Network, Training, Transfer
+from schwarz.config import Augment, Coarse, Network, Training, Transfer
 from schwarz.files import write_json
 from schwarz.images import Labelled, load
 from schwarz.journal import Journal
@@ -21,19 +23,20 @@ from schwarz.training import Checkpoints, fit, predict
 
 @step("coherent", part="scratch")
 def train_coherent(
-    seed: int, network: Network, coarse: Coarse, coherent: Training, *,
+    seed: int, network: Network, augment: Augment, coarse: Coarse, coherent: Training, *,
     images: Path, shards: Path, journal: Journal, checkpoints: Checkpoints, out: Path,
 ) -> Metrics:  # fmt: skip
     """The coherent model from random weights."""
     blueprint = planned(shards, network)
     locals_ = blueprint.local_networks(derive(seed, "coherent"))
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coherent"))
-    return _train(blueprint, locals_, net, coherent, "coherent", seed, images, journal, checkpoints, out)
+    model = blueprint.divided(locals_, net)
+    return _train(blueprint, model, augment, coherent, "coherent", seed, images, journal, checkpoints, out)
 
 
 @step("transfer", name="train_coherent", part="transfer")
 def train_transfer(
-    seed: int, network: Network, coarse: Coarse, transfer: Transfer, *,
+    seed: int, network: Network, augment: Augment, coarse: Coarse, transfer: Transfer, *,
     images: Path, shards: Path, locals_: list[Path], journal: Journal, checkpoints: Checkpoints, out: Path,
 ) -> Metrics:  # fmt: skip
     """The coherent model from trained local networks. Its coarse net starts at random, as in document 1, or was first
@@ -50,19 +53,20 @@ def train_transfer(
         train = load(images, "train")
         answers = predict(blueprint.divided(start, nn.Identity()), train.x).numpy()
         fit(net, transfer, Labelled(answers, train.y), None, derive(seed, "transfer", "alone"))
-    spent_s = time.process_time() - began
-    return _train(blueprint, start, net, transfer, "transfer", seed, images, journal, checkpoints, out, spent_s)
+    model, spent_s = blueprint.divided(start, net), time.process_time() - began
+    return _train(blueprint, model, augment, transfer, "transfer", seed, images, journal, checkpoints, out, spent_s)
 
 
 def _train(
-    blueprint: Blueprint, locals_: list[nn.Module], net: CoarseNet, training: Training, name: str,
-    seed: int, images: Path, journal: Journal, checkpoints: Checkpoints, out: Path, spent_s: float = 0.0,
+    blueprint: Blueprint, model: Divided, augment: Augment, training: Training, name: str, seed: int,
+    images: Path, journal: Journal, checkpoints: Checkpoints, out: Path, spent_s: float = 0.0,
 ) -> Metrics:  # fmt: skip
-    model = blueprint.divided(locals_, net)
-    train, validation = load(images, "train"), load(images, "validation")
+    train, validation = moving(load(images, "train"), augment, seed), load(images, "validation")
     told = follower(journal, name, training)
     history = fit(model, training, train, validation, derive(seed, name), told, spent_s, checkpoints)
     told.end()
+    net = model.combiner
+    assert isinstance(net, CoarseNet)
     hidden = [layer.out_features for layer in net.hidden if isinstance(layer, nn.Linear)]
     save(out, model, blueprint, role=name, hidden=hidden)
     write_json(out / "history.json", history.to_json())

@@ -3,8 +3,9 @@
 
 from pathlib import Path
 
+from schwarz.augmentation import training_box
 from schwarz.blueprint import planned, save
-from schwarz.config import Local, Network
+from schwarz.config import Augment, Local, Network
 from schwarz.files import read_json, write_json
 from schwarz.images import MANIFEST, load_box
 from schwarz.journal import Journal
@@ -18,6 +19,7 @@ from schwarz.training import Checkpoints, Member, fit_in_step, fleets
 def train_local(
     seed: int,
     network: Network,
+    augment: Augment,
     local: Local,
     *,
     shards: Path,
@@ -33,10 +35,10 @@ def train_local(
     mine = range(pod, len(fresh), pods)
     together = Followers(journal, local, *(f"local {k}" for k in mine))
     followers = [together.of(f"local {k}") for k in mine]
-    models = [blueprint.on_box(fresh[k]) for k in mine]
+    models = [blueprint.on_box(fresh[k], k) for k in mine]
     members = [
         Member(
-            model, load_box(manifest, k, "train"), load_box(manifest, k, "validation"),
+            model, training_box(manifest, k, augment, seed), load_box(manifest, k, "validation"),
             derive(seed, "local", k), follower, follower.retry,
         )
         for k, model, follower in zip(mine, models, followers, strict=True)

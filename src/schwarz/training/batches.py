@@ -7,18 +7,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from schwarz.config import Training
 from schwarz.seeds import derive
 
 
-def steps_of(n: int, size: int) -> int:
+def steps_of(n: int, training: Training) -> int:
     """Steps of an epoch of n images."""
-    return math.ceil(n / size)
+    return training.steps or math.ceil(n / training.batch)
 
 
-def batches(n: int, size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
-    """The indices 0..n-1 in the epoch's order, in batches of nearly one size: a last one of 1 would stop BatchNorm."""
-    order = np.random.Generator(np.random.PCG64(derive(seed, "order", epoch))).permutation(n)
-    yield from np.array_split(order, steps_of(n, size))
+def batches(n: int, training: Training, seed: int, epoch: int) -> Iterator[np.ndarray]:
+    """The indices that make the batches of an epoch.
+
+    Pass after pass each of 0..n-1 comes once, in an order of its own, in batches of nearly one size: a last one of 1
+    would stop BatchNorm. An epoch is a pass, or the next `training.steps` batches, wherever passes begin and end.
+    """
+    in_a_pass, steps = math.ceil(n / training.batch), steps_of(n, training)
+    first = (epoch - 1) * steps
+    for number in range(first // in_a_pass, math.ceil((first + steps) / in_a_pass)):
+        order = np.random.Generator(np.random.PCG64(derive(seed, "order", number + 1))).permutation(n)
+        begin = number * in_a_pass
+        yield from np.array_split(order, in_a_pass)[max(first - begin, 0) : first + steps - begin]
 
 
 def tensor(x: np.ndarray) -> Tensor:

@@ -18,9 +18,9 @@ import torch
 
 from schwarz.config import Local, digest
 from schwarz.files import read_json, write_json
-from schwarz.training.batches import batches, tensor
+from schwarz.training.batches import batches
 from schwarz.training.engine import Engine
-from schwarz.training.fleet import Member
+from schwarz.training.fleet import Member, read
 from schwarz.training.stacking import Unstackable
 
 ROUNDS = 3
@@ -41,9 +41,9 @@ def _alike(members: Sequence[Member]) -> list[list[int]]:
     """Members whose images, weights and numbers of images have the same shapes."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for k, member in enumerate(members):
-        held = member.validation and member.validation.x.shape
+        held = member.validation and (len(member.validation), *member.validation.shape)
         shapes = tuple((name, value.shape) for name, value in member.model.state_dict().items())
-        groups.setdefault((member.train.x.shape, held, shapes), []).append(k)
+        groups.setdefault((len(member.train), member.train.shape, held, shapes), []).append(k)
     return list(groups.values())
 
 
@@ -64,7 +64,7 @@ def _remembered(together: Engine, members: Sequence[Member], local: Local) -> bo
     """Whether training in step is faster, from the last time that such networks were tried on this machine."""
     shapes = {name: list(value.shape) for name, value in members[0].model.state_dict().items()}
     machine = [torch.__version__, platform.processor(), platform.machine(), torch.get_num_threads()]
-    key = digest([*machine, shapes, list(members[0].train.x.shape[1:]), len(members), local.batch, local.precision])
+    key = digest([*machine, shapes, list(members[0].train.shape), len(members), local.batch, local.precision])
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "schwarz" / "faster-in-step"
     if not (cache / key).exists():
         found = _faster(together, members, local)
@@ -77,9 +77,8 @@ def _remembered(together: Engine, members: Sequence[Member], local: Local) -> bo
 def _faster(together: Engine, members: Sequence[Member], local: Local) -> bool:
     """Whether a step of all members takes less of the processor's time than one of each of them."""
     alone = [Engine([copy.deepcopy(member.model)], local) for member in members]
-    chosen = [next(batches(len(member.train), local.batch, member.seed, 1)) for member in members]
-    pairs = list(zip(members, chosen, strict=True))
-    x, y = ([tensor(getattr(member.train, name)[at]) for member, at in pairs] for name in "xy")
+    chosen = [next(batches(len(member.train), local, member.seed, 1)) for member in members]
+    x, y = read(members, chosen, 1)
     rates = [local.lr] * len(members)
 
     def each() -> None:

@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from schwarz.config import Training
 from schwarz.errors import SchwarzError
-from schwarz.images import Labelled
+from schwarz.images import Inputs, Labelled
 from schwarz.seeds import derive
-from schwarz.training.batches import batches, steps_of, tensor
+from schwarz.training.batches import batches, steps_of
 from schwarz.training.checkpoints import Checkpoint, Checkpoints
 from schwarz.training.engine import Engine, State
 from schwarz.training.history import History, OnEpoch
@@ -32,7 +33,7 @@ class Member:
     """One network, inputs -> scores [batch, K], and what it is trained on."""
 
     model: nn.Module
-    train: Labelled
+    train: Inputs
     validation: Labelled | None
     seed: int
     on_epoch: OnEpoch = lambda epoch, figures: None
@@ -62,7 +63,7 @@ class Member:
 
 
 def fit(
-    module: nn.Module, training: Training, train: Labelled, validation: Labelled | None, seed: int,
+    module: nn.Module, training: Training, train: Inputs, validation: Labelled | None, seed: int,
     on_epoch: OnEpoch = lambda epoch, figures: None, spent_s: float = 0.0, checkpoints: Checkpoints | None = None,
 ) -> History:  # fmt: skip
     """Train `module` in place; it ends in eval mode with its best epoch's weights, or its last one's where there is
@@ -86,12 +87,19 @@ def fit_in_step(members: Sequence[Member], training: Training, checkpoints: Chec
         member.model.eval()
 
 
+def read(members: Sequence[Member], chosen: Sequence[np.ndarray], epoch: int) -> tuple[list[Tensor], list[Tensor]]:
+    """A batch of each member: its inputs, and their classes."""
+    pairs = list(zip(members, chosen, strict=True))
+    x = [torch.from_numpy(member.train.batch(at, epoch)) for member, at in pairs]
+    return x, [torch.from_numpy(member.train.y[at]) for member, at in pairs]
+
+
 class Fleet:
     """Members in step: those that train still, and the engine that trains them."""
 
     def __init__(self, members: Sequence[Member], training: Training, checkpoints: Checkpoints | None) -> None:
         self.members, self.training, self.checkpoints = list(members), training, checkpoints
-        self.steps = steps_of(len(members[0].train), training.batch)
+        self.steps = steps_of(len(members[0].train), training)
         self.apart = False
         """Whether members may no longer share groups of convolutions."""
         found = checkpoints.newest() if checkpoints else None
@@ -118,10 +126,7 @@ class Fleet:
         if bad and not self._lose(bad, losses):
             return
         self.epoch += 1
-        figures = [
-            {"train_loss": loss / len(member.train), "train_accuracy": right / len(member.train)}
-            for member, loss, right in zip(members, losses, correct, strict=True)
-        ]
+        figures = [{"train_loss": loss, "train_accuracy": right} for loss, right in zip(losses, correct, strict=True)]
         held = [member.validation for member in members if member.validation is not None]
         if held:
             figures = [told | more for told, more in zip(figures, judged(self.engine.predict, held), strict=True)]
@@ -134,26 +139,25 @@ class Fleet:
         self._keep()
 
     def _train(self, members: Sequence[Member]) -> tuple[list[float], list[int]]:
-        """All steps of an epoch; the sums of its losses and of what was right."""
+        """All steps of an epoch; the mean loss of its images, and the share of them that was right."""
         epoch, all_steps = self.epoch + 1, self.training.epochs * self.steps
         losses, correct = torch.zeros(len(members), dtype=torch.float64), torch.zeros(len(members), dtype=torch.long)
-        orders = [batches(len(member.train), self.training.batch, member.seed, epoch) for member in members]
+        seen = 0
+        orders = [batches(len(member.train), self.training, member.seed, epoch) for member in members]
         for step, chosen in enumerate(zip(*orders, strict=True)):
             done = (self.epoch * self.steps + step) / all_steps
             rates = [
                 member.rate * learning_rate(self.training, epoch, done, member.history.validation_accuracy)
                 for member in members
             ]
-            pairs = list(zip(members, chosen, strict=True))
-            x, y = ([tensor(getattr(member.train, name)[at]) for member, at in pairs] for name in "xy")
-            mean, right = self.engine.step(x, y, rates)
-            losses, correct = losses + mean * len(chosen[0]), correct + right
+            mean, right = self.engine.step(*read(members, chosen, epoch), rates)
+            losses, correct, seen = losses + mean * len(chosen[0]), correct + right, seen + len(chosen[0])
             if epoch == 1 and step == 0 and not mean.isfinite().all():
                 raise SchwarzError(
                     f"the loss of the first step is {float(mean.sum())}, before the learning rate {rates[0]:g} could "
                     "matter: look for values in the images that are no numbers, or far too large"
                 )
-        return losses.tolist(), correct.tolist()
+        return (losses / seen).tolist(), (correct / seen).tolist()
 
     def _lose(self, bad: list[int], losses: list[float]) -> bool:
         """What becomes of members whose loss is no number; whether the epoch counts for the others."""

@@ -14,12 +14,13 @@ from schwarz.training.stacking import laid_out
 BATCH = 100
 
 
-def predict(module: nn.Module, x: np.ndarray) -> Tensor:
-    """Scores [n, K] in eval mode."""
+def predict(module: nn.Module, x: np.ndarray, rows: np.ndarray | None = None) -> Tensor:
+    """Scores [n, K] in eval mode, of all inputs or of some rows of them; they need not fit in memory."""
+    rows = np.arange(len(x)) if rows is None else rows
     for parameter in module.eval().parameters():
         parameter.data = laid_out(parameter.data)
     with torch.inference_mode():
-        return torch.cat([module(tensor(x[i : i + BATCH])) for i in range(0, len(x), BATCH)])
+        return torch.cat([module(tensor(x[rows[i : i + BATCH]])) for i in range(0, len(rows), BATCH)])
 
 
 def accuracy(scores: Tensor, y: np.ndarray) -> float:

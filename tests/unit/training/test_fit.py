@@ -62,14 +62,25 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_order():
 
 
 def test_an_epoch_takes_every_image_once_in_batches_of_nearly_one_size():
-    taken = list(batches(33, 16, seed=0, epoch=1))
+    taken = list(batches(33, Training(batch=16), seed=0, epoch=1))
     assert sorted(np.concatenate(taken)) == list(range(33))
     assert {len(batch) for batch in taken} == {11}
 
 
 def test_order_differs_between_epochs():
-    first, second = (np.concatenate(list(batches(50, 16, seed=0, epoch=e))) for e in (1, 2))
+    first, second = (np.concatenate(list(batches(50, Training(batch=16), seed=0, epoch=e))) for e in (1, 2))
     assert not np.array_equal(first, second)
+
+
+def test_epochs_of_so_many_steps_go_through_pass_after_pass():
+    """Document 3, 3.1.2: 300 steps of 128 images are half of Food-101."""
+    training = Training(batch=16, steps=7)
+    taken = [batch for epoch in range(1, 6) for batch in batches(64, training, seed=0, epoch=epoch)]
+    assert len(taken) == 35
+    for first in range(0, 32, 4):
+        assert sorted(np.concatenate(taken[first : first + 4])) == list(range(64))
+    (one, *_), (two, *_) = taken[:4], taken[4:8]
+    assert not np.array_equal(one, two)
 
 
 def test_the_cosine_goes_from_the_peak_to_zero():

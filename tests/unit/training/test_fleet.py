@@ -11,11 +11,11 @@ from torch import nn
 
 from schwarz.config import Training
 from schwarz.errors import SchwarzError
-from schwarz.images import Labelled
+from schwarz.images import Inputs, Labelled
 from schwarz.networks.resnet import cifar_resnet
 from schwarz.training import Checkpoints, Member, fit_in_step
 from schwarz.training.fleet import Fleet
-from tests.unit.training.examples import CLASSES, SHAPE, fleet, gap, same_bytes
+from tests.unit.training.examples import CLASSES, SHAPE, fleet, gap, images, same_bytes
 
 
 def trained(members: list[Member], training: Training, checkpoints: Checkpoints | None = None) -> list[Member]:
@@ -103,22 +103,24 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
 
 
 class Lost:
-    """Images of which some, once they were asked for so often, are no numbers."""
+    """Images that are no numbers when they are asked for the so-manieth time."""
 
-    def __init__(self, x: np.ndarray, calls: range) -> None:
-        self.x, self.calls, self.asked = x, calls, 0
-        self.shape = x.shape
+    def __init__(self, images: Inputs, calls: range) -> None:
+        self.images, self.calls, self.asked = images, calls, 0
+        self.y, self.shape = images.y, images.shape
 
-    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
         self.asked += 1
-        return self.x[chosen] * (np.nan if self.asked in self.calls else 1.0)
+        return self.images.batch(at, epoch) * (np.nan if self.asked in self.calls else 1.0)
 
 
 def losing(members: list[Member], k: int, calls: range) -> Iterator[str]:
     """Make a member lose its loss in those steps; what it is told of it."""
     told: list[str] = []
-    train = members[k].train
-    members[k].train = Labelled(Lost(train.x, calls), train.y)  # pyright: ignore[reportArgumentType]
+    members[k].train = Lost(members[k].train, calls)
     members[k].on_retry = told.append
     return iter(told)
 
@@ -169,9 +171,11 @@ def test_a_loss_lost_in_the_first_step_is_no_matter_of_the_rate(tmp_path: Path) 
 
 
 def test_bfloat16_learns_too() -> None:
-    members = [Member(member.model.float(), member.train, None, member.seed) for member in fleet()]
-    for member in members:
-        member.train = Labelled(member.train.x.astype(np.float32), member.train.y)
+    alike = [images(k) for k in range(4)]
+    members = [
+        Member(member.model.float(), Labelled(each.x.astype(np.float32), each.y), None, member.seed)
+        for member, each in zip(fleet(), alike, strict=True)
+    ]
     trained(members, Training(epochs=10, batch=16, lr=3e-3, precision="bfloat16"))
     for member in members:
         assert member.history.train_loss[-1] < 0.7 * member.history.train_loss[0]

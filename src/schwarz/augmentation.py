@@ -1,0 +1,222 @@
+"""What training images become, anew in every epoch: shifted, mirrored, turned, enlarged.
+
+How an image moves is a function of (seed, epoch, image). Where the image moves as a whole, its boxes move together:
+each shows the part of the moved image that lies in it, so that it needs a rim of what is around it, its mirror box
+where images are mirrored, and the whole image where they are turned or enlarged. Whichever network sees it, and
+wherever that is trained, the moved image is the same.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from schwarz.config import Augment
+from schwarz.images import Inputs, Labelled, checked, load_box
+from schwarz.seeds import derive
+
+Spans = Sequence[Sequence[int]]
+WHOLE, MIRROR = "whole", "train-mirror-x.npy"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is wanted of a moved image: the pixels at `spans` of its `frame`, and `border` zeros around them."""
+
+    frame: tuple[int, ...]
+    spans: Spans
+    border: Spans
+
+    @classmethod
+    def whole(cls, frame: Sequence[int]) -> Self:
+        """All of it."""
+        return cls(tuple(frame), tuple((0, n) for n in frame), ((0, 0),) * len(frame))
+
+    @classmethod
+    def of_box(cls, frame: Sequence[int], box: Spans, pad: int) -> Self:
+        """A box of images with `pad` zeros around: those pixels stay 0, whatever moves inside them."""
+        asked = [(start - pad, stop - pad) for start, stop in box]
+        inside = [(min(max(start, 0), n), max(min(stop, n), 0)) for (start, stop), n in zip(asked, frame, strict=True)]
+        spans = tuple((start, max(start, stop)) for start, stop in inside)
+        border = tuple((low - start, stop - high) for (start, stop), (low, high) in zip(asked, spans, strict=True))
+        return cls(tuple(frame), spans, border)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extents of the pixels, without the border."""
+        return tuple(stop - start for start, stop in self.spans)
+
+    @property
+    def mirrored(self) -> Self:
+        """The same part of the mirrored image, in the image's own coordinates."""
+        *others, (start, stop) = self.spans
+        n = self.frame[-1]
+        return type(self)(self.frame, (*others, (n - stop, n - start)), self.border)
+
+    def cut(self, x: np.ndarray, rim: int) -> np.ndarray:
+        """Of images [n, C, *frame]: the pixels, and a rim of so many around them, 0 outside the frame."""
+        grown = [(start - rim, stop + rim) for start, stop in self.spans]
+        inside = [(max(start, 0), min(stop, n)) for (start, stop), n in zip(grown, self.frame, strict=True)]
+        missing = [(low - start, stop - high) for (start, stop), (low, high) in zip(grown, inside, strict=True)]
+        return np.pad(x[(..., *(slice(low, high) for low, high in inside))], [(0, 0), (0, 0), *missing])
+
+
+class Motions(NamedTuple):
+    """How each of n images moves in an epoch: mirrored, turned and enlarged about its centre, then shifted."""
+
+    shift: np.ndarray
+    """[n, axes], pixels."""
+    flip: np.ndarray
+    """[n], along the last axis."""
+    angle: np.ndarray
+    """[n], radians, from the first axis to the second."""
+    zoom: np.ndarray
+    """[n], factors."""
+
+
+def motions(augment: Augment, n: int, axes: int, seed: int, epoch: int) -> Motions:
+    """A function of the seed, the epoch and the image's number; each motion of it alone, whatever the others are."""
+
+    def generator(what: str) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64(derive(seed, "augment", what, epoch)))
+
+    turn = np.deg2rad(augment.rotation)
+    return Motions(
+        shift=generator("shift").integers(-augment.shift, augment.shift + 1, (n, axes)),
+        flip=generator("flip").random(n) < 0.5 * augment.flip,
+        angle=generator("rotation").uniform(-turn, turn, n),
+        zoom=generator("zoom").uniform(1 - augment.zoom, 1 + augment.zoom, n),
+    )
+
+
+_motions: Callable[..., Motions] = lru_cache(maxsize=8)(motions)
+"""The boxes that are trained in one process ask for the same ones, batch by batch."""
+
+
+@dataclass(frozen=True)
+class Moving:
+    """Training images, or one box of each, that move: what `Labelled` is for images at rest."""
+
+    x: np.ndarray
+    """[n, C, *pixels]: what is read of each image. All of it where images are turned or enlarged; else the part that is
+    wanted, and `rim` pixels around it."""
+    y: np.ndarray
+    part: Part
+    augment: Augment
+    seed: int
+    mirror: np.ndarray | None = None
+    """The same of the part's mirror image, where images are mirrored and that is another part."""
+    rim: int = 0
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input of the network."""
+        extents = (size + sum(zeros) for size, zeros in zip(self.part.shape, self.part.border, strict=True))
+        return (self.x.shape[1], *extents)
+
+    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
+        """[batch, C, ...]: the images at these places, as they are in an epoch."""
+        all_ = _motions(self.augment, len(self), len(self.part.frame), self.seed, epoch)
+        moves = Motions(*(each[at] for each in all_))
+        moved = self._resampled(at, moves) if self.augment.resamples else self._shifted(at, moves)
+        return np.pad(moved, [(0, 0), (0, 0), *self.part.border]) if any(map(any, self.part.border)) else moved
+
+    def _shifted(self, at: np.ndarray, moves: Motions) -> np.ndarray:
+        """Without new pixels between old ones: a window of what was read, at a place for each image."""
+        found = np.empty((len(at), self.x.shape[1], *self.part.shape), self.x.dtype)
+        for flip, source in ((False, self.x), (True, self.x if self.mirror is None else self.mirror)):
+            mine = np.flatnonzero(moves.flip == flip)
+            shift = moves.shift[mine]
+            shift[:, -1] *= -1 if flip else 1
+            windows = _windows(source[at[mine]], self.part.shape, self.augment.shift - self.rim)
+            chosen = windows[(np.arange(len(mine)), slice(None), *(self.augment.shift - shift).T)]
+            found[mine] = chosen[..., ::-1] if flip else chosen
+        return found
+
+    def _resampled(self, at: np.ndarray, moves: Motions) -> np.ndarray:
+        """Every pixel wanted, where it lies in the image before it moved, between the old ones."""
+        import torch  # whoever only cuts images does without
+
+        x = torch.from_numpy(np.array(self.x[at]))
+        x = x if x.is_floating_point() else x.float()
+        grid = torch.from_numpy(_before(self.part, moves)).to(x.dtype)
+        return torch.nn.functional.grid_sample(x, grid, align_corners=False).numpy()
+
+
+def _windows(x: np.ndarray, shape: tuple[int, ...], zeros: int) -> np.ndarray:
+    """[n, C, *places, *shape]: views of every part of that shape, with zeros around what there is."""
+    axes = tuple(range(2, x.ndim))
+    around = np.pad(x, [(0, 0), (0, 0), *[(zeros, zeros)] * len(axes)]) if zeros else x
+    return np.lib.stride_tricks.sliding_window_view(around, shape, axes)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def _before(part: Part, moves: Motions) -> np.ndarray:
+    """[n, *pixels, axes]: where each pixel of the part was before the images moved, as `grid_sample` counts: from -1 to
+    1 over the image, the last axis first."""
+    extents = np.array(part.frame)
+    centre = (extents - 1) / 2
+    after = np.stack(np.meshgrid(*(np.arange(*span) for span in part.spans), indexing="ij"), -1) - centre
+    lead = (len(moves.flip), *[1] * len(part.frame))
+    v = (after - moves.shift.reshape(*lead, -1)) / moves.zoom.reshape(*lead, 1)
+    cosine, sine = np.cos(moves.angle).reshape(lead), np.sin(moves.angle).reshape(lead)
+    turned = np.copy(v)
+    turned[..., 0] = cosine * v[..., 0] + sine * v[..., 1]
+    turned[..., 1] = cosine * v[..., 1] - sine * v[..., 0]
+    turned[..., -1] *= np.where(moves.flip, -1, 1).reshape(lead)
+    return ((2 * (turned + centre) + 1) / extents - 1)[..., ::-1].copy()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What `split` leaves of a box for training: where images move as wholes, what any motion may bring into it."""
+
+    augment: Augment
+    part: Part
+
+    @property
+    def together(self) -> bool:
+        """Whether the box moves with its image."""
+        return self.augment.moves and self.augment.frame == "image"
+
+    @property
+    def whole(self) -> bool:
+        """Whether it needs the whole image."""
+        return self.together and self.augment.resamples
+
+    @property
+    def mirror(self) -> Part | None:
+        """Its mirror image, where that is needed and another part."""
+        needed = self.together and self.augment.flip and self.part.mirrored.spans != self.part.spans
+        return self.part.mirrored if needed else None
+
+
+def moving(images: Labelled, augment: Augment, seed: int) -> "Labelled | Moving":
+    """Whole images, moving as the configuration says."""
+    if not augment.moves:
+        return images
+    return Moving(images.x, images.y, Part.whole(images.x.shape[2:]), augment, seed)
+
+
+def training_box(manifest: dict[str, Any], k: int, augment: Augment, seed: int) -> Inputs:
+    """Box k of the training images that `split` cut, moving as the configuration says."""
+    if not augment.moves:
+        return load_box(manifest, k, "train")
+    if augment.frame == "box":
+        alone = load_box(manifest, k, "train")
+        return Moving(alone.x, alone.y, Part.whole(alone.shape[1:]), augment, derive(seed, "box", k))
+    stored = Stored(augment, part_of(manifest["plan"], k))
+    folder = checked(manifest, str(k))
+    source = checked(manifest, WHOLE) if stored.whole else folder
+    mirror = np.load(folder / MIRROR, mmap_mode="r") if stored.mirror and not stored.whole else None
+    x, y = np.load(source / "train-x.npy", mmap_mode="r"), np.load(folder / "train-y.npy")
+    return Moving(x, y, stored.part, augment, seed, mirror, 0 if stored.whole else augment.shift)
+
+
+def part_of(plan: dict[str, Any], k: int) -> Part:
+    """Box k as a part of the raw images."""
+    return Part.of_box(plan["image_shape"][1:], plan["boxes"][k], plan["pad"])
