@@ -37,12 +37,20 @@ class Added:
     skipped: tuple[str, ...]  # images left out, with the reason
 
 
-def add(path: Path, name: str, root: Path, size: tuple[int, int] | None = None, skip_bad: int = 0) -> Added:
+def add(
+    path: Path,
+    name: str,
+    root: Path,
+    *,
+    size: tuple[int, ...] | None = None,
+    window: tuple[float, float] | None = None,
+    skip_bad: int = 0,
+) -> Added:
     """Pack the images at `path` (see `schwarz.data.adding.build`) and track them: both, or nothing is left behind."""
     from schwarz.data.adding import build  # numpy and Pillow, which fetching does not need
 
     _checkout(dvc_file_of(root, name))
-    packed = build(path, name, root, size=size, skip_bad=skip_bad)
+    packed = build(path, name, root, size=size, window=window, skip_bad=skip_bad)
     try:
         info = track(root, name)
     except BaseException:  # Ctrl-C too: without its .dvc file the folder would only be in the way of the next try

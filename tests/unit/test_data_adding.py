@@ -11,15 +11,7 @@ from PIL import Image
 from schwarz.data import read, read_meta
 from schwarz.data.adding import Packed, build
 from schwarz.errors import WrongInput
-
-
-def draw(file: Path, seed: int, mode: str = "L", size: tuple[int, int] = (6, 5)) -> np.ndarray:
-    """Write an image of random pixels, height x width `size`; the pixels."""
-    shape = size if mode == "L" else (*size, len(mode))
-    pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(file)
-    return pixels
+from tests.unit.own_images import cut, draw, left, refuse
 
 
 @pytest.fixture
@@ -30,18 +22,6 @@ def photos(tmp_path: Path) -> Path:
     (tmp_path / "photos/README.txt").write_text("a file beside the class folders")
     (tmp_path / "photos/ant/.hidden").write_text("not an image")
     return tmp_path / "photos"
-
-
-def left(root: Path) -> list[str]:
-    return sorted(str(path.relative_to(root)) for path in (root / "datasets").rglob("*"))
-
-
-def refuse(message: str, path: Path, root: Path, **options) -> str:
-    """Expect a WrongInput that matches, with nothing written; its text."""
-    with pytest.raises(WrongInput, match=message) as caught:
-        build(path, options.pop("name", "mine"), root, **options)
-    assert left(root) == []
-    return str(caught.value)
 
 
 def test_a_folder_of_grey_images_keeps_one_channel_and_sets_a_fifth_aside(photos: Path, tmp_path: Path) -> None:
@@ -102,10 +82,6 @@ def test_sizes_that_differ_are_refused_with_two_examples(photos: Path, tmp_path:
     assert "`--size 6 5`" in text
 
 
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-30])
-
-
 @pytest.mark.parametrize("damage", [cut, lambda f: f.write_text("no image"), lambda f: f.write_bytes(b"")])
 def test_an_image_that_does_not_decode_is_named_or_left_out(photos: Path, tmp_path: Path, damage: Callable) -> None:
     damage(photos / "bee/3.png")
@@ -155,15 +131,30 @@ def test_too_few_images_of_a_class_are_refused(photos: Path, tmp_path: Path) -> 
     refuse("class 'cat' has 2 train images, at least 3", photos, tmp_path)
 
 
-def test_a_folder_one_level_too_high_is_answered_with_the_right_one(photos: Path, tmp_path: Path) -> None:
-    outer = tmp_path / "outer"
-    outer.mkdir()
-    photos.rename(outer / "photos")
-    assert "Did you mean" in refuse("a class folder that holds folders, like ant", outer, tmp_path)
+def test_folders_that_hold_one_folder_only_are_passed_through(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "outer/inner").mkdir(parents=True)
+    photos.rename(tmp_path / "outer/inner/photos")
+    assert read_meta(build(tmp_path / "outer", "mine", tmp_path).folder).classes == ("ant", "bee")
 
 
-def test_a_folder_of_images_without_classes_is_refused(photos: Path, tmp_path: Path) -> None:
-    refuse("holds no class folders", photos / "ant", tmp_path)
+def test_a_class_folder_that_holds_folders_is_refused(photos: Path, tmp_path: Path) -> None:
+    (photos / "ant/young").mkdir()
+    refuse("ant: a class folder that holds folders, like young", photos, tmp_path)
+
+
+def test_an_unknown_layout_is_answered_with_what_was_looked_for_and_what_was_found(
+    photos: Path, tmp_path: Path
+) -> None:
+    text = refuse(r"photos/ant: of no known layout.*Found: 10 files \(\.png\)", photos / "ant", tmp_path)
+    looked_for = ("data_batch_1", "train-images-idx3-ubyte", "meta/train.txt", "yaleB01", "cat.0.jpg", "CLASS/FILE")
+    assert all(word in text for word in (*looked_for, ".tgz", ".npz", "docs/data.md"))
+    assert "\n" not in text
+    (tmp_path / "empty").mkdir()
+    refuse(r"of no known layout.*Found: nothing in", tmp_path / "empty", tmp_path)
+    for name in "abc":
+        (tmp_path / "deep" / name / "x").mkdir(parents=True)
+    refuse(r"of no known layout.*Found: folders a, b, c in", tmp_path / "deep", tmp_path)
+    refuse(r"README\.txt: of no known layout.*Found: a file \.txt", photos / "README.txt", tmp_path)
 
 
 def test_a_test_class_that_is_not_trained_and_a_validation_folder_are_refused(tmp_path: Path) -> None:
@@ -183,7 +174,6 @@ def test_a_test_class_that_is_not_trained_and_a_validation_folder_are_refused(tm
 def test_a_missing_path_is_answered_with_the_nearest(photos: Path, tmp_path: Path) -> None:
     refuse(f"no such file or folder. Did you mean '{photos}'", tmp_path / "photo", tmp_path)
     refuse(f"no such file or folder. Did you mean '{photos}/ant'", tmp_path / "photo/ants", tmp_path)
-    refuse("neither a folder of class folders of images nor an .npz", photos / "README.txt", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "-x", "sample", "a/b", "x.dvc", "x" * 65])
@@ -205,6 +195,8 @@ def test_an_existing_set_is_never_touched_and_the_way_to_replace_it_is_said(phot
 Y = np.arange(12) % 3
 GREY = np.random.default_rng(0).integers(0, 256, (12, 7, 6), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (12, 7, 6, 3), dtype=np.uint8)
+VOLUMES = np.random.default_rng(2).integers(0, 256, (12, 5, 6, 7), dtype=np.uint8)
+TWO = np.stack([VOLUMES, 255 - VOLUMES], axis=-1)
 
 
 def npz(tmp_path: Path, **members: np.ndarray) -> Path:
@@ -214,14 +206,23 @@ def npz(tmp_path: Path, **members: np.ndarray) -> Path:
 
 @pytest.mark.parametrize(
     ("x", "layout", "shape"),
-    [(GREY, "HW", (1, 7, 6)), (COLOUR, "HWC", (3, 7, 6)), (np.moveaxis(COLOUR, -1, 1), "CHW", (3, 7, 6))],
+    [
+        (GREY, "HW", (1, 7, 6)),
+        (COLOUR, "HWC", (3, 7, 6)),
+        (np.moveaxis(COLOUR, -1, 1), "CHW", (3, 7, 6)),
+        (VOLUMES, "DHW", (1, 5, 6, 7)),
+        (TWO, "DHWC", (2, 5, 6, 7)),
+        (np.moveaxis(TWO, -1, 1), "CDHW", (2, 5, 6, 7)),
+        (VOLUMES[:, :4], "CHW", (4, 6, 7)),  # an outer axis of 1 to 4 is the channels
+    ],
 )
 def test_an_npz_is_packed_whatever_its_layout_and_the_layout_is_said(tmp_path: Path, x, layout: str, shape) -> None:
     packed = build(npz(tmp_path, x_train=x, y_train=Y[:, None], x_test=x[:3], y_test=Y[:3]), "mine", tmp_path)
     assert read_meta(packed.folder).shape == shape
     assert read_meta(packed.folder).classes == ("0", "1", "2")
-    assert packed.notes == (f"each image {list(x.shape[1:])} is read as {layout}",)
-    expected = {"HW": x[:, None], "HWC": np.moveaxis(x, -1, 1), "CHW": x}[layout]
+    kind = "volume" if "D" in layout else "image"
+    assert packed.notes == (f"each {kind} {list(x.shape[1:])} is read as {layout}",)
+    expected = np.moveaxis(x, -1, 1) if layout[-1] == "C" else x.reshape(12, *shape)
     np.testing.assert_array_equal(read(packed.folder, "train")[0], expected)
     np.testing.assert_array_equal(read(packed.folder, "test")[0], expected[:3])
     np.testing.assert_array_equal(read(packed.folder, "train")[1], Y)
@@ -250,9 +251,11 @@ def test_an_npz_without_a_test_part_is_split_and_classes_may_be_named(tmp_path: 
         ({"x": GREY, "y": Y * 2}, "class '1' has 0 train images"),
         ({"x": GREY[:0], "y": Y[:0]}, "holds no class"),
         ({"x": GREY[:, 0], "y": Y}, r"shape \[12, 6\]; wanted: \[n, H, W\]"),
-        ({"x": GREY.reshape(12, 7, 6, 1, 1), "y": Y}, "wanted: "),
+        ({"x": GREY.reshape(12, 7, 6, 1, 1, 1), "y": Y}, r"wanted: .*volumes: \[n, D, H, W\]"),
+        ({"x": VOLUMES[:, :3, :, :, None], "y": Y}, r"both outer axes can be the channels.*\[n, D, H, W, C\]"),
+        ({"x": VOLUMES.repeat(5, axis=1).reshape(12, 5, 5, 6, 7), "y": Y}, "no outer axis can be the channels"),
+        ({"x": VOLUMES.astype(float), "y": Y}, "x is float64"),
         ({"x": COLOUR[:, :3], "y": Y}, "both outer axes can be the channels"),
-        ({"x": COLOUR.repeat(3, axis=-1), "y": Y}, "no outer axis can be the channels"),
         ({"x_train": GREY, "y_train": Y, "x_test": GREY[:, 1:], "y_test": Y}, "of different shapes"),
         ({"x_train": COLOUR, "y_train": Y, "x_test": GREY, "y_test": Y}, "but the training images are"),
         ({"x": np.array([object()] * 12), "y": Y}, "pickled objects are never loaded"),
@@ -265,5 +268,6 @@ def test_an_npz_that_cannot_be_used_is_refused(tmp_path: Path, members: dict[str
 def test_a_truncated_npz_and_a_size_for_arrays_are_refused(tmp_path: Path) -> None:
     file = npz(tmp_path, x=GREY, y=Y)
     refuse(r"--size 8 8: the images of an \.npz", file, tmp_path, size=(8, 8))
+    refuse(r"--window -1000 400: is for NIfTI volumes, not for an \.npz", file, tmp_path, window=(-1000, 400))
     cut(file)
     refuse(r"own\.npz: not a whole \.npz file", file, tmp_path)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from schwarz.data.info import DataInfo, describe, names
 
 if TYPE_CHECKING:
-    from schwarz.data.packed import Meta, Part, pack, read, read_meta, shards
+    from schwarz.data.packed import Meta, Part, pack, read, read_meta, shards, unpack
     from schwarz.data.selection import balanced_limit, channel_statistics, split_validation
     from schwarz.data.summary import Summary, contact_sheet, show
 
 _HOME = {
-    "packed": ("Meta", "Part", "pack", "read", "read_meta", "shards"),
+    "packed": ("Meta", "Part", "pack", "read", "read_meta", "shards", "unpack"),
     "selection": ("balanced_limit", "channel_statistics", "split_validation"),
     "summary": ("Summary", "contact_sheet", "show"),
 }
@@ -35,6 +35,7 @@ __all__ = [
     "shards",
     "show",
     "split_validation",
+    "unpack",
 ]
 
 

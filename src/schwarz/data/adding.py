@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from schwarz.data.arrays import Collected, from_npz
-from schwarz.data.images import Size, from_folder
+from schwarz.data.collected import Chosen, Collected, Size, Treatment, Window
+from schwarz.data.formats import collect
 from schwarz.data.info import SAMPLE, dvc_file_of
-from schwarz.data.packed import Images, Labels, Meta, Part, pack
+from schwarz.data.packed import Labels, Meta, Part, Pixels, pack
 from schwarz.data.selection import split_validation
 from schwarz.errors import WrongInput, nearest_path
 from schwarz.shell import dvc
@@ -29,15 +29,34 @@ class Packed:
     skipped: tuple[str, ...]
 
 
-def build(path: Path, name: str, root: Path, size: Size | None = None, skip_bad: int = 0) -> Packed:
+def build(
+    path: Path, name: str, root: Path, *, size: Size | None = None, window: Window | None = None, skip_bad: int = 0
+) -> Packed:
     """Pack the images at `path` as the set `name`: whole, or nothing is written.
 
-    `path` is a folder CLASS/IMAGE, a folder {train,test}/CLASS/IMAGE, or an .npz file. Where no test images are told
-    apart, a fifth of every class becomes the test part, always the same images. `size` (H, W) resizes the images of a
-    folder; `skip_bad` of them may fail to decode and are left out.
+    `schwarz.data.formats` says what `path` can be, `Treatment` what is done to the images. Where no test images are
+    told apart, a fifth of every class becomes the test part, always the same images.
     """
-    folder = _new_folder(name, root)
-    found = _collect(path, size, skip_bad)
+    folder, treatment = _new_folder(name, root), Treatment(size, window, skip_bad)
+    if not path.exists():
+        raise WrongInput(f"{path}: no such file or folder.{nearest_path(path)}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as temporary:
+        unpacked, unfinished = Path(temporary) / "archive", Path(temporary) / name
+        unpacked.mkdir()
+        unfinished.mkdir()
+        try:
+            packed = _pack(path, unfinished, treatment, unpacked)
+        except WrongInput as fault:  # the person knows the archive, not where it was unpacked
+            raise WrongInput(str(fault).replace(str(unpacked), str(path))) from None
+        unfinished.rename(folder)
+    skipped = tuple(line.replace(str(unpacked), str(path)) for line in packed.skipped)
+    return Packed(folder, packed.notes, skipped)
+
+
+def _pack(path: Path, folder: Path, treatment: Treatment, scratch: Path) -> Packed:
+    """Find the images and write their shards into `folder`."""
+    found = collect(path, treatment, scratch)
     parts, notes = found.parts, found.notes
     if "test" not in parts:
         _enough(found, {"train": FEWEST["train"] + FEWEST["test"]}, path)
@@ -48,15 +67,9 @@ def build(path: Path, name: str, root: Path, size: Size | None = None, skip_bad:
         )
     else:
         _enough(found, FEWEST, path)
-    x, y = parts["train"]
     source = f"{path.name}: {'; '.join(notes)}; {len(found.skipped)} images left out"
-    meta = Meta(name, found.classes, x.shape[1:], len(y), len(parts["test"][1]), "not stated", source)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as temporary:
-        unfinished = Path(temporary) / name
-        unfinished.mkdir()
-        pack(unfinished, meta, parts)
-        unfinished.rename(folder)
+    counts = {part: len(y) for part, (_, y) in parts.items()}
+    pack(folder, Meta(folder.name, found.classes, found.shape, **counts, licence="not stated", source=source), parts)
     return Packed(folder, notes, found.skipped)
 
 
@@ -73,20 +86,6 @@ def _new_folder(name: str, root: Path) -> Path:
     return folder
 
 
-def _collect(path: Path, size: Size | None, skip_bad: int) -> Collected:
-    if not path.exists():
-        raise WrongInput(f"{path}: no such file or folder.{nearest_path(path)}")
-    if size is not None and min(size) < 1:
-        raise WrongInput(f"--size {size[0]} {size[1]}: height and width must be at least 1.")
-    if path.is_dir():
-        return from_folder(path, size, skip_bad)
-    if path.suffix != ".npz":
-        raise WrongInput(f"{path}: neither a folder of class folders of images nor an .npz file.")
-    if size is not None:
-        raise WrongInput(f"--size {size[0]} {size[1]}: the images of an .npz file are taken as they are.")
-    return from_npz(path)
-
-
 def _enough(found: Collected, fewest: dict[Part, int], path: Path) -> None:
     """Refuse fewer than two classes, and any class with too few images in a part."""
     if len(found.classes) < 2:
@@ -100,6 +99,9 @@ def _enough(found: Collected, fewest: dict[Part, int], path: Path) -> None:
             raise WrongInput(f"{message}. Add images of it, or remove the class.")
 
 
-def _set_aside(x: Images, y: Labels) -> dict[Part, tuple[Images, Labels]]:
+def _set_aside(x: Pixels, y: Labels) -> dict[Part, tuple[Pixels, Labels]]:
     test = split_validation(y, TEST_SHARE, SEED)
-    return {"train": (x[~test], y[~test]), "test": (x[test], y[test])}
+    return {
+        "train": (Chosen(x, np.flatnonzero(~test)), y[~test]),
+        "test": (Chosen(x, np.flatnonzero(test)), y[test]),
+    }

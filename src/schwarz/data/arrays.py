@@ -1,28 +1,19 @@
-"""Images that a person brings, as arrays; and the reading of one .npz file."""
+"""Images and volumes that a person brings as arrays in one .npz file."""
 
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schwarz.data.collected import Collected
 from schwarz.data.packed import UNREADABLE, Images, Labels, Part, read_array
 from schwarz.errors import WrongInput, nearest
 
 MEMBERS = "x_train, y_train, x_test, y_test, or x, y (and, if you like, classes: their names)"
 CHANNELS = (1, 2, 3, 4)  # extents that can only be a channel axis
-
-
-@dataclass(frozen=True)
-class Collected:
-    """What was found at a path, before it is packed. Without "test" a part of "train" has still to be set aside."""
-
-    classes: tuple[str, ...]
-    parts: dict[Part, tuple[Images, Labels]]
-    notes: tuple[str, ...]  # what was decided on the way, to be shown
-    skipped: tuple[str, ...] = ()  # images left out, with the reason
+LAYOUTS = "[n, H, W], [n, H, W, C] or [n, C, H, W]; volumes: [n, D, H, W], [n, D, H, W, C] or [n, C, D, H, W]"
 
 
 def from_npz(file: Path) -> Collected:
@@ -48,8 +39,9 @@ def from_npz(file: Path) -> Collected:
     shapes = {x.shape[1:] for x, _ in arrays.values()}
     if len(shapes) > 1:
         raise WrongInput(f"{file}: x_train and x_test hold images of different shapes: {sorted(shapes)}.")
-    shape = list(members[parts["train"][0]].shape[1:])
-    return Collected(_classes(members, arrays, file), arrays, (f"each image {shape} is read as {layout}",))
+    given = list(members[parts["train"][0]].shape[1:])
+    note = f"each {'volume' if 'D' in layout else 'image'} {given} is read as {layout}"
+    return Collected(_classes(members, arrays, file), shapes.pop(), arrays, (note,))
 
 
 def _members(file: Path) -> dict[str, NDArray[Any]]:
@@ -63,17 +55,21 @@ def _members(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def _layout(x: NDArray[Any], where: str) -> str:
-    """'HW', 'HWC' or 'CHW': told by which outer axis is short enough to be channels."""
+    """'HW', 'HWC', 'CHW', 'DHW', 'DHWC' or 'CDHW': told by which outer axis is short enough to be channels."""
     if x.ndim == 3:
         return "HW"
-    if x.ndim != 4:
-        raise WrongInput(f"{where} has shape {list(x.shape)}; wanted: [n, H, W], [n, H, W, C] or [n, C, H, W].")
-    first, last = x.shape[1] in CHANNELS, x.shape[3] in CHANNELS
+    if x.ndim not in (4, 5):
+        raise WrongInput(f"{where} has shape {list(x.shape)}; wanted: {LAYOUTS}.")
+    first, last = x.shape[1] in CHANNELS, x.shape[-1] in CHANNELS
+    if x.ndim == 4 and not first and not last:
+        return "DHW"
     if first == last:
         which = "both outer axes" if first else "no outer axis"
+        plain = "[n, H, W, C]" if x.ndim == 4 else "[n, D, H, W, C]"
         message = f"{where} has shape {list(x.shape)}, where {which} can be the channels (1 to 4)"
-        raise WrongInput(f"{message}. Save images of one to four channels, larger than 4 pixels, as [n, H, W, C].")
-    return "CHW" if first else "HWC"
+        raise WrongInput(f"{message}. Save images of one to four channels, larger than 4 pixels, as {plain}.")
+    spatial = "HW" if x.ndim == 4 else "DHW"
+    return f"C{spatial}" if first else f"{spatial}C"
 
 
 def _images(x: NDArray[Any], layout: str, where: str) -> Images:
@@ -83,7 +79,9 @@ def _images(x: NDArray[Any], layout: str, where: str) -> Images:
         raise WrongInput(f"{where} is {x.dtype}{span}; wanted: uint8 from 0 to 255. For example: {remedy}.")
     if x.ndim != len(layout) + 1:
         raise WrongInput(f"{where} has shape {list(x.shape)}, but the training images are [n, {', '.join(layout)}].")
-    return np.ascontiguousarray({"HW": x[:, None], "CHW": x, "HWC": np.moveaxis(x, -1, 1)}[layout])
+    if "C" not in layout:
+        return x[:, None]
+    return x if layout[0] == "C" else np.moveaxis(x, -1, 1)
 
 
 def _labels(y: NDArray[Any], count: int, where: str) -> Labels:

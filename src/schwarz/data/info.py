@@ -19,7 +19,7 @@ class DataInfo:
 
     name: str
     md5: str  # '<32 hex digits>.dir': the version of the set, as in its .dvc file
-    shape: tuple[int, ...]  # one image: (C, H, W)
+    shape: tuple[int, ...]  # one image: (C, H, W), or (C, D, H, W)
     classes: tuple[str, ...]
     train: int
     test: int

@@ -1,5 +1,6 @@
-"""The packed format: `meta.json` and zip-deflated .npz shards (x uint8 [n, C, H, W], y [n]), no pickles.
+"""The packed format: `meta.json` and zip-deflated .npz shards (x uint8 [n, C, *spatial], y [n]), no pickles.
 
+An image is [C, H, W], a volume [C, D, H, W]. One shard is in memory at a time, when packing and when unpacking.
 The bytes are a function of the images alone (no time stamps), so that packing twice gives one DVC version.
 A shard belongs to one part: reading the test images opens no file of the training images.
 """
@@ -8,17 +9,17 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import ceil, prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schwarz.errors import WrongInput
-from schwarz.files import write_atomic
+from schwarz.files import replacing, write_atomic
 from schwarz.shell import dvc
 
 Part = Literal["train", "test"]
@@ -31,25 +32,36 @@ MOST_SHARDS = 100  # two digits number them
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
+class Pixels(Protocol):
+    """Images by their numbers: an array in memory, or files that are decoded when they are asked for."""
+
+    def __getitem__(self, rows: Any, /) -> Images:
+        """The images [m, C, *spatial] of a slice, or of an array of numbers."""
+        ...
+
+
 @dataclass(frozen=True)
 class Meta:
     """Content of meta.json."""
 
     name: str
     classes: tuple[str, ...]
-    shape: tuple[int, ...]  # one image: (C, H, W)
+    shape: tuple[int, ...]  # one image: (C, H, W), or (C, D, H, W)
     train: int
     test: int
     licence: str
     source: str  # where the images come from, in a sentence
 
 
-def pack(folder: Path, meta: Meta, parts: dict[Part, tuple[Images, Labels]], shard_bytes: int = SHARD_BYTES) -> None:
-    """Write `meta` and the shards of both parts into `folder`, which exists and is empty."""
+def pack(folder: Path, meta: Meta, parts: Mapping[Part, tuple[Pixels, Labels]], shard_bytes: int = SHARD_BYTES) -> None:
+    """Write `meta` and the shards of both parts into `folder`, which exists and is empty.
+
+    Each image is asked for once, in order, and one shard is held at a time.
+    """
     for part, (x, y) in parts.items():
-        per_shard = max(1, shard_bytes // prod(meta.shape), ceil(len(x) / MOST_SHARDS))
-        count = ceil(len(x) / per_shard)
-        for number, rows in enumerate(np.array_split(np.arange(len(x)), count)):
+        per_shard = max(1, shard_bytes // prod(meta.shape), ceil(len(y) / MOST_SHARDS))
+        count = ceil(len(y) / per_shard)
+        for number, rows in enumerate(np.array_split(np.arange(len(y)), count)):
             piece = slice(rows[0], rows[-1] + 1)
             write_atomic(folder / f"{part}-{number:02d}.npz", archive({"x": x[piece], "y": y[piece]}))
     write_atomic(folder / "meta.json", json.dumps(asdict(meta), indent=2) + "\n")
@@ -65,7 +77,8 @@ def archive(arrays: dict[str, NDArray[np.generic]]) -> bytes:
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # else the operating system's number stands in the file
             entry.external_attr = 0o644 << 16
-            zipped.writestr(entry, member.getvalue(), compress_type=zipfile.ZIP_DEFLATED, compresslevel=9)
+            content: Any = member.getbuffer()  # no copy; the types of writestr know bytes alone
+            zipped.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED, compresslevel=9)
     return out.getvalue()
 
 
@@ -82,7 +95,7 @@ def read_meta(folder: Path) -> Meta:
 
 
 def shards(folder: Path, part: Part) -> Iterator[tuple[Images, Labels]]:
-    """(x uint8 [n, C, H, W], y int64 [n]) of one shard after the other; every fault is a WrongInput naming the file."""
+    """(x uint8 [n, C, *spatial], y int64 [n]) of one shard after the other; a fault is a WrongInput with its name."""
     meta = read_meta(folder)
     seen, promised = 0, getattr(meta, part)
     for file in sorted(folder.glob(f"{part}-*.npz")):
@@ -95,9 +108,26 @@ def shards(folder: Path, part: Part) -> Iterator[tuple[Images, Labels]]:
 
 
 def read(folder: Path, part: Part) -> tuple[Images, Labels]:
-    """All images [n, C, H, W] and labels [n] of one part, in memory."""
+    """All images [n, C, *spatial] and labels [n] of one part, in memory."""
     x, y = zip(*shards(folder, part), strict=True)
     return np.concatenate(x), np.concatenate(y)
+
+
+def unpack(folder: Path, part: Part, target: Path) -> None:
+    """Lay one part out as `target`/x.npy (uint8 [n, C, *spatial]) and y.npy (int64 [n]), as numpy.save writes them.
+
+    To be read with `numpy.load(file, mmap_mode="r")`. Each file is whole or absent, y.npy comes last.
+    """
+    meta = read_meta(folder)
+    header = {"descr": "|u1", "fortran_order": False, "shape": (getattr(meta, part), *meta.shape)}
+    labels = []
+    with replacing(target / "x.npy") as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for x, y in shards(folder, part):
+            file.write(np.ascontiguousarray(x).data)
+            labels.append(y)
+    with replacing(target / "y.npy") as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(labels), allow_pickle=False)
 
 
 def remedy(folder: Path) -> str:

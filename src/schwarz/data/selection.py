@@ -1,12 +1,14 @@
 """Which images are used for what, and the constants that normalise them: functions of labels, counts and a seed."""
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
 from schwarz.data.packed import Images
 from schwarz.errors import WrongInput
 
-CHUNK = 4096  # images counted at once: bounds the memory when x is mapped from a file
+CHUNK = 2**22  # bytes counted at once: bounds the memory when x is mapped from a file
 
 
 def split_validation(y: NDArray[np.integer], share: float, seed: int) -> NDArray[np.bool_]:
@@ -29,15 +31,16 @@ def balanced_limit(y: NDArray[np.integer], n: int, seed: int) -> NDArray[np.intp
 
 
 def channel_statistics(x: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation [C] of x/255 per channel, of the raw images x [n, C, H, W], before any padding.
+    """Mean and standard deviation [C] of x/255 per channel, of the raw images x [n, C, *spatial], before any padding.
 
     Exact, since pixel values are counted, not summed: the same for an array, a memory map and any order. A channel that
     is constant gets the deviation of half a grey level, so that dividing by it is harmless.
     """
     values = np.arange(256) / 255
     counts = np.zeros((x.shape[1], 256), np.int64)
-    for start in range(0, len(x), CHUNK):
-        for channel, pixels in enumerate(np.moveaxis(x[start : start + CHUNK], 1, 0)):
+    step = max(1, CHUNK // prod(x.shape[1:]))
+    for start in range(0, len(x), step):
+        for channel, pixels in enumerate(np.moveaxis(x[start : start + step], 1, 0)):
             counts[channel] += np.bincount(pixels.ravel(), minlength=256)
     weights = counts / counts.sum(axis=1, keepdims=True)
     mean = weights @ values

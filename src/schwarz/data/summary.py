@@ -75,7 +75,13 @@ def _examples(info: DataInfo) -> list[list[Images]]:
 
 
 def _tile(image: Images) -> Image.Image:
-    """One image [C, H, W], as large as fits; of two or four channels the last (not a colour) is left out."""
+    """One image [C, H, W], as large as fits; of a volume [C, D, H, W] the middle slice across its shortest axis.
+
+    Of two or four channels the last (not a colour) is left out.
+    """
+    if image.ndim == 4:
+        shortest = 1 + int(np.argmin(image.shape[1:]))
+        image = image.take(image.shape[shortest] // 2, axis=shortest)
     pixels = np.moveaxis(image[:3], 0, -1) if len(image) >= 3 else image[0]
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     height, width = image.shape[1:]
