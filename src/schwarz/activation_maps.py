@@ -13,11 +13,11 @@ Behind global average pooling M_c is then the document's map divided by the numb
 sum_n w_cnp X_n(p). With hidden dense layers and ReLU between, the head is linear around each image; what the sum then
 leaves of the logit are the biases of the neurons that are active.
 
-Of a composed network with a flattened linear head, M_c is the sum of the local networks' maps, each at its offset,
-wherever (2.15) makes the last feature maps theirs: everywhere without padding and with starts that the strides divide,
-with overlap too; with padding at every place that lies in the field of each local network whose map holds it. Behind
-global pooling M_c is the sum of the maps of all local networks on the whole image: each now looks at every place, and
-in the field of its own box sees there what it saw alone.
+Where composing is exact, M_c of the composed network is the sum of the local networks' maps, each at its offset, with
+overlap and with hidden layers too. With padding that is left, behind a flatten and one dense layer, at every place in
+the field of each local network whose map holds it (2.15). Behind global pooling and one dense layer M_c is the sum of
+the maps of all local networks on the whole image: each now looks at every place, and in the field of its own box sees
+there what it saw alone.
 """
 
 from collections.abc import Sequence

@@ -107,11 +107,12 @@ def summed(locals_: list[nn.Module], partition: Partition, where: list[Any], x: 
     return total
 
 
+@pytest.mark.parametrize("dense", [None, 16])
 @pytest.mark.parametrize(("size", "start", "overlap"), [(36, 24, False), (44, 16, True)])
-def test_without_padding_the_composed_map_is_the_sum_of_the_local_ones_with_overlap_too(
-    size: int, start: int, overlap: bool
+def test_where_composing_is_exact_the_map_is_the_sum_of_the_local_ones_with_overlap_and_hidden_layers_too(
+    size: int, start: int, overlap: bool, dense: int | None
 ):
-    network, x = made("vgg3", (2, 60, 60), width=8, dense=None, padding="valid"), noise(2, 2, 60, 60)
+    network, x = made("vgg3", (2, 60, 60), width=8, dense=dense, padding="valid"), noise(2, 2, 60, 60)
     partition = two_by_two((60, 60), size, start)
     locals_, where = composed(network, partition, x)
     maps = activation_maps(network, x).maps

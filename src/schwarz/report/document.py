@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from schwarz.config import STRATEGIES, Strategy
-from schwarz.report import charts, composition, pixels
+from schwarz.report import activation, charts, composition, pixels
 from schwarz.report.courses import Curve, follow, level
 
 if TYPE_CHECKING:
@@ -58,13 +58,17 @@ class Confusion(NamedTuple):
 
 
 def page(
-    results: Mapping[str, Any], samples: np.ndarray, sample_labels: Sequence[int], features: str | None = None
+    results: Mapping[str, Any],
+    samples: np.ndarray,
+    sample_labels: Sequence[int],
+    features: str | None = None,
+    looks: activation.Looks | None = None,
 ) -> str:
     """One self-contained HTML page about a run: no script, no request, the same bytes for the same input.
 
     `results` is results.json; `samples` are uint8 [n, C, H, W], padded to the shape of the partition, and
-    `sample_labels` their classes, `features` Figure 3.7 as `schwarz.report.features.svg` draws it. What a run lacks
-    (no `global`, no local networks, nothing composed) is left out of the page.
+    `sample_labels` their classes, `features` Figure 3.7 as `schwarz.report.features.svg` draws it, `looks` what Figure
+    3.8 shows. What a run lacks (no `global`, no local networks, nothing composed) is left out of the page.
     """
     strategies = {name: results["strategies"][name] for name in STRATEGIES if name in results["strategies"]}
     best = results["best"]
@@ -82,6 +86,7 @@ def page(
         confusion=_confusion(results["data"]["classes"], results["confusion"].get(best)),
         composition=composition,
         features=features,
+        looks=_looks(results, looks),
         look=_look(results["lineage"]["tracking_uri"]),
     )
     return _UNPRINTABLE.sub("\ufffd", html)
@@ -121,7 +126,7 @@ def _boxes(results: Mapping[str, Any]) -> list[pixels.Box]:
 
 def _cut(uri: str, shape: Sequence[int], boxes: Sequence[pixels.Box]) -> Cut:
     height, width = shape
-    return Cut(uri, width, height, [(left, top, right - left, bottom - top) for (top, bottom), (left, right) in boxes])
+    return Cut(uri, width, height, pixels.rectangles(boxes))
 
 
 def _samples(results: Mapping[str, Any], images: np.ndarray, labels: Sequence[int]) -> list[tuple[str, Cut]]:
@@ -144,6 +149,10 @@ def _local_map(results: Mapping[str, Any]) -> Cut | None:
     depth = 0.12 + 0.48 * (found - found.min()) / max(float(np.ptp(found)), 1e-9)
     shape, held = results["partition"]["shape"], [boxes[row["box"]] for row in rows]
     return _cut(pixels.heat(pixels.coverage(shape, held, depth.tolist())), shape, held)
+
+
+def _looks(results: Mapping[str, Any], looks: activation.Looks | None) -> list[activation.Row]:
+    return activation.rows(looks, results["data"]["classes"], results["partition"]["boxes"]) if looks else []
 
 
 def _learning(curves: Mapping[str, Curve]) -> list[str]:

@@ -1,5 +1,6 @@
 """Measure every strategy on the same images: training, validation and, here for the first time, test."""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from schwarz import data as datasets
+from schwarz.activation_maps import last_map, look, pictures
+from schwarz.blueprint import load_whole
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.files import read_json, write_json
 from schwarz.images import Labelled, load, save_array, spread
 from schwarz.intervals import wilson
 from schwarz.journal import Journal
 from schwarz.networks import count_parameters
+from schwarz.partition import Partition
+from schwarz.report.activation import FILES
+from schwarz.steps.compose import seen
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.train_local import fleet
 from schwarz.strategies import COMBINED, Trained, history
@@ -21,6 +27,8 @@ from schwarz.training import accuracy, predict
 
 TRAIN_IMAGES = 2000
 """Training accuracy is that of the finished network on this many training images, spread evenly."""
+SHOWN = 4
+"""Validation images whose class activation maps are kept."""
 
 MLFLOW = {"test": "test_accuracy", "low": "test_accuracy_low", "high": "test_accuracy_high", "cpu_s": "training_cpu_s"}
 """Figure of a strategy -> the metric of its run; names that no training curve of the same run has."""
@@ -32,8 +40,8 @@ def evaluate(
     transfer: Path | None, composed: Path | None, composed_tuned: Path | None, global_: Path | None,
     journal: Journal, out: Path,
 ) -> Metrics:  # fmt: skip
-    """Writes evaluation.json (accuracies with intervals, costs, confusion, curves, which is best on validation) and
-    probabilities/<strategy>.npy, [test images, K]."""
+    """Writes evaluation.json (accuracies with intervals, costs, confusion, curves, which is best on validation),
+    probabilities/<strategy>.npy, [test images, K], and the class activation maps of some validation images."""
     trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)
     parts = _parts(images)
     local = _local_logits(trained, parts) if trained.locals_ else {}
@@ -50,6 +58,7 @@ def evaluate(
         journal.write("run", run=name, params={"strategy": name}, tags={})
         journal.write("metric", run=name, epoch=0, metrics={MLFLOW[key]: found[name][key] for key in MLFLOW})
         journal.write("end", run=name)
+    write_looks(out, trained, parts["validation"])
     best = max(found, key=lambda name: (found[name]["validation"], -found[name]["parameters"]))
     write_json(out / "evaluation.json", {
         "best": best,
@@ -66,6 +75,30 @@ def confusion_of_best(evaluation: Path) -> tuple[list[str], list[list[int]]]:
     """Classes and confusion counts of the best strategy."""
     found = read_json(evaluation / "evaluation.json")
     return found["classes"], found["confusion"][found["best"]]
+
+
+def write_looks(out: Path, trained: Trained, held: Labelled) -> None:
+    """activation_maps.npy [networks, images, height, width] and what they are of: Figure 3.8 of document 3. Nothing
+    where networks have no feature maps, or local ones were trained together with their coarse net alone."""
+    blueprint, chosen = trained.blueprint, _of_different_classes(held.y)
+    fresh, y = blueprint.global_network(0), torch.from_numpy(held.y[chosen])
+    x = seen(blueprint, held.x[chosen])
+    at = last_map(fresh, x)
+    if at is None:
+        return
+    one = Partition.grid(blueprint.partition.shape, [1] * len(blueprint.partition.shape))
+    folders = {"composed": trained.composed, "composed_tuned": trained.composed_tuned, "global": trained.global_}
+    networks = {name: load_whole(folder).network for name, folder in folders.items() if folder}
+    networks |= {"untrained": fresh} if networks else {}
+    looks = {name: look([network], one, x, y, at) for name, network in networks.items()}
+    if trained.locals_:
+        looks = {"local": look(trained.fleet, blueprint.partition, x, y, at)} | looks
+    if not looks:
+        return
+    maps, slices = pictures([*looks.values()])
+    says = {name: each.says.tolist() for name, each in looks.items()}
+    write_json(out / FILES[0], {"images": chosen, "slices": slices, "networks": says})
+    save_array(out / FILES[1], maps)
 
 
 def _parts(images: Path) -> dict[str, Labelled]:
@@ -128,3 +161,11 @@ def _curves(trained: Trained) -> dict[str, dict[str, list[float]]]:
     }
     folders = {f"local {k}": folder for k, folder in enumerate(trained.locals_)} | whole
     return {name: history(folder) for name, folder in folders.items() if folder is not None}
+
+
+def _of_different_classes(y: np.ndarray) -> list[int]:
+    """The first image of each of several classes, evenly spread; of few classes the second ones too, and so on."""
+    classes = np.unique(y)
+    taken = classes[np.unique(np.linspace(0, len(classes) - 1, SHOWN).astype(int))]
+    by_class = [np.flatnonzero(y == label)[:SHOWN].tolist() for label in taken]
+    return [place for nth in zip_longest(*by_class) for place in nth if place is not None][:SHOWN]

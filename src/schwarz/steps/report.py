@@ -11,6 +11,7 @@ from schwarz.files import read_json, write_atomic, write_json
 from schwarz.images import MANIFEST, load, pad
 from schwarz.partition import padded
 from schwarz.report import page
+from schwarz.report.activation import FILES, Looks
 from schwarz.report.composition import PICTURE, VERIFIED, summary
 from schwarz.steps.frame import Metrics, step
 
@@ -56,8 +57,26 @@ def report(
     }
     write_json(out / "results.json", results)
     samples, labels = _samples(images, plan["pad"])
-    write_atomic(out / "report.html", page(results, samples, labels, _picture(composed)))
+    write_atomic(
+        out / "report.html",
+        page(results, samples, labels, _picture(composed), read_looks(evaluation, images, plan["pad"])),
+    )
     return {"best_test_accuracy": found["strategies"][found["best"]]["test"]}
+
+
+def read_looks(evaluation: Path, images: Path, pixels: int) -> Looks | None:
+    """Figure 3.8, where `evaluate` could map anything."""
+    about, maps = (evaluation / name for name in FILES)
+    if not about.exists():
+        return None
+    found, validation = read_json(about), load(images, "validation")
+    shown, slices, networks = pad(validation.x[found["images"]], pixels), found["slices"], found["networks"]
+    if slices:
+        shown = np.stack([volume[:, at] for volume, at in zip(shown, slices, strict=True)])
+    return Looks(
+        shown, validation.y[found["images"]].tolist(), slices,
+        dict(zip(networks, np.load(maps), strict=True)), networks,
+    )  # fmt: skip
 
 
 def _picture(composed: Path | None) -> str | None:
