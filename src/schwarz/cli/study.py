@@ -1,18 +1,21 @@
-"""`study`: presets over seeds, every cell a whole run in a process of its own."""
+"""`study`: presets over seeds, every cell a whole run in a process of its own; the papers' table of them all."""
 
 import os
+import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from schwarz.cli.grammar import AtLeast, Existing
+from schwarz.cli.columns import columns
+from schwarz.cli.grammar import AtLeast, Existing, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
-from schwarz.errors import DONE, FAILED
+from schwarz.errors import DONE, FAILED, WrongInput
 
 if TYPE_CHECKING:
     from schwarz.cli.follow import Child, Signals
@@ -25,124 +28,172 @@ POLL_S = 0.2
 @click.command(
     cls=ConfiguredCommand,
     examples=(
-        "schwarz study tiny --seeds 3 -o runs/study",
-        "schwarz study tiny --seeds 2 --strategies average coarse --local.epochs 2",
+        "schwarz study tiny --seeds 2 --strategies average coarse",
+        "schwarz study tiny --seed 10 --seeds 2 --jobs 1 -o runs/tiny-study --strategies average coarse global",
     ),
 )
 @click.argument("presets", nargs=-1, metavar="PRESET...")
 @click.option("--config", "file", type=Existing(), metavar="FILE", help="TOML file, as `schwarz show` prints it")
-@click.option("--seeds", type=AtLeast(1), default=5, show_default=True, help="how many, from --seed on")
+@click.option("--seeds", type=AtLeast(1), default=5, show_default=True, help="how many seeds, from --seed on")
 @click.option("--jobs", type=AtLeast(1), help="runs at a time; unset: one for each core")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), default=Path("runs/study"), show_default=True, metavar="DIR",
+    "-o", "--out", type=click.Path(path_type=Path), default="runs/study", show_default=True, metavar="DIR",
     help="folder of the study",
 )  # fmt: skip
 def study(presets: tuple[str, ...], file: Path | None, seeds: int, jobs: int | None, out: Path, changes: Words) -> int:
     """Run presets over several seeds and print the papers' table.
 
-    A study that was cut short is resumed by the same command.
+    Each preset and seed is a run in DIR/PRESET/SEED. The same command goes on with a study that was cut short, and adds
+    seeds and presets to a finished one. DIR/study.json, study.md and study.svg hold what came out.
     """
-    from schwarz.cli.run import check
-    from schwarz.runs import project_root
-    from schwarz.storage import fetch
-    from schwarz.study.cells import open_cells
+    from schwarz.cli.follow import Stopped
+    from schwarz.locks import Busy, locked
+    from schwarz.study.cells import plan
 
-    checked = [check(config, project_root()) for config in _chosen(presets, file, changes)]
-    for _, info, _ in checked:
-        fetch(info)
-    configs = [config for config, *_ in checked]
-    out = out.absolute()
-    cells = open_cells(configs, seeds, out)
+    configs, out = _checked(presets, file, changes), out.absolute()
+    with writing(out):
+        cells = plan(configs, seeds, out)
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{out / 'mlflow.db'}")  # not among the person's own runs
-    failed = _work(cells, jobs or _cores())
-    _table(cells)
+    try:
+        with locked(out / "lock", wait=False):
+            failed = _work(cells, jobs or _cores())
+            _tell(out, cells, _command(presets, file, seeds, changes))
+    except Busy:
+        raise WrongInput(f"{out}: another process runs this study now: wait until it has ended.") from None
+    except Stopped as stop:
+        print("Interrupted. The same command goes on.", file=sys.stderr)
+        return stop.status
     return FAILED if failed else DONE
 
 
-def _chosen(presets: tuple[str, ...], file: Path | None, changes: Words) -> "list[Config]":
-    return [chosen(name, file, changes) for name in presets or (None,)]
+def _checked(presets: tuple[str, ...], file: Path | None, changes: Words) -> "list[Config]":
+    """The configurations, refused here, before anything is written, if one of them cannot work."""
+    from schwarz.cli.run import check
+    from schwarz.runs import project_root
+
+    wanted = [chosen(name, file, changes) for name in presets or (None,)]
+    checked = [check(config, project_root()) for config in wanted]
+    from schwarz.storage import fetch  # numpy: only once there is work to do
+
+    for _, info, _ in checked:
+        fetch(info)
+    return [config for config, *_ in checked]
+
+
+def _command(presets: tuple[str, ...], file: Path | None, seeds: int, changes: Words) -> str:
+    """What was typed, to be typed again in another place."""
+    flags = [word for name, words in changes.items() for word in (f"--{name}", *words)]
+    configs = ["--config", str(file)] if file else []
+    return shlex.join(["schwarz", "study", *presets, *configs, "--seeds", str(seeds), *flags])
 
 
 def _cores() -> int:
+    """How many cores this process may use; two threads of one core are one."""
     import psutil
 
     return min(psutil.cpu_count(logical=False) or 1, len(os.sched_getaffinity(0)))
 
 
-def _work(cells: "list[Cell]", jobs: int) -> "list[Cell]":
+@dataclass(frozen=True)
+class Running:
+    """A cell whose process was started."""
+
+    cell: "Cell"
+    child: "Child"
+    began: float
+
+    def told(self) -> str:
+        """How it ended, in a line."""
+        from schwarz.cli.display import duration
+
+        took = duration(time.monotonic() - self.began)
+        if self.child.status() == 0:
+            return f"{self.cell}: {took}, {_best(self.cell)}"
+        return f"{self.cell}: failed after {took}: {_cause(self.cell, self.child.status() or 0)}"
+
+
+def _work(cells: "Sequence[Cell]", jobs: int) -> "list[Cell]":
     """Bring every cell to its end, so many at a time; those that failed."""
     from schwarz.cli.run import complete
 
-    waiting, failed = [], []
-    for cell in cells:
-        if complete(cell.run):
-            _tell(cell, "reused")
-        else:
-            waiting.append(cell)
-    running: list[tuple[Cell, Child, float]] = []
+    waiting = [cell for cell in cells if not complete(cell.run)]
+    for cell in (cell for cell in cells if cell not in waiting):
+        print(f"{cell}: was finished, {_best(cell)}")
+    if waiting:
+        print(f"{len(waiting)} runs, {min(jobs, len(waiting))} at a time", flush=True)
+    failed: list[Cell] = []
+    running: list[Running] = []
     with _ending(running) as signals:
         while waiting or running:
             while waiting and len(running) < jobs:
-                cell = waiting.pop(0)
-                running.append((cell, _start(cell), time.monotonic()))
+                running.append(_start(waiting.pop(0)))
             time.sleep(POLL_S)
-            for each in [each for each in running if each[1].status() is not None]:
-                cell, child, began = each
-                child.finish(0.0, signals)
+            for each in [each for each in running if each.child.status() is not None]:
+                each.child.finish(0.0, signals)
                 running.remove(each)
-                if child.status() == 0:
-                    _tell(cell, _duration(began))
-                else:
-                    failed.append(cell)
-                    print(f"{cell.label}: failed after {_duration(began)}, see {cell.run.logs}", flush=True)
+                print(each.told(), flush=True)
+                failed += [each.cell] if each.child.status() else []
     return failed
 
 
-def _start(cell: "Cell") -> "Child":
+def _start(cell: "Cell") -> Running:
     from schwarz.cli.follow import Child, pipeline_command
 
     path = cell.run.path
-    return Child(pipeline_command(path, "python"), path / "logs" / "pipeline.log", path)
+    return Running(
+        cell, Child(pipeline_command(path, "python"), path / "logs" / "pipeline.log", path), time.monotonic()
+    )
 
 
 @contextmanager
-def _ending(running: "list[tuple[Cell, Child, float]]") -> "Iterator[Signals]":
+def _ending(running: list[Running]) -> "Iterator[Signals]":
     """Whatever happens, no cell's process outlives the block."""
     from schwarz.cli.follow import ENDING, Signals, Stopped
 
     with Signals() as signals:
         try:
             yield signals
-        except Stopped as stop:
-            print("Ending the study. The same command goes on with it.", file=sys.stderr, flush=True)
-            raise SystemExit(stop.status) from None
+        except Stopped:
+            print("Ending the study. Ctrl-C again ends it at once.", file=sys.stderr, flush=True)
+            raise
         finally:
-            for _, child, _ in running:
-                child.stop(ENDING, signals)
+            for each in running:
+                each.child.stop(ENDING, signals)
 
 
-def _duration(began: float) -> str:
-    from schwarz.cli.display import duration
-
-    return duration(time.monotonic() - began)
-
-
-def _tell(cell: "Cell", took: str) -> None:
-    results = cell.run.results()
-    assert results is not None
-    best = results["best"]
-    print(f"{cell.label}: {took}, {best} {results['strategies'][best]['test']:.3f}", flush=True)
+def _best(cell: "Cell") -> str:
+    """`composed_tuned 0.812`: the strategy that is best on validation, on test images."""
+    results = cell.run.results() or {}
+    return f"{results['best']} {results['strategies'][results['best']]['test']:.3f}"
 
 
-def _table(cells: "list[Cell]") -> None:
-    """Per preset and strategy: mean accuracies over the seeds, and CPU-seconds of training."""
-    from statistics import mean
+def _cause(cell: "Cell", status: int) -> str:
+    from schwarz.cli.board import Board
+    from schwarz.cli.summary import failed
+    from schwarz.journal import read
 
-    found: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for cell in cells:
-        for name, row in (cell.run.results() or {"strategies": {}})["strategies"].items():
-            found.setdefault((cell.run.config.preset, name), []).append(row)
-    print(f"{'preset':<20}{'strategy':<16}{'validation':>10} {'(train)':>8}{'test':>8}{'CPU-s':>9}")
-    for (name, strategy), rows in found.items():
-        v, t, test, cpu = (mean(row[key] for row in rows) for key in ("validation", "train", "test", "cpu_s"))
-        print(f"{name:<20}{strategy:<16}{v:>10.4f} ({t:.4f}){test:>8.4f}{cpu:>9.0f}")
+    board = Board()
+    for event in read(cell.run.journal):
+        board.take(event)
+    error, log, _ = failed(board, status, cell.run.path)
+    return f"{error.removeprefix('Error: ')} ({' '.join(log.split())})"
+
+
+def _tell(out: Path, cells: "Sequence[Cell]", repeated: str) -> None:
+    """Write what came out, and print its table."""
+    from schwarz.study.findings import findings
+    from schwarz.study.pages import JSON, PAGE, PICTURE, heading, write
+    from schwarz.study.table import HEAD, notes, rows
+
+    found = findings(cells)
+    write(out, cells, found, repeated)
+    for preset, each in found.items():
+        print("", heading(preset, cells), *columns([HEAD, *rows(each)], left=1), sep="\n")
+    print("", *_wrapped(notes([each for rows in found.values() for each in rows])), sep="\n")
+    print(*(f"{name:<11}{out / name}" for name in (PAGE, JSON, PICTURE)), sep="\n")
+
+
+def _wrapped(texts: Sequence[str]) -> list[str]:
+    from textwrap import wrap
+
+    return [line for text in texts for line in wrap(text, 120, subsequent_indent="  ")]

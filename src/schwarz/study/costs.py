@@ -1,0 +1,62 @@
+"""What a strategy costs with its set-up: of every step of a run, whose cost it is part of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from schwarz.config import Strategy
+from schwarz.files import read_json
+from schwarz.steps.frame import DONE
+
+SET_UP = ("prepare_data",)
+LOCALS = "train_local/*"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What steps took, reading and writing included."""
+
+    cpu_s: float
+    apart_cpu_s: float
+    """If every local network had a machine of its own: of their trainings the longest counts."""
+    wall_s: float
+    """On the clock; it says little where others use the machine."""
+
+
+def steps_of(strategy: Strategy) -> tuple[str, ...]:
+    """The steps that must be run to have a strategy, as folders of a run's `steps`. The global network needs no boxes,
+    and the coherent one, from scratch, cuts the images itself. Evaluating and exporting cost all of them alike, and
+    count for none."""
+    if strategy == "global":
+        return (*SET_UP, "train_global/random")
+    if strategy == "coherent":
+        return (*SET_UP, "train_coherent/scratch")
+    own = {
+        "coarse": ("train_coarse",),
+        "transfer": ("train_coherent/transfer",),
+        "composed": ("compose",),
+        "composed_tuned": ("compose", "train_global/composed"),
+    }
+    return (*SET_UP, "split", LOCALS, *own.get(strategy, ()))
+
+
+def cost_of(run: Path, strategy: Strategy) -> Cost:
+    """What a strategy of a finished run cost, from what its steps wrote down."""
+    found = [_together(map(_step, sorted((run / "steps").glob(name))), name == LOCALS) for name in steps_of(strategy)]
+    return _together(found)
+
+
+def _together(costs: Iterable[Cost], apart: bool = False) -> Cost:
+    """The cost of several steps; `apart`: they could have run at the same time."""
+    costs = list(costs)
+    longest = max if apart else sum
+    return Cost(sum(c.cpu_s for c in costs), longest(c.apart_cpu_s for c in costs), sum(c.wall_s for c in costs))
+
+
+def _step(folder: Path) -> Cost:
+    """The cost of one step. A training that was cut off and went on has all its CPU-seconds in its history, and its
+    `done.json` only those since."""
+    done = read_json(folder / DONE)
+    trained = [read_json(file)["cpu_s"][-1] for file in sorted(folder.glob("**/history.json"))]
+    beside = max(done["cpu_s"] - sum(trained), 0.0)
+    return Cost(beside + sum(trained), beside + max(trained, default=0.0), done["wall_s"])

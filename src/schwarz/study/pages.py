@@ -1,0 +1,76 @@
+"""What a study leaves in its folder: study.json with every number, study.md with the table, study.svg."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from schwarz.files import write_atomic, write_json
+from schwarz.study import picture
+from schwarz.study.cells import Cell
+from schwarz.study.findings import Finding
+from schwarz.study.table import HEAD, markdown, notes, rows
+
+JSON, PAGE, PICTURE = "study.json", "study.md", "study.svg"
+
+
+def write(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> None:
+    """Write all three; what was not finished is named in them."""
+    if found:
+        write_atomic(out / PICTURE, picture.svg(found))
+    write_atomic(out / PAGE, "\n".join(page(cells, found, command)) + "\n")
+    write_json(out / JSON, {
+        "schema": 1, "command": command, "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "presets": {preset: {each.name: each.to_json() for each in rows} for preset, rows in found.items()},
+        "cells": [_about(cell) for cell in cells],
+    })  # fmt: skip
+
+
+def heading(preset: str, cells: Sequence[Cell]) -> str:
+    """`cifar10-vgg9-2x2: seeds 0, 1, 2`; what is missing is said."""
+    done = [str(cell.seed) for cell in cells if cell.preset == preset and cell.run.results()]
+    lacking = [str(cell.seed) for cell in cells if cell.preset == preset and not cell.run.results()]
+    seeds = f"seed{'s' if len(done) > 1 else ''} {', '.join(done)}" if done else "no seed is finished"
+    return f"{preset}: {seeds}" + (f"; not finished: {', '.join(lacking)}" if lacking else "")
+
+
+def page(cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> list[str]:
+    """The table as Markdown, with what it was made by."""
+    lines = [f"# Study of {', '.join(found) or 'nothing yet'}", "", f"    {command}", ""]
+    for preset in dict.fromkeys(cell.preset for cell in cells):
+        lines += [f"## {heading(preset, cells)}", ""]
+        if preset in found:
+            lines += [*markdown(HEAD, list(rows(found[preset]))), ""]
+    lines += [f"- {note}" for note in notes([each for rows in found.values() for each in rows])]
+    picture_line = [f"![Validation accuracy against epochs and against CPU-seconds]({PICTURE})", ""] if found else []
+    return [*lines, "", *picture_line, *(f"- {origin}" for origin in origins(cells))]
+
+
+def origins(cells: Sequence[Cell]) -> list[str]:
+    """Data, commits, processors and versions of all finished cells, each said once."""
+    told: dict[str, None] = {}
+    for results in filter(None, (cell.run.results() for cell in cells)):
+        data, made = results["data"], results["lineage"]
+        counts = ", ".join(f"{data[part]:,} {part}" for part in ("train", "validation", "test"))
+        told[f"data set {data['name']}, {counts} images, version {data['md5']}"] = None
+        told[f"commit {made['commit']}{' and changes that are not in it' if made['dirty'] else ''}"] = None
+        told[f"processor {made.get('processor', 'unknown')}"] = None
+        told[", ".join(f"{name} {version}" for name, version in made["versions"].items())] = None
+    return list(told)
+
+
+def _about(cell: Cell) -> dict[str, Any]:
+    results = cell.run.results()
+    known = {} if results is None else {
+        "created": results["created"], "data_md5": results["data"]["md5"], "best": results["best"],
+        **{name: results["lineage"].get(name) for name in ("commit", "dirty", "processor", "versions")},
+        "run": results["run"],
+    }  # fmt: skip
+    return {
+        "preset": cell.preset,
+        "seed": cell.seed,
+        "finished": results is not None,
+        "config_digest": cell.run.config.science(),
+        "config": cell.run.config.model_dump(mode="json", by_alias=True),
+        **known,
+    }
