@@ -144,7 +144,7 @@ class Moving:
 
         x = torch.from_numpy(np.array(self.x[at]))
         x = x if x.is_floating_point() else x.float()
-        grid = torch.from_numpy(_before(self.part, moves)).to(x.dtype)
+        grid = torch.from_numpy(_before(self.part, moves, x.numpy().dtype))
         return torch.nn.functional.grid_sample(x, grid, align_corners=False).numpy()
 
 
@@ -155,20 +155,26 @@ def _windows(x: np.ndarray, shape: tuple[int, ...], zeros: int) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(around, shape, axes)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
-def _before(part: Part, moves: Motions) -> np.ndarray:
+def _before(part: Part, moves: Motions, dtype: Any) -> np.ndarray:
     """[n, *pixels, axes]: where each pixel of the part was before the images moved, as `grid_sample` counts: from -1 to
-    1 over the image, the last axis first."""
-    extents = np.array(part.frame)
-    centre = (extents - 1) / 2
-    after = np.stack(np.meshgrid(*(np.arange(*span) for span in part.spans), indexing="ij"), -1) - centre
-    lead = (len(moves.flip), *[1] * len(part.frame))
-    v = (after - moves.shift.reshape(*lead, -1)) / moves.zoom.reshape(*lead, 1)
-    cosine, sine = np.cos(moves.angle).reshape(lead), np.sin(moves.angle).reshape(lead)
-    turned = np.copy(v)
-    turned[..., 0] = cosine * v[..., 0] + sine * v[..., 1]
-    turned[..., 1] = cosine * v[..., 1] - sine * v[..., 0]
-    turned[..., -1] *= np.where(moves.flip, -1, 1).reshape(lead)
-    return ((2 * (turned + centre) + 1) / extents - 1)[..., ::-1].copy()
+    1 over the image, the last axis first. An affine map of each image about its centre."""
+    extents, axes = np.array(part.frame), len(part.frame)
+    turned = np.tile(np.eye(axes), (len(moves.flip), 1, 1))
+    turned[:, 0, 0] = turned[:, 1, 1] = np.cos(moves.angle)
+    turned[:, 0, 1], turned[:, 1, 0] = np.sin(moves.angle), -np.sin(moves.angle)
+    turned[:, -1] *= np.where(moves.flip, -1, 1)[:, None]
+    matrix = turned * (2 / extents)[:, None] / moves.zoom[:, None, None]
+    offset = -(matrix @ ((extents - 1) / 2 + moves.shift)[:, :, None])
+    lead = (len(moves.flip), *[1] * axes)
+    after = [
+        np.arange(*span, dtype=dtype).reshape([-1 if a == b else 1 for b in range(axes)])
+        for a, span in enumerate(part.spans)
+    ]
+    found = np.empty((len(moves.flip), *part.shape, axes), dtype)
+    for axis in range(axes):
+        terms = [matrix[:, axis, a].astype(dtype).reshape(lead) * u for a, u in enumerate(after)]
+        found[..., axes - 1 - axis] = sum(terms, offset[:, axis].astype(dtype).reshape(lead))
+    return found
 
 
 @dataclass(frozen=True)

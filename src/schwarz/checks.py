@@ -61,9 +61,22 @@ def check(config: Config, info: DataInfo) -> Partition:
         raise WrongInput(
             f"data.name = {info.name!r}: has one class only, {', '.join(info.classes)!r}: there is nothing to learn."
         )
+    _motions_fit(config, partition)
     _enough_images(config, info)
     _batches_fit(config, info)
     return partition
+
+
+def _motions_fit(config: Config, partition: Partition) -> None:
+    """What moves keeps some of its own pixels in sight."""
+    moving = "box" if config.augment.frame == "box" else "image"
+    extents = [box.shape for box in partition] if moving == "box" else [partition.shape]
+    least = min(map(min, extents)) - (2 * config.data.pad if moving == "image" else 0)
+    if config.augment.shift >= least:
+        raise WrongInput(
+            f"augment.shift = {config.augment.shift}: would push a whole {moving} of {least} pixels out of sight: at "
+            f"most {least - 1}."
+        )
 
 
 def _validation(config: Config, info: DataInfo) -> int:

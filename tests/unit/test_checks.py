@@ -45,6 +45,8 @@ def test_the_quickstart_fits_its_images():
         ({"data.pad": 29}, r"data.pad = 29: more zeros than image on every side of \[28, 28\]"),
         ({"data.limit": 20}, r"leaves 3 validation images for 2 classes and 5 folds"),
         ({"data.limit": 101}, r"data.limit = 101: 'sample' has 100"),
+        ({"augment.shift": 28}, r"augment.shift = 28: would push a whole image of 28 pixels out of sight: at most 27"),
+        ({"augment.frame": "box", "augment.shift": 16}, r"augment.shift = 16: .* whole box of 16 pixels .* at most 15"),
     ],
 )
 def test_an_impossible_value_is_named_with_its_remedy(change: dict, message: str):
