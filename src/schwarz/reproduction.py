@@ -78,7 +78,7 @@ def made(run: RunFolder) -> Made:
             damage += _damaged(run, folder, name, value)
         if len(weights) > 1:
             in_step[folder.name] = _in_step(run, folder)
-    return Made(dict(sorted(networks.items())), model, in_step, tuple(damage))
+    return Made({name: networks[name] for name in sorted(networks, key=_by_number)}, model, in_step, tuple(damage))
 
 
 def record_of(run: RunFolder) -> dict[str, str]:
@@ -105,9 +105,7 @@ def of_mlflow(name: str, uri: str) -> Record:
             "registered before Schwarz kept these, or a run that registered nothing, has none: name the run's folder."
         )
     if changed := found.changed(RECORD):
-        raise WrongInput(
-            f"{name}: {', '.join(changed)} of {run} is no longer what the tag says. Name the run's folder."
-        )
+        raise WrongInput(f"{name}: {', '.join(changed)} of {run} is not what its tag says. Name the run's folder.")
     lineage = json.loads(found.files[LINEAGE])
     weights = json.loads(found.files[WEIGHTS])
     return Record(name, _config(name, found.files[CONFIG], lineage["commit"]), lineage, Made(**weights))
@@ -125,11 +123,12 @@ def choose_alike(record: Record, run: RunFolder) -> None:
         write_json(run.path / "checkpoints" / f"train_local-{pod}-{code()}" / "fleets.json", places)
 
 
-def model_as_of(run: RunFolder, file: str, commit: str) -> str:
-    """sha256 of a run's ONNX model if it had been made at `commit`: the model names the one it was made at."""
+def model_as_of(run: RunFolder, file: str, commit: str) -> str | None:
+    """sha256 of a run's ONNX model if it had been made at `commit`: the model names the one it was made at. None where
+    the run exported another one."""
     path = run.steps / "export_onnx" / file
     if not path.exists():
-        return ""
+        return None
     import onnx
 
     model = onnx.load(path)
@@ -148,6 +147,10 @@ def _done(run: RunFolder) -> list[Path]:
 
 def _name(network: dict[str, Any]) -> str:
     return f"local {network['box']}" if network["role"] == "local" else network["role"]
+
+
+def _by_number(name: str) -> list[str | int]:
+    return [int(word) if word.isdigit() else word for word in name.split()]
 
 
 def _in_step(run: RunFolder, pod: Path) -> list[list[int]]:
@@ -203,9 +206,9 @@ def _code(lineage: dict[str, Any]) -> Iterable[Other]:
         return
     if known is None and lineage["commit"] == commit and not dirty and not lineage["dirty"]:
         return
-    same = "" if known else "it is not known whether "
+    what = "the code is not the same" if known else "it is not known whether the code is the same"
     back = "" if lineage["dirty"] else f" `git checkout {lineage['commit']}` brings it back."
-    yield Other("other code", f"Warning: {same}the code is other: there commit {there}, here {here}.{back}")
+    yield Other("other code", f"Warning: {what}: commit {there} there, {here} here.{back}")
 
 
 def _versions(lineage: dict[str, Any]) -> Iterable[Other]:

@@ -10,7 +10,21 @@ from typing import NoReturn
 
 import click
 
-from schwarz.cli import completion, cost, data, doctor, networks, partition, presets, run, runs, study, track, verify
+from schwarz.cli import (
+    completion,
+    cost,
+    data,
+    doctor,
+    networks,
+    partition,
+    presets,
+    reproduce,
+    run,
+    runs,
+    study,
+    track,
+    verify,
+)
 from schwarz.cli.grammar import Command, Group, Word, WrongFlag, options, usage_message
 from schwarz.cli.options import ConfiguredCommand
 from schwarz.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, SchwarzError
@@ -35,6 +49,7 @@ for _command in (
     *(
         run.run,
         run.resume,
+        reproduce.reproduce,
         study.study,
         runs.runs,
         presets.presets,

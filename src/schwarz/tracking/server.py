@@ -31,6 +31,7 @@ SWITCHES = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised as well, and told once, by us
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # three small files are no progress to watch
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 

@@ -62,7 +62,7 @@ def ready(checkout: Path, run_folder: Path, sample: Path) -> Path:
     return checkout
 
 
-PIPED = ("run", "resume", "study", "verify", "track", "compile")
+PIPED = ("run", "resume", "reproduce", "study", "verify", "track", "compile")
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.split()[1] not in PIPED])
