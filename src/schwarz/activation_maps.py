@@ -101,22 +101,17 @@ def enlarged(maps: Tensor, shape: Sequence[int]) -> Tensor:
     return interpolate(maps[:, None], tuple(shape), mode=SMOOTH[len(shape)], align_corners=False)[:, 0]
 
 
-def pictures(looks: Sequence[Look]) -> tuple[np.ndarray, list[int] | None]:
-    """The maps as pictures [networks, n, height, width], thinned to SIDE pixels a side. Of volumes one slice along the
-    first axis for each image, which all networks share: where their maps, the largest value of each being 1, are
-    strongest together; the second value says which. ValueError for signals, of one axis."""
+def pictures(looks: Sequence[Look]) -> np.ndarray:
+    """The maps as pictures [networks, n, height, width], thinned to SIDE pixels a side; of volumes the middle slice
+    along the first axis. ValueError for signals, of one axis."""
     maps = torch.stack([look.maps for look in looks]).cpu()
-    slices = None
     if maps.dim() == 5:
-        size = maps.abs()
-        strength = (size / size.amax((2, 3, 4), keepdim=True).clamp(min=torch.finfo(size.dtype).tiny)).sum((0, 3, 4))
-        slices = strength.argmax(1).tolist()
-        maps = torch.stack([maps[:, i, depth] for i, depth in enumerate(slices)], 1)
+        maps = maps[:, :, maps.shape[2] // 2]
     if maps.dim() != 4:
         raise ValueError(f"pictures are made of maps with two or three axes, these have {maps.dim() - 2}")
     scale = min(1.0, SIDE / max(maps.shape[2:]))
     shape = [max(1, round(n * scale)) for n in maps.shape[2:]]
-    return torch.stack([enlarged(each, shape) for each in maps]).numpy(), slices
+    return torch.stack([enlarged(each, shape) for each in maps]).numpy()
 
 
 class _Watched(fx.Interpreter):

@@ -27,10 +27,10 @@ class Looks(NamedTuple):
     """Where networks see the true class of some images."""
 
     images: np.ndarray
-    """uint8 [n, C, height, width], of volumes one slice of each."""
+    """uint8 [n, C, height, width], of volumes the middle slice."""
     labels: Sequence[int]
-    slices: Sequence[int] | None
-    """Of volumes which slice along the first axis is shown."""
+    slice: int | None
+    """Of volumes which one along the first axis that is."""
     maps: Mapping[str, np.ndarray]
     """By network [n, height, width]; their shape may be smaller than that of the images."""
     says: Mapping[str, Sequence[Sequence[int]]]
@@ -52,7 +52,6 @@ class Row(NamedTuple):
     """One image, its true class, and the maps over it; `faded` is what they lie over."""
 
     true: str
-    slice: int | None
     uri: str
     faded: str
     width: int
@@ -62,16 +61,16 @@ class Row(NamedTuple):
 
 def rows(looks: Looks, classes: Sequence[str], boxes: Sequence[pixels.Box]) -> list[Row]:
     """The rows of the table; the boxes of the partition are outlined in the maps of the local networks."""
+    outlined = {"local": pixels.rectangles(_across(boxes, looks.slice))}
     found = []
     for i, (image, label) in enumerate(zip(looks.images, looks.labels, strict=True)):
-        at = looks.slices[i] if looks.slices else None
-        tiles = [
-            Tile(HEADS[name], pixels.signed(looks.maps[name][i]), _said(looks.says[name][i], label, classes),
-                 label not in looks.says[name][i], pixels.rectangles(_across(boxes, at)) if name == "local" else [])
-            for name in HEADS if name in looks.maps
-        ]  # fmt: skip
+        tiles = []
+        for name in (name for name in HEADS if name in looks.maps):
+            says = looks.says[name][i]
+            said, wrong = _said(says, label, classes), label not in says
+            tiles.append(Tile(HEADS[name], pixels.signed(looks.maps[name][i]), said, wrong, outlined.get(name, [])))
         small, (height, width) = pixels.thumbnail(image), image.shape[1:]
-        found.append(Row(classes[label], at, pixels.png(small), pixels.faded(small), width, height, tiles))
+        found.append(Row(classes[label], pixels.png(small), pixels.faded(small), width, height, tiles))
     return found
 
 

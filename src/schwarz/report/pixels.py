@@ -9,7 +9,7 @@ from PIL import Image
 
 Box = Sequence[Sequence[int]]  # (start, stop) of the rows, then of the columns
 HEAT = (24, 132, 156)  # between the accents of the light and of the dark page
-FOR, AGAINST = (255, 122, 26), (38, 104, 230)  # told apart by those who see no red or no green too
+FOR, AGAINST = (255, 122, 26), (38, 104, 230)  # as in page.css; told apart by those who see no red or no green too
 SIDE = 96
 """Images that maps lie over have at most so many pixels a side."""
 
@@ -41,7 +41,7 @@ def shaded(depth: np.ndarray) -> np.ndarray:
 def signed(values: np.ndarray) -> str:
     """Values [H, W] as a data URI: one colour above 0 and another below, the largest value the strongest."""
     strength = np.abs(values) / max(float(np.abs(values).max()), np.finfo(np.float32).tiny)
-    alpha = np.rint(210 * strength**0.8).astype(np.uint8)
+    alpha = np.rint(225 * strength).astype(np.uint8)
     return png(np.dstack([np.where((values > 0)[..., None], *np.array([FOR, AGAINST], np.uint8)), alpha]))
 
 
@@ -56,7 +56,7 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
 def faded(pixels: np.ndarray) -> str:
     """A thumbnail as a data URI, grey and without its extremes, so that any colour shows on it."""
     grey = np.asarray(Image.fromarray(pixels).convert("L"))
-    return png(np.rint(60 + 0.5 * grey).astype(np.uint8))
+    return png(np.rint(105 + 0.5 * grey).astype(np.uint8))
 
 
 def rectangles(boxes: Sequence[Box]) -> list[tuple[int, int, int, int]]:

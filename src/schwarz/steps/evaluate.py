@@ -95,10 +95,9 @@ def write_looks(out: Path, trained: Trained, held: Labelled) -> None:
         looks = {"local": look(trained.fleet, blueprint.partition, x, y, at)} | looks
     if not looks:
         return
-    maps, slices = pictures([*looks.values()])
     says = {name: each.says.tolist() for name, each in looks.items()}
-    write_json(out / FILES[0], {"images": chosen, "slices": slices, "networks": says})
-    save_array(out / FILES[1], maps)
+    write_json(out / FILES[0], {"images": chosen, "networks": says})
+    save_array(out / FILES[1], pictures([*looks.values()]))
 
 
 def _parts(images: Path) -> dict[str, Labelled]:

@@ -70,13 +70,11 @@ def read_looks(evaluation: Path, images: Path, pixels: int) -> Looks | None:
     if not about.exists():
         return None
     found, validation = read_json(about), load(images, "validation")
-    shown, slices, networks = pad(validation.x[found["images"]], pixels), found["slices"], found["networks"]
-    if slices:
-        shown = np.stack([volume[:, at] for volume, at in zip(shown, slices, strict=True)])
-    return Looks(
-        shown, validation.y[found["images"]].tolist(), slices,
-        dict(zip(networks, np.load(maps), strict=True)), networks,
-    )  # fmt: skip
+    shown, networks = pad(validation.x[found["images"]], pixels), found["networks"]
+    at = shown.shape[2] // 2 if shown.ndim == 5 else None
+    by_network = dict(zip(networks, np.load(maps), strict=True))
+    flat = shown if at is None else shown[:, :, at]
+    return Looks(flat, validation.y[found["images"]].tolist(), at, by_network, networks)
 
 
 def _picture(composed: Path | None) -> str | None:
