@@ -119,6 +119,11 @@ class Moving:
         extents = (size + sum(zeros) for size, zeros in zip(self.part.shape, self.part.border, strict=True))
         return (self.x.shape[1], *extents)
 
+    @property
+    def nbytes(self) -> int:
+        """Of all that an epoch reads."""
+        return self.x.nbytes + (0 if self.mirror is None else self.mirror.nbytes)
+
     def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
         """[batch, C, ...]: the images at these places, as they are in an epoch."""
         all_ = _motions(self.augment, len(self), len(self.part.frame), self.seed, epoch)

@@ -137,7 +137,7 @@ def _boxes_are_large_enough(config: Config, partition: Partition) -> None:
 
 def _batches_are_large_enough(config: Config, partition: Partition, windows: list[Window]) -> None:
     """Where the last map is one pixel, BatchNorm has one value for each channel and image, and needs two. Batches are
-    of nearly one size (`training.batches`): of 3 and more none ends with a single image, of 2 one may."""
+    of nearly one size (`training.epochs`): of 3 and more none ends with a single image, of 2 one may."""
     boxes, image = [box.shape for box in partition], [partition.shape]
     for section, training, shapes in (
         *(("local", config.local, boxes), ("coherent", config.coherent, boxes), ("transfer", config.transfer, boxes)),

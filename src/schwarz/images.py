@@ -34,6 +34,11 @@ class Labelled:
         """Of one input of the network."""
         return self.x.shape[1:]
 
+    @property
+    def nbytes(self) -> int:
+        """Of all that an epoch reads."""
+        return self.x.nbytes
+
     def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
         """[batch, ...]: the inputs at these places, read into memory; the same in every epoch."""
         return np.array(self.x[at])
@@ -47,6 +52,9 @@ class Inputs(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def nbytes(self) -> int: ...
 
     def __len__(self) -> int: ...
 

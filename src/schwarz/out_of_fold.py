@@ -60,6 +60,10 @@ class Some:
     def shape(self) -> tuple[int, ...]:
         return self.all_.shape
 
+    @property
+    def nbytes(self) -> int:
+        return self.all_.nbytes
+
     def __len__(self) -> int:
         return len(self.rows)
 

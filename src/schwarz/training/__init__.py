@@ -4,9 +4,9 @@ validation images.
 Weights, batch order and the rate are functions of (seed, epoch, step), so that a run repeated gives the same bytes.
 """
 
-from schwarz.training.batches import batches
 from schwarz.training.checkpoints import Checkpoints
 from schwarz.training.choice import fleets
+from schwarz.training.epochs import batches
 from schwarz.training.fleet import Member, fit, fit_in_step
 from schwarz.training.history import History, OnEpoch
 from schwarz.training.memory import keep_freed_memory

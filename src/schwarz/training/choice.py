@@ -18,9 +18,9 @@ import torch
 
 from schwarz.config import Local, digest
 from schwarz.files import read_json, write_json
-from schwarz.training.batches import batches
 from schwarz.training.engine import Engine
-from schwarz.training.fleet import Member, read
+from schwarz.training.epochs import epoch_of
+from schwarz.training.fleet import Member
 from schwarz.training.stacking import Unstackable
 
 ROUNDS = 3
@@ -77,8 +77,8 @@ def _remembered(together: Engine, members: Sequence[Member], local: Local) -> bo
 def _faster(together: Engine, members: Sequence[Member], local: Local) -> bool:
     """Whether a step of all members takes less of the processor's time than one of each of them."""
     alone = [Engine([copy.deepcopy(member.model)], local) for member in members]
-    chosen = [next(batches(len(member.train), local, member.seed, 1)) for member in members]
-    x, y = read(members, chosen, 1)
+    seeds = [member.seed for member in members]
+    x, y = next(epoch_of([member.train for member in members], local, seeds, 1))
     rates = [local.lr] * len(members)
 
     def each() -> None:

@@ -9,17 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from schwarz.config import Training
 from schwarz.errors import SchwarzError
 from schwarz.images import Inputs, Labelled
 from schwarz.seeds import derive
-from schwarz.training.batches import batches, steps_of
 from schwarz.training.checkpoints import Checkpoint, Checkpoints
 from schwarz.training.engine import Engine, State
+from schwarz.training.epochs import epoch_of, steps_of
 from schwarz.training.history import History, OnEpoch
 from schwarz.training.rates import learning_rate, stopped
 from schwarz.training.scores import judged
@@ -87,13 +86,6 @@ def fit_in_step(members: Sequence[Member], training: Training, checkpoints: Chec
         member.model.eval()
 
 
-def read(members: Sequence[Member], chosen: Sequence[np.ndarray], epoch: int) -> tuple[list[Tensor], list[Tensor]]:
-    """A batch of each member: its inputs, and their classes."""
-    pairs = list(zip(members, chosen, strict=True))
-    x = [torch.from_numpy(member.train.batch(at, epoch)) for member, at in pairs]
-    return x, [torch.from_numpy(member.train.y[at]) for member, at in pairs]
-
-
 class Fleet:
     """Members in step: those that train still, and the engine that trains them."""
 
@@ -142,16 +134,15 @@ class Fleet:
         """All steps of an epoch; the mean loss of its images, and the share of them that was right."""
         epoch, all_steps = self.epoch + 1, self.training.epochs * self.steps
         losses, correct = torch.zeros(len(members), dtype=torch.float64), torch.zeros(len(members), dtype=torch.long)
-        seen = 0
-        orders = [batches(len(member.train), self.training, member.seed, epoch) for member in members]
-        for step, chosen in enumerate(zip(*orders, strict=True)):
+        images, seeds, seen = [member.train for member in members], [member.seed for member in members], 0
+        for step, (x, y) in enumerate(epoch_of(images, self.training, seeds, epoch)):
             done = (self.epoch * self.steps + step) / all_steps
             rates = [
                 member.rate * learning_rate(self.training, epoch, done, member.history.validation_accuracy)
                 for member in members
             ]
-            mean, right = self.engine.step(*read(members, chosen, epoch), rates)
-            losses, correct, seen = losses + mean * len(chosen[0]), correct + right, seen + len(chosen[0])
+            mean, right = self.engine.step(x, y, rates)
+            losses, correct, seen = losses + mean * len(y[0]), correct + right, seen + len(y[0])
             if epoch == 1 and step == 0 and not mean.isfinite().all():
                 raise SchwarzError(
                     f"the loss of the first step is {float(mean.sum())}, before the learning rate {rates[0]:g} could "

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from schwarz.images import Labelled
-from schwarz.training.batches import tensor
+from schwarz.training.epochs import tensor
 from schwarz.training.stacking import laid_out
 
 BATCH = 100

@@ -1,5 +1,6 @@
 """Training one network: order, rate, best epoch, repeatability, a loss that is lost."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from schwarz.errors import SchwarzError
 from schwarz.images import Labelled
 from schwarz.networks import initialise
 from schwarz.training import accuracy, batches, fit, learning_rate, predict
+from schwarz.training.epochs import ahead
 
 
 def two_classes(n: int, seed: int) -> Labelled:
@@ -81,6 +83,24 @@ def test_epochs_of_so_many_steps_go_through_pass_after_pass():
         assert sorted(np.concatenate(taken[first : first + 4])) == list(range(64))
     (one, *_), (two, *_) = taken[:4], taken[4:8]
     assert not np.array_equal(one, two)
+
+
+def test_reading_ahead_makes_no_difference(monkeypatch: pytest.MonkeyPatch):
+    at_once, _ = trained(0)
+    monkeypatch.setattr("schwarz.training.epochs.ROOM", 0)
+    ahead, _ = trained(0)
+    assert all(torch.equal(x, y) for x, y in zip(at_once.parameters(), ahead.parameters(), strict=True))
+
+
+def test_a_fault_while_reading_ahead_is_raised():
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError("the disk is gone")
+
+    reading = ahead(items())
+    assert next(reading) == 1
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(reading)
 
 
 def test_the_cosine_goes_from_the_peak_to_zero():

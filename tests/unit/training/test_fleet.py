@@ -107,7 +107,7 @@ class Lost:
 
     def __init__(self, images: Inputs, calls: range) -> None:
         self.images, self.calls, self.asked = images, calls, 0
-        self.y, self.shape = images.y, images.shape
+        self.y, self.shape, self.nbytes = images.y, images.shape, images.nbytes
 
     def __len__(self) -> int:
         return len(self.y)
