@@ -106,6 +106,11 @@ def accuracies(preset: str, strategy: str) -> tuple[Accuracy, ...]:
     return tuple(found for (name, known), found in _all() if (name, known) == (preset, strategy))
 
 
+def strategies_printed(preset: str) -> list[str]:
+    """The strategies of a preset of which something is printed; its local networks as one."""
+    return list(dict.fromkeys(known.split()[0] for (name, known), _ in _all() if name == preset))
+
+
 def seconds(partition: str, batch: int) -> str | None:
     """Table 3.2: a row of it at a batch size, None where there was too little memory."""
     rows = dict(_rows(TABLE_3_2))

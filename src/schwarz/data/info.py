@@ -33,8 +33,7 @@ def describe(root: Path, name: str) -> DataInfo:
     try:
         content = yaml.safe_load(dvc_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        remedy = nearest(name, names(root)) or f" There are: {', '.join(names(root)) or 'none'}."
-        raise WrongInput(f"no data set {name!r}: {dvc_file} does not exist.{remedy}") from None
+        raise WrongInput(f"no data set {name!r}: {dvc_file} does not exist.{_remedy(name, root)}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as fault:
         cause = " ".join(str(fault).split())  # YAML draws its faults over several lines
         raise WrongInput(f"{dvc_file}: cannot be read: {cause}. `git checkout {dvc_file}` restores it.") from None
@@ -43,6 +42,13 @@ def describe(root: Path, name: str) -> DataInfo:
     except (KeyError, TypeError, ValueError, IndexError) as fault:
         message = f"{dvc_file}: not the .dvc file of a packed set ({fault!r}). `git checkout {dvc_file}` restores it."
         raise WrongInput(f"{message} `schwarz data add` makes a new one.") from None
+
+
+def _remedy(name: str, root: Path) -> str:
+    """How to get a set that is not here: a published one from where it is kept."""
+    from schwarz.presets.sources import remedy  # with all presets: only where it is needed
+
+    return remedy(name) or nearest(name, names(root)) or f" There are: {', '.join(names(root)) or 'none'}."
 
 
 def names(root: Path) -> list[str]:

@@ -1,10 +1,11 @@
 """Runs on the sample that comes with the checkout."""
 
 from schwarz.config import Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer
+from schwarz.presets.entry import Preset
 
 
 def quickstart() -> Config:
-    """VGG9 on 12,000 images of Fashion-MNIST, cut 2x2: every strategy, on a laptop."""
+    """Every strategy in about ten CPU-minutes."""
     return Config(
         preset="quickstart",
         data=Data(name="sample", pad=2, validation=0.15),
@@ -20,7 +21,7 @@ def quickstart() -> Config:
 
 
 def tiny() -> Config:
-    """The quickstart with 600 images and one epoch each: every step in seconds, accuracy of no meaning."""
+    """The quickstart with few images and one epoch each."""
     once = Training(epochs=1, batch=32)
     return Config(
         preset="tiny",
@@ -34,3 +35,10 @@ def tiny() -> Config:
         global_=once,
         tune=once,
     )
+
+
+GROUP = "the sample, 12,000 images of Fashion-MNIST"
+PRESETS = (
+    Preset("quickstart", "sample", GROUP, "VGG9, 2x2: every strategy, on a laptop", quickstart),
+    Preset("tiny", "sample", GROUP, "every step in seconds, on 600 images; accuracy of no meaning", tiny),
+)
