@@ -13,7 +13,7 @@ class Writer:
     """One stream; `value` appends a value to it."""
 
     def __init__(self) -> None:
-        self.out, self.stored = b"\x80\x02", 0
+        self.out, self.stored = bytearray(b"\x80\x02"), 0
 
     def put(self) -> None:
         """Store the value on top of the stack in the memo."""
@@ -78,4 +78,4 @@ def dumps(value: Any) -> bytes:
     """The whole file of one value."""
     writer = Writer()
     writer.value(value)
-    return writer.out + b"."
+    return bytes(writer.out + b".")

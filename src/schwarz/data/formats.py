@@ -63,14 +63,15 @@ def _from_folder(folder: Path, treatment: Treatment) -> Collected:
 
 
 def _places(folder: Path) -> Iterator[Path]:
-    """The folder, and what lies below it: as long as that is one folder, or MosMedData's `studies` beside `masks`."""
+    """The folder, and what lies below it as long as that is one folder; of MosMedData's archive its `studies` alone."""
     for _ in range(DEEPEST):
+        if (folder / "studies").is_dir() and folders(folder / "studies"):
+            folder = folder / "studies"
         yield folder
         below = folders(folder)
-        studies = [path for path in below if path.name == "studies"]
-        if len(below) != 1 and not studies:
+        if len(below) != 1:
             return
-        folder = (studies or below)[0]
+        folder = below[0]
 
 
 def _counted(folder: Path) -> str:
