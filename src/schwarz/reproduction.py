@@ -16,6 +16,7 @@ from schwarz.config import Config
 from schwarz.errors import WrongInput
 from schwarz.files import read_json, sha256, write_atomic, write_json
 from schwarz.lineage import code, commit_of, processor, versions
+from schwarz.locks import held
 from schwarz.runs import RunFolder
 from schwarz.shell import command
 
@@ -98,14 +99,6 @@ def of_folder(run: RunFolder) -> Record:
 def of_mlflow(name: str, uri: str) -> Record:
     """The record of a registered version, or of the id of a parent run, from MLflow alone."""
     found = tracking.recorded(name, uri, RECORD)
-    run = f"its MLflow run {found.run_id}" if found.run_id != name else "that MLflow run"
-    if missing := found.missing(RECORD):
-        raise WrongInput(
-            f"{name}: cannot be made again from MLflow: {', '.join(missing)} is missing of {run}. A version that was "
-            "registered before Schwarz kept these, or a run that registered nothing, has none: name the run's folder."
-        )
-    if changed := found.changed(RECORD):
-        raise WrongInput(f"{name}: {', '.join(changed)} of {run} is not what its tag says. Name the run's folder.")
     lineage = json.loads(found.files[LINEAGE])
     weights = json.loads(found.files[WEIGHTS])
     return Record(name, _config(name, found.files[CONFIG], lineage["commit"]), lineage, Made(**weights))
@@ -177,6 +170,8 @@ def _read(run: RunFolder, name: Path | str) -> Any:
     try:
         return read_json(path)
     except FileNotFoundError:
+        if held(run.logs / "lock"):
+            raise WrongInput(f"{run.path}: another process runs it now: wait until it has ended.") from None
         raise WrongInput(
             f"{run.path}: is not finished: {path.relative_to(run.path)} is missing. `{command('resume', run.path)}` "
             "makes it."
@@ -199,13 +194,13 @@ def _config(name: str, text: str, commit: str) -> Config:
 
 
 def _code(lineage: dict[str, Any]) -> Iterable[Other]:
-    commit, dirty = commit_of(Path(__file__).parent)
-    there = f"{lineage['commit'][:12]}{' with changes that were not committed' if lineage['dirty'] else ''}"
-    here = f"{commit[:12]}{' with changes that are not committed' if dirty else ''}"
-    if (known := lineage.get("code")) == code():
+    if (known := lineage.get("code")) == code():  # the same source, whatever else a commit changed
         return
+    commit, dirty = commit_of(Path(__file__).parent)
     if known is None and lineage["commit"] == commit and not dirty and not lineage["dirty"]:
         return
+    there = f"{lineage['commit'][:12]}{' with changes that were not committed' if lineage['dirty'] else ''}"
+    here = f"{commit[:12]}{' with changes that are not committed' if dirty else ''}"
     what = "the code is not the same" if known else "it is not known whether the code is the same"
     back = "" if lineage["dirty"] else f" `git checkout {lineage['commit']}` brings it back."
     yield Other("other code", f"Warning: {what}: commit {there} there, {here} here.{back}")

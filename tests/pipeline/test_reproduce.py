@@ -21,10 +21,12 @@ import mlflow
 import pytest
 
 from schwarz.cli.reproduce import reproduce
+from schwarz.cli.runs import find
 from schwarz.errors import WrongInput
 from schwarz.files import read_json, write_json
 from schwarz.lineage import processor
-from schwarz.reproduction import of_mlflow
+from schwarz.reproduction import of_mlflow, record_of
+from schwarz.tracking.records import keep, recorded
 
 OURS = ("SCHWARZ_", "MLFLOW_", "AWS_", "KFP_", "NO_COLOR")
 SMALL = "--network.family lenet5 --network.width none --network.dense none --data.limit 200 --local.epochs 2"
@@ -160,15 +162,15 @@ def store(home: Path) -> str:
 
 @MLFLOW
 def test_what_mlflow_holds_is_checked_before_the_work(home: Path, store: str) -> None:
-    (weights,) = (home / "runs" / "mlartifacts").glob("*/artifacts/weights.json")
-    run_id, whole = weights.parts[-3], weights.read_text()
+    (weights,) = (home / "runs" / "mlartifacts").glob("*/artifacts/reproduce/weights-*.json")
+    run_id, whole = weights.parts[-4], weights.read_text()
     assert of_mlflow(run_id, store).made == of_mlflow("models:/tiny/1", store).made
+    lack = rf": weights\.json of the run {run_id} is not there, or not as it was written\."
     weights.write_text(whole.replace("0", "1"))
-    with pytest.raises(WrongInput, match=rf"^{run_id}: weights\.json of that MLflow run is not what its tag says"):
+    with pytest.raises(WrongInput, match=f"^{run_id}: .*{lack}"):
         of_mlflow(run_id, store)
     weights.unlink()
-    lack = rf"^models:/tiny/1: .* weights\.json is missing of its MLflow run {run_id}\. A version that was registered"
-    with pytest.raises(WrongInput, match=lack):
+    with pytest.raises(WrongInput, match=f"^models:/tiny/1: .*{lack}"):
         of_mlflow("models:/tiny/1", store)
     weights.write_text(whole)
 
@@ -179,9 +181,24 @@ def test_a_version_of_before_is_refused_with_all_that_it_lacks(store: str) -> No
     run = client.create_run(client.create_experiment("before")).info.run_id
     client.create_registered_model("old")
     client.create_model_version("old", f"runs:/{run}/model", run, await_creation_for=0)
-    lacks = [f"{name}, the tag {Path(name).stem}.sha256" for name in ("config.toml", "lineage.json", "weights.json")]
-    with pytest.raises(WrongInput, match=f"^models:/old/1: .*: {', '.join(lacks)} is missing of its MLflow run {run}"):
+    lacks = "config.toml, lineage.json, weights.json"
+    with pytest.raises(WrongInput, match=f"^models:/old/1: .*: {lacks} of the run {run} is not there"):
         of_mlflow("models:/old/1", store)
+
+
+@MLFLOW
+def test_a_run_that_registers_once_more_takes_nothing_from_its_first_version(home: Path, store: str) -> None:
+    client = mlflow.MlflowClient(store, registry_uri=store)
+    run = str(client.get_model_version("tiny", "1").run_id)
+    first = of_mlflow("models:/tiny/1", store)
+    later = {name: text.replace("coarse", "other") for name, text in record_of(find(str(home / "runs/tiny/1"))).items()}
+    before = dict(client.get_run(run).data.tags)
+    tags = keep(client, run, later)
+    assert tags["weights.sha256"] != before["weights.sha256"]
+    assert of_mlflow("models:/tiny/1", store) == first
+    assert "other" in recorded(run, store, ["weights.json"]).files["weights.json"]
+    for name in tags:
+        client.set_tag(run, name, before[name])
 
 
 @MLFLOW

@@ -1,6 +1,7 @@
 """What making a run again needs, kept by MLflow: files of the parent run, their sha256 as tags of run and version.
 
-They are there before the version is, so that whoever finds a version finds them.
+They are there before the version is, so that whoever finds a version finds them; and each is named by its sha256, so
+that a run that registers once more, after it was resumed, takes nothing from the version it registered before.
 """
 
 import hashlib
@@ -20,30 +21,16 @@ if TYPE_CHECKING:
 
 MODEL = re.compile(r"models:/(?P<name>[^/@]+)(/(?P<version>\d+)|@(?P<alias>[^/@]+))")
 RUN = re.compile(r"[0-9a-f]{32}")
+FOLDER = "reproduce"  # of the run's artifacts
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second of an alias that no version has
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What MLflow has of the files that were asked for."""
+    """The files that are kept, by name, and the run that has them."""
 
     run_id: str
-    tags: Mapping[str, str]
-    """Of the version, or of the run where the run was named."""
     files: Mapping[str, str]
-
-    def missing(self, names: Iterable[str]) -> list[str]:
-        """Which of the files, or of the tags that vouch for them, were not kept."""
-        return [
-            lack
-            for name in names
-            for lack, there in ((name, name in self.files), (f"the tag {tag(name)}", tag(name) in self.tags))
-            if not there
-        ]
-
-    def changed(self, names: Iterable[str]) -> list[str]:
-        """Which of the files are no longer what the tags say."""
-        return [name for name in names if _sha256(self.files[name]) != self.tags[tag(name)]]
 
 
 def tag(name: str) -> str:
@@ -51,11 +38,16 @@ def tag(name: str) -> str:
     return f"{Path(name).stem}.sha256"
 
 
+def artifact(name: str, value: str) -> str:
+    """Where a file of that sha256 is kept: reproduce/weights-0123456789ab.json."""
+    return f"{FOLDER}/{Path(name).stem}-{value[:12]}{Path(name).suffix}"
+
+
 def keep(client: "MlflowClient", run_id: str, record: Mapping[str, str]) -> dict[str, str]:
     """Keep files with a run; the tags that vouch for them, which the run has from here on."""
     tags = {tag(name): _sha256(text) for name, text in record.items()}
     for name, text in record.items():
-        client.log_text(run_id, text, name)
+        client.log_text(run_id, text, artifact(name, tags[tag(name)]))
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
     return tags
@@ -63,7 +55,7 @@ def keep(client: "MlflowClient", run_id: str, record: Mapping[str, str]) -> dict
 
 def recorded(name: str, uri: str, files: Iterable[str]) -> Recorded:
     """What is kept under the id of a run, `models:/NAME/VERSION` or `models:/NAME@ALIAS`; WrongInput if there is no
-    such thing."""
+    such thing, or not all of it is there as it was written."""
     place = f"MLflow at {shown(uri)}"
     if not RUN.fullmatch(name) and not MODEL.fullmatch(name):
         raise WrongInput(f"{name}: name a registered model as models:/NAME/VERSION or models:/NAME@champion.")
@@ -91,11 +83,24 @@ def _asked(client: "MlflowClient", name: str, place: str, files: Iterable[str]) 
             raise
         of = f": the run {run_id} that made it" if version else ": such a run"
         raise WrongInput(f"{name}{of} is not in {place}. MLFLOW_TRACKING_URI names another one.") from None
-    there = {file.path for file in client.list_artifacts(run_id)}
+    tags = run.data.tags if version is None else version.tags
     with tempfile.TemporaryDirectory() as scratch:
-        paths = {file: client.download_artifacts(run_id, file, scratch) for file in files if file in there}
-        texts = {file: Path(path).read_bytes().decode(errors="replace") for file, path in paths.items()}
-    return Recorded(run_id, dict(run.data.tags if version is None else version.tags), texts)
+        found = {file: _file(client, run_id, file, tags.get(tag(file)), Path(scratch)) for file in files}
+    if lacks := [file for file, text in found.items() if text is None]:
+        raise WrongInput(
+            f"{name}: cannot be made again from {place}: {', '.join(lacks)} of the run {run_id} is not there, or not "
+            "as it was written. A version that was registered before Schwarz kept these, and a run that registered "
+            "nothing, has none. Name the run's folder."
+        )
+    return Recorded(run_id, {file: text for file, text in found.items() if text is not None})
+
+
+def _file(client: "MlflowClient", run_id: str, name: str, value: str | None, scratch: Path) -> str | None:
+    """The content of a file, if the tag that vouches for it is there, and it is, and they agree."""
+    if value is None or artifact(name, value) not in {each.path for each in client.list_artifacts(run_id, FOLDER)}:
+        return None
+    content = Path(client.download_artifacts(run_id, artifact(name, value), str(scratch))).read_bytes()
+    return content.decode() if hashlib.sha256(content).hexdigest() == value else None
 
 
 def _version(client: "MlflowClient", name: str, place: str) -> "ModelVersion":
