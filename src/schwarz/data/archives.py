@@ -1,5 +1,6 @@
 """Downloaded archives, unpacked into a temporary folder: nothing is written outside it, no link is followed."""
 
+import gzip
 import stat
 import tarfile
 import zipfile
@@ -9,8 +10,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from schwarz.errors import WrongInput
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
-# All that tarfile, zipfile and their decompressors raise on bytes that are not what they should be.
-UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+# All that tarfile, zipfile and their decompressors raise on bytes that are not what they should be; among them a
+# member that is a file and a folder at once.
+UNREADABLE = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError),
+    *(ValueError, NotImplementedError, RuntimeError, FileExistsError, NotADirectoryError, IsADirectoryError),
+)
 
 
 def is_archive(path: Path) -> bool:
@@ -32,10 +37,17 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _untar(archive: Path, folder: Path) -> None:
-    with tarfile.open(archive) as opened:  # member by member: a listing first would decompress everything twice
-        for member in opened:
+    with archive.open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+    with (
+        gzip.open(archive) if zipped else archive.open("rb") as stream,
+        tarfile.open(fileobj=stream, mode="r:") as opened,
+    ):
+        for member in opened:  # one after the other: a listing first would decompress everything twice
             _inside(archive, member.name, plain=member.isreg() or member.isdir())
             opened.extract(member, folder, filter="data")
+        while stream.read(2**20):  # to the end, where gzip keeps the checksum
+            pass
 
 
 def _unzip(archive: Path, folder: Path) -> None:
