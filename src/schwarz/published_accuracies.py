@@ -27,6 +27,22 @@ class Accuracy(NamedTuple):
         return f"{self.share:.4f}" if self.train is None else f"{self.validation} ({self.train})"
 
 
+class Times(NamedTuple):
+    """What a table prints of 10 epochs, in seconds on four GPUs, which the local networks share; '-' where their memory
+    was too small."""
+
+    table: str
+    whole: str
+    parts: str
+
+    def __str__(self) -> str:
+        ratio = (
+            "" if "-" in (self.whole, self.parts) else f", {float(self.whole) / float(self.parts):.2f} times as much"
+        )
+        whole, parts = (f"{text} s" if text != "-" else "nothing" for text in (self.whole, self.parts))
+        return f"{self.table[0].upper()}{self.table[1:]} prints {whole} and, for the local networks, {parts}{ratio}."
+
+
 TABLE_1 = """
 cifar10-vgg9-2x2    0.6745 0.7081  0.6237 0.6546  0.7669 0.8071
 flowers-vgg9-2x2    0.6162 0.6498  0.5974 0.6026  0.6938 0.7552
@@ -111,11 +127,20 @@ def strategies_printed(preset: str) -> list[str]:
     return list(dict.fromkeys(known.split()[0] for (name, known), _ in _all() if name == preset))
 
 
-def seconds(partition: str, batch: int) -> str | None:
-    """Table 3.2: a row of it at a batch size, None where there was too little memory."""
-    rows = dict(_rows(TABLE_3_2))
-    printed = rows[partition][BATCHES.index(batch)]
-    return None if printed == "-" else printed
+def times(preset: str) -> Times | None:
+    """The seconds that are printed for a preset's row, with data augmentation."""
+    if preset in FOOD:
+        layers, part = divmod(FOOD.index(preset), 3)
+        figures = dict(_rows(TABLE_3_4))["4-gpus"][4 * layers :]
+        return Times("document 3, Table 3.4", figures[0], figures[1 + part])
+    partition, found, batch = preset.removeprefix("cifar10-resnet32-").partition("-batch")
+    return _times(partition, int(batch)) if found else None
+
+
+def _times(partition: str, batch: int, augmented: str = "-augmented") -> Times:
+    """A column of Table 3.2."""
+    rows, column = dict(_rows(TABLE_3_2)), BATCHES.index(batch)
+    return Times("document 3, Table 3.2", rows[f"global{augmented}"][column], rows[f"{partition}{augmented}"][column])
 
 
 @cache

@@ -18,7 +18,7 @@ from schwarz.partition import Partition, padded
 from schwarz.presets import PRESETS, preset
 from schwarz.presets.page import tables
 from schwarz.presets.sources import SOURCES
-from schwarz.published_accuracies import CIFAR, FOOD, accuracies, seconds, strategies_printed
+from schwarz.published_accuracies import CIFAR, FOOD, accuracies, strategies_printed, times
 
 PAGE = Path(__file__).parents[2] / "docs" / "presets.md"
 SAMPLE = DataInfo("sample", f"{'0' * 32}.dir", (1, 28, 28), tuple("abcdefghij"), 12000, 2000, Path(), Path())
@@ -135,9 +135,12 @@ def test_food101_has_top_5_accuracies_too() -> None:
 
 
 def test_training_times_are_found_by_row_and_batch() -> None:
-    assert seconds("global", 32) == "1395"
-    assert seconds("2x2-overlap4-augmented", 8192) == "84"
-    assert seconds("global", 16384) is None
+    found = times("cifar10-resnet32-2x2-overlap4-batch32")
+    assert found == ("document 3, Table 3.2", "1484", "627")
+    assert str(found) == "Document 3, Table 3.2 prints 1484 s and, for the local networks, 627 s, 2.37 times as much."
+    assert str(times("cifar10-resnet32-2x2-batch16384")).endswith("prints nothing and, for the local networks, 88 s.")
+    assert times("food101-resnet101-8boxes") == ("document 3, Table 3.4", "2507", "607")
+    assert times("cifar10-resnet32-2x2") is None
 
 
 @pytest.mark.parametrize("name", [*CIFAR, *FOOD, "cifar10-vgg9-2x2", "flowers-resnet20-4x4", "chestct-vgg9-2x2x1"])

@@ -16,6 +16,7 @@ from schwarz.cli.columns import columns
 from schwarz.cli.grammar import AtLeast, Existing, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
 from schwarz.errors import DONE, FAILED, WrongInput
+from schwarz.files import read_json
 
 if TYPE_CHECKING:
     from schwarz.cli.follow import Child, Signals
@@ -29,13 +30,13 @@ POLL_S = 0.2
     cls=ConfiguredCommand,
     examples=(
         "schwarz study tiny --seeds 2 --strategies average coarse",
-        "schwarz study tiny --seed 10 --seeds 2 --jobs 1 -o runs/tiny-study --strategies average coarse global",
+        "schwarz study tiny --seed 10 --seeds 2 --jobs 1 -o runs/ten --strategies average",
     ),
 )
 @click.argument("presets", nargs=-1, metavar="PRESET...")
 @click.option("--config", "file", type=Existing(), metavar="FILE", help="TOML file, as `schwarz show` prints it")
-@click.option("--seeds", type=AtLeast(1), default=5, show_default=True, help="how many seeds, from --seed on")
-@click.option("--jobs", type=AtLeast(1), help="runs at a time; unset: one for each core")
+@click.option("--seeds", type=AtLeast(1), default=5, metavar="N", help="how many seeds, from --seed on [5]")
+@click.option("--jobs", type=AtLeast(1), metavar="N", help="runs at a time; unset: one for each core")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default="runs/study", show_default=True, metavar="DIR",
     help="folder of the study",
@@ -43,21 +44,28 @@ POLL_S = 0.2
 def study(presets: tuple[str, ...], file: Path | None, seeds: int, jobs: int | None, out: Path, changes: Words) -> int:
     """Run presets over several seeds and print the papers' table.
 
-    Each preset and seed is a run in DIR/PRESET/SEED. The same command goes on with a study that was cut short, and adds
-    seeds and presets to a finished one. DIR/study.json, study.md and study.svg hold what came out.
+    Each preset and seed is a run in DIR/PRESET/SEED. The same command goes on with a study that was cut short; one with
+    more seeds or presets adds them. Without a PRESET the study in DIR is gone on with as it is.
+
+    DIR/study.json, study.md and study.svg hold what came out.
     """
     from schwarz.cli.follow import Stopped
     from schwarz.locks import Busy, locked
     from schwarz.study.cells import plan
+    from schwarz.study.pages import JSON, begin
 
-    configs, out = _checked(presets, file, changes), out.absolute()
+    out = out.absolute()
+    going_on = not (presets or file or changes) and (out / JSON).exists()
+    configs = [] if going_on else _checked(presets, file, changes)
     with writing(out):
         cells = plan(configs, seeds, out)
+        words = read_json(out / JSON)["command"] if going_on else _command(presets, file, seeds, changes)
+        begin(out, cells, words)
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{out / 'mlflow.db'}")  # not among the person's own runs
     try:
         with locked(out / "lock", wait=False):
             failed = _work(cells, jobs or _cores())
-            _tell(out, cells, _command(presets, file, seeds, changes))
+            _tell(out, cells, words)
     except Busy:
         raise WrongInput(f"{out}: another process runs this study now: wait until it has ended.") from None
     except Stopped as stop:
@@ -183,12 +191,15 @@ def _tell(out: Path, cells: "Sequence[Cell]", repeated: str) -> None:
     """Write what came out, and print its table."""
     from schwarz.study.findings import findings
     from schwarz.study.pages import JSON, PAGE, PICTURE, heading, write
+    from schwarz.study.speed import speed
     from schwarz.study.table import HEAD, notes, rows
 
     found = findings(cells)
     write(out, cells, found, repeated)
     for preset, each in found.items():
         print("", heading(preset, cells), *columns([HEAD, *rows(each)], left=1), sep="\n")
+        if told := speed(each):
+            print(told)
     print("", *_wrapped(notes([each for rows in found.values() for each in rows])), sep="\n")
     print(*(f"{name:<11}{out / name}" for name in (PAGE, JSON, PICTURE)), sep="\n")
 

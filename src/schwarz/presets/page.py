@@ -6,7 +6,7 @@ from itertools import groupby
 from schwarz.config import Config
 from schwarz.presets import PRESETS
 from schwarz.presets.sources import SOURCES, Source
-from schwarz.published_accuracies import strategies_printed
+from schwarz.published_accuracies import strategies_printed, times
 
 
 def tables() -> Iterator[str]:
@@ -15,7 +15,7 @@ def tables() -> Iterator[str]:
         yield from (f"### {group[0].upper()}{group[1:]}", "")
         yield from ("| preset | data | network | boxes | epochs | printed |", "|---|---|---|---|---|---|")
         for each in members:
-            printed = ", ".join(strategies_printed(each.name)) or "-"
+            printed = ", ".join([*strategies_printed(each.name), *(["times"] if times(each.name) else [])]) or "-"
             yield f"| `{each.name}` | {each.data} | {' | '.join(_cells(each()))} | {printed} |"
         yield ""
     yield from ("### Data sets", "", "| name | what it is | images | original | command |", "|---|---|---|---|---|")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import fmean
 from typing import Any
 
@@ -19,6 +20,8 @@ FIGURES = (
 training alone; the validation accuracy that `global` had after as many epochs, or as many CPU-seconds."""
 Figures = Mapping[str, float | None]
 """A figure that there is not is None."""
+Course = Sequence[Mapping[str, float]]
+"""Epochs, cpu_s and validation accuracy, epoch by epoch."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Finding:
     name: str
     figures: tuple[Figures, ...]
     """One for each seed."""
+    course: Course = ()
+    """Of `global` after each epoch: epochs, cpu_s and the best validation accuracy so far, means over the seeds."""
 
     def of(self, figure: str) -> Spread | None:
         return spread([figures[figure] for figures in self.figures])
@@ -48,22 +53,26 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         known = {name: found.to_json() for name in FIGURES if (found := self.of(name))}
-        return {
-            **known,
-            "printed": [{**each._asdict(), "difference": self.difference(each)} for each in self.printed],
-        }
+        printed = [{**each._asdict(), "difference": self.difference(each)} for each in self.printed]
+        return {**known, "printed": printed, **({"course": list(self.course)} if self.course else {})}
 
 
 def findings(cells: Iterable[Cell]) -> dict[str, list[Finding]]:
     """What finished cells found, by preset: the local networks first, then the strategies."""
     gathered: dict[str, dict[str, list[Figures]]] = {}
+    courses: dict[tuple[str, str], list[Course]] = {}
     for cell in cells:
         if results := cell.run.results():
             rows = gathered.setdefault(cell.preset, {})
             for name, figures in (_locals(results) | _strategies(cell, results)).items():
                 rows.setdefault(name, []).append(figures)
+            if "global" in results["strategies"]:
+                courses.setdefault((cell.preset, "global"), []).append(_course(cell, results))
     return {
-        preset: [Finding(preset, name, tuple(figures)) for name, figures in rows.items()]
+        preset: [
+            Finding(preset, name, tuple(figures), _mean_course(courses.get((preset, name), ())))
+            for name, figures in rows.items()
+        ]
         for preset, rows in gathered.items()
     }
 
@@ -73,6 +82,11 @@ def mean_of_locals(found: Sequence[Finding]) -> Finding:
     seeds = zip(*(each.figures for each in found), strict=True)
     means = [{name: _mean([figures[name] for figures in boxes]) for name in FIGURES} for boxes in seeds]
     return Finding(found[0].preset, f"local, mean of {len(found)}", tuple(means))
+
+
+def _mean_course(courses: Sequence[Course]) -> Course:
+    """As far as all seeds were trained."""
+    return tuple({name: fmean(at[name] for at in seeds) for name in seeds[0]} for seeds in zip(*courses, strict=False))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -90,16 +104,14 @@ def _locals(results: Mapping[str, Any]) -> dict[str, Figures]:
 
 def _strategies(cell: Cell, results: Mapping[str, Any]) -> dict[str, Figures]:
     curves, costs = results["curves"], {name: cost_of(cell.run.path, name) for name in results["strategies"]}
+    course = _course(cell, results) if "global" in costs else []
     found = {}
     for name in (name for name in STRATEGIES if name in costs):
         row, epochs, levels = results["strategies"][name], epochs_of(name, curves), {}
-        if "global" in costs and name != "global":
-            spent = [
-                cpu_s + costs["global"].cpu_s - curves["global"]["cpu_s"][-1] for cpu_s in curves["global"]["cpu_s"]
-            ]
+        if name != "global":
             levels = {
-                "global_at_its_epochs": reached(curves["global"], epochs),
-                "global_at_its_cpu_s": reached(curves["global"], sum(s <= costs[name].cpu_s for s in spent)),
+                "global_at_its_epochs": reached(course, "epochs", epochs),
+                "global_at_its_cpu_s": reached(course, "cpu_s", costs[name].cpu_s),
             }
         found[name] = _row(row, epochs=epochs, training_cpu_s=row["cpu_s"], **vars(costs[name]), **levels)
     return found
@@ -118,6 +130,18 @@ def epochs_of(strategy: str, curves: Mapping[str, Any]) -> int:
     return own + max(len(curve["epoch"]) for name, curve in curves.items() if name.startswith("local "))
 
 
-def reached(curve: Mapping[str, Sequence[float]], epochs: int) -> float | None:
-    """The best validation accuracy of so many epochs, or of all; None before the first one is over."""
-    return max(curve["validation_accuracy"][:epochs], default=None)
+def _course(cell: Cell, results: Mapping[str, Any]) -> Course:
+    """What `global` had reached after each epoch: the best one is kept, so the accuracy never falls."""
+    curve = results["curves"]["global"]
+    before = cost_of(cell.run.path, "global").cpu_s - curve["cpu_s"][-1]
+    return [
+        {"epochs": epoch, "cpu_s": before + cpu_s, "validation": best}
+        for epoch, cpu_s, best in zip(
+            curve["epoch"], curve["cpu_s"], accumulate(curve["validation_accuracy"], max), strict=True
+        )
+    ]
+
+
+def reached(course: Course, measure: str, limit: float) -> float | None:
+    """What was reached with so many epochs, or CPU-seconds; None before the first epoch was over."""
+    return next((at["validation"] for at in reversed(course) if at[measure] <= limit), None)

@@ -9,9 +9,16 @@ from schwarz.files import write_atomic, write_json
 from schwarz.study import picture
 from schwarz.study.cells import Cell
 from schwarz.study.findings import Finding
+from schwarz.study.speed import speed
 from schwarz.study.table import HEAD, markdown, notes, rows
 
 JSON, PAGE, PICTURE = "study.json", "study.md", "study.svg"
+
+
+def begin(out: Path, cells: Sequence[Cell], command: str) -> None:
+    """Say what the study is before it is run; numbers that are there stay until there are new ones."""
+    if not (out / JSON).exists():
+        _write_json(out, cells, {}, command)
 
 
 def write(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> None:
@@ -19,9 +26,14 @@ def write(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[Finding
     if found:
         write_atomic(out / PICTURE, picture.svg(found))
     write_atomic(out / PAGE, "\n".join(page(cells, found, command)) + "\n")
+    _write_json(out, cells, found, command)
+
+
+def _write_json(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> None:
     write_json(out / JSON, {
         "schema": 1, "command": command, "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "presets": {preset: {each.name: each.to_json() for each in rows} for preset, rows in found.items()},
+        "speed": {preset: told.to_json() if (told := speed(rows)) else None for preset, rows in found.items()},
         "cells": [_about(cell) for cell in cells],
     })  # fmt: skip
 
@@ -40,7 +52,11 @@ def page(cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command:
     for preset in dict.fromkeys(cell.preset for cell in cells):
         lines += [f"## {heading(preset, cells)}", ""]
         if preset in found:
-            lines += [*markdown(HEAD, list(rows(found[preset]))), ""]
+            lines += [
+                *markdown(HEAD, list(rows(found[preset]))),
+                "",
+                *([str(told), ""] if (told := speed(found[preset])) else []),
+            ]
     lines += [f"- {note}" for note in notes([each for rows in found.values() for each in rows])]
     picture_line = [f"![Validation accuracy against epochs and against CPU-seconds]({PICTURE})", ""] if found else []
     return [*lines, "", *picture_line, *(f"- {origin}" for origin in origins(cells))]

@@ -1,4 +1,5 @@
-"""Accuracy against epochs and against cost: two panels for each preset, a dot for every seed and a ring for their mean.
+"""Accuracy against epochs and against cost: two panels for each preset, a dot for every seed, a larger one for their
+mean, and the course of `global`: what lies above it did more with as much.
 
 An .svg that stands alone, and is light or dark as the reader's screen is.
 """
@@ -7,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from schwarz.report import names
-from schwarz.report.figures import ACCENT, INK, PAPER, drawing, inline
+from schwarz.report.figures import ACCENT, INK, MUTED, PAPER, drawing, inline
 from schwarz.study.findings import Finding
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def svg(found: Mapping[str, Sequence[Finding]]) -> str:
 def _draw(axes: "Axes", rows: Sequence[Finding], measure: str) -> None:
     colours = _colours(rows)
     for each in rows:
+        if each.course:
+            axes.plot(
+                [at[measure] for at in each.course], [at["validation"] for at in each.course], color=MUTED, linewidth=1
+            )
         seeds = [(figures[measure], figures["validation"]) for figures in each.figures]
         axes.scatter(*zip(*seeds, strict=True), color=colours[each.name], s=9, alpha=0.55, linewidth=0)
         axes.scatter(*_mean(each, measure), color=colours[each.name], edgecolor=PAPER, linewidth=1, s=44, zorder=3)

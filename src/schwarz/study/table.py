@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from schwarz.study.findings import Finding, mean_of_locals
+from schwarz.study.spread import Spread
 
 HEAD = (
     "strategy", "epochs", "validation (training)", "+-", "test", "CPU-s", "apart", "at epochs", "at CPU-s",
@@ -56,7 +57,7 @@ def _accuracies(found: Finding) -> tuple[str, str, str, str]:
 
 
 def _costs(found: Finding) -> tuple[str, str]:
-    return _figure(found, "cpu_s", ",.0f"), _figure(found, "apart_cpu_s", ",.0f")
+    return _seconds(found.of("cpu_s")), _seconds(found.of("apart_cpu_s"))
 
 
 def _levels(found: Finding, whole: Finding | None) -> Iterator[str]:
@@ -73,6 +74,10 @@ def _printed(found: Finding) -> list[tuple[str, str]]:
         (each.text + (f", {each.table.partition(', ')[2]}" if several else ""), f"{found.difference(each):+.4f}")
         for each in found.printed
     ] or [("", "")]
+
+
+def _seconds(found: Spread | None) -> str:
+    return "" if found is None else f"{found.mean:,.0f}" if found.mean >= 100 else f"{found.mean:.1f}"
 
 
 def _figure(found: Finding, name: str, form: str) -> str:
