@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.test_data_nifti import nifti, scan
+
 
 @pytest.fixture
 def digits(checkout: Path) -> Path:
@@ -30,6 +32,53 @@ def test_a_set_is_added_shown_and_usable(digits: Path, schwarz: Callable[..., An
     assert (shown["train"], shown["test"], list(shown["counts"])) == (24, 6, ["0", "1", "2"])
     assert (digits / "sheet.png").read_bytes().startswith(b"\x89PNG")
     assert shown["md5"] in schwarz("data", "show", "digits").out
+
+
+@pytest.fixture
+def scans(digits: Path) -> Path:
+    """The same checkout with CT volumes in class folders."""
+    for k, name in enumerate(("CT-0", "CT-23")):
+        (digits / "scans" / name).mkdir(parents=True)
+        for i in range(5):
+            (digits / "scans" / name / f"{i}.nii").write_bytes(nifti(scan(10 * k + i)))
+    return digits
+
+
+@pytest.mark.parametrize("order", [("scans", "--size", "4", "6", "2"), ("--size", "4", "6", "2", "scans")])
+def test_volumes_are_added_at_a_size_and_a_window_and_shown(
+    scans: Path, schwarz: Callable[..., Any], order: tuple[str, ...]
+) -> None:
+    told = schwarz("data", "add", *order, "--window", "-160", "240", "--name", "ct")
+    assert told.status == 0, told.err
+    assert "8 training and 2 test volumes, 1 x 4 x 6 x 2, 2 classes" in told.out
+    assert "values -160 240 are 0 255" in told.out
+    shown = schwarz("data", "show", "ct", "-o", "sheet.png").out
+    assert "2 test volumes, 1 x 4 x 6 x 2 (channels, depth, height, width)" in shown
+    assert (scans / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("scans", "--size", "8", "8"), "--size 8 8: volumes have three axes. For example: --size 128 128 64."),
+        (("scans", "--size", "8"), "--size 8: volumes have three axes."),
+        (("scans", "--size", "8", "8", "8", "8"), "Got unexpected extra argument (8)"),
+        (("scans", "--size", "8", "0", "8"), "0 is too few: at least 1."),
+        (("scans", "--size"), "Option '--size' requires an argument"),
+        (("scans", "--window", "1"), "Option '--window' requires 2 arguments"),
+        (("scans", "--window", "400", "-1000"), "--window 400 -1000: LOW must be below HIGH."),
+        (("digits.npz", "--window", "0", "1"), "--window 0 1: is for NIfTI volumes, not for an .npz file."),
+        (("digits.npz", "--size", "8", "8"), "--size 8 8: the images of an .npz file are taken as they are."),
+        (("digits.npz", "--size", "8", "x"), "Got unexpected extra argument (x)"),
+    ],
+)
+def test_a_size_or_window_that_does_not_fit(
+    scans: Path, schwarz: Callable[..., Any], arguments: tuple[str, ...], message: str
+) -> None:
+    told = schwarz("data", "add", "--name", "ct", *arguments)
+    assert told.status == 2
+    assert message in told.last
+    assert not list(scans.glob("datasets/*"))
 
 
 def test_a_misspelt_path_is_answered_with_the_nearest(digits: Path, schwarz: Callable[..., Any]) -> None:
