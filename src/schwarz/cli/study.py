@@ -16,7 +16,6 @@ from schwarz.cli.columns import columns
 from schwarz.cli.grammar import AtLeast, Existing, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
 from schwarz.errors import DONE, FAILED, WrongInput
-from schwarz.files import read_json
 
 if TYPE_CHECKING:
     from schwarz.cli.follow import Child, Signals
@@ -51,15 +50,15 @@ def study(presets: tuple[str, ...], file: Path | None, seeds: int, jobs: int | N
     """
     from schwarz.cli.follow import Stopped
     from schwarz.locks import Busy, locked
-    from schwarz.study.cells import plan
-    from schwarz.study.pages import JSON, begin
+    from schwarz.study.cells import existing, plan
+    from schwarz.study.pages import begin, command_of
 
     out = out.absolute()
-    going_on = not (presets or file or changes) and (out / JSON).exists()
+    going_on = not (presets or file or changes) and existing(out)
     configs = [] if going_on else _checked(presets, file, changes)
     with writing(out):
         cells = plan(configs, seeds, out)
-        words = read_json(out / JSON)["command"] if going_on else _command(presets, file, seeds, changes)
+        words = command_of(out) if going_on else _command(presets, file, seeds, changes)
         begin(out, cells, words)
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{out / 'mlflow.db'}")  # not among the person's own runs
     try:

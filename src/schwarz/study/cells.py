@@ -36,17 +36,18 @@ def plan(configs: Sequence[Config], seeds: int, out: Path) -> list[Cell]:
     names = [config.preset for config in configs]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise WrongInput(f"{twice!r} is named twice: each preset once, it is run with every seed.")
-    known = _cells(out)
+    known = existing(out)
     for config in configs:
         _refuse_another(config, known)
     for config in configs:
         for seed in range(config.seed, config.seed + seeds):
             create(config.model_copy(update={"seed": seed}), out / config.preset / str(seed))
     order = {name: place for place, name in enumerate(names)}
-    return sorted(_cells(out), key=lambda cell: (cell.seed, order.get(cell.preset, len(order)), cell.preset))
+    return sorted(existing(out), key=lambda cell: (cell.seed, order.get(cell.preset, len(order)), cell.preset))
 
 
-def _cells(out: Path) -> list[Cell]:
+def existing(out: Path) -> list[Cell]:
+    """The cells that a study has already."""
     if (out / "config.toml").exists():
         raise WrongInput(f"{out}: is the folder of a run, not of a study. Choose another -o.")
     return [Cell(open_run(file.parent)) for file in sorted(out.glob("*/*/config.toml"))]

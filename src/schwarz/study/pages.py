@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from schwarz.files import write_atomic, write_json
+from schwarz.files import read_json, write_atomic, write_json
 from schwarz.study import picture
 from schwarz.study.cells import Cell
 from schwarz.study.findings import Finding
@@ -19,6 +19,11 @@ def begin(out: Path, cells: Sequence[Cell], command: str) -> None:
     """Say what the study is before it is run; numbers that are there stay until there are new ones."""
     if not (out / JSON).exists():
         _write_json(out, cells, {}, command)
+
+
+def command_of(out: Path) -> str:
+    """The command that the study in a folder was last run by, as far as that is known."""
+    return read_json(out / JSON)["command"] if (out / JSON).exists() else "schwarz study"
 
 
 def write(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> None:

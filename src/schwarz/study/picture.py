@@ -40,7 +40,7 @@ def svg(found: Mapping[str, Sequence[Finding]]) -> str:
         figure.draw_without_rendering()  # settles the layout, which the names need
         for line, rows in zip(grid, shown.values(), strict=True):
             for axes, measure in zip(line, MEASURES, strict=True):
-                names.write(axes, {each.name: [_mean(each, measure)] for each in rows}, _colours(rows))
+                names.write(axes, {each.name: _path(each, measure) for each in rows}, _colours(rows))
         told = "; ".join(f"{each.preset} {each.name} {_words(each)}" for rows in shown.values() for each in rows)
         drawn = inline(figure, "study", "Validation accuracy against epochs and against CPU-seconds", f"{told}.")
     head, inside = drawn.split(">", 1)
@@ -50,10 +50,7 @@ def svg(found: Mapping[str, Sequence[Finding]]) -> str:
 def _draw(axes: "Axes", rows: Sequence[Finding], measure: str) -> None:
     colours = _colours(rows)
     for each in rows:
-        if each.course:
-            axes.plot(
-                [at[measure] for at in each.course], [at["validation"] for at in each.course], color=MUTED, linewidth=1
-            )
+        axes.plot(*zip(*_path(each, measure), strict=True), color=MUTED, linewidth=1)
         seeds = [(figures[measure], figures["validation"]) for figures in each.figures]
         axes.scatter(*zip(*seeds, strict=True), color=colours[each.name], s=9, alpha=0.55, linewidth=0)
         axes.scatter(*_mean(each, measure), color=colours[each.name], edgecolor=PAPER, linewidth=1, s=44, zorder=3)
@@ -65,6 +62,11 @@ def _draw(axes: "Axes", rows: Sequence[Finding], measure: str) -> None:
 def _colours(rows: Sequence[Finding]) -> dict[str, str]:
     """What is made of local networks stands out against what is trained as a whole."""
     return {each.name: INK if each.name in ("global", "coherent") else ACCENT for each in rows}
+
+
+def _path(found: Finding, measure: str) -> list[tuple[float, float]]:
+    """Its course, as far as one is known, to where it ends."""
+    return [*((at[measure], at["validation"]) for at in found.course), _mean(found, measure)]
 
 
 def _mean(found: Finding, measure: str) -> tuple[float, float]:
