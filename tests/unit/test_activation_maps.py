@@ -159,14 +159,14 @@ def test_any_network_will_do_that_has_feature_maps():
         shape = models.IMAGE
         maps, logits = activation_maps(network.double(), noise(2, *shape))
         assert maps.shape[:2] == logits.shape == (2, 4)
-    inplace: Any = headed(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Dropout(0.5, inplace=True)).double()
-    maps, logits = activation_maps(inplace, noise(2, *models.IMAGE))
+    inplace: Any = headed(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.ReLU(inplace=True), nn.Dropout(0.5, inplace=True))
+    maps, logits = activation_maps(inplace.double(), noise(2, *models.IMAGE))
     torch.testing.assert_close(maps.sum((2, 3)) + inplace[-1].bias.detach(), logits)
     assert inplace.training  # as it was
     convolved = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Conv2d(5, 4, 1), nn.Flatten()).double()
     assert activation_maps(convolved, noise(2, *models.IMAGE)).maps.shape == (2, 4, 14, 14)
     dead = Network(
-        lambda self, x: (self.unused(x), self.head(self.conv(x).mean((2, 3))))[1],
+        lambda self, x: [h := self.conv(x), self.unused(x), self.head(h.mean((2, 3)))][2],
         conv=nn.Conv2d(3, 5, 3), unused=nn.Conv2d(3, 5, 5), head=nn.Linear(5, 4),
     )  # fmt: skip
     assert last_map(dead, torch.zeros(1, *models.IMAGE)) == "conv"
