@@ -99,8 +99,8 @@ def test_axes_of_one_behind_the_third_and_an_extension_before_the_values_are_pas
 def test_a_voxel_that_is_no_number_is_the_low_end(tmp_path: Path) -> None:
     for k, name in enumerate("ab"):
         for i in range(3):
-            values = np.full((2, 2, 2), 400, np.float32)
-            values[0, 0, 0], values[1, 1, 1] = np.nan, np.inf
+            values = np.full((2, 2, 2), 400, np.float64)
+            values[0, 0, 0], values[1, 1, 1], values[0, 1, 1] = np.nan, np.inf, 1e300
             write(tmp_path / "v" / name / f"{k}{i}.nii", nifti(values))
     x, _ = read(build(tmp_path / "v", "mine", tmp_path).folder, "train")
     assert (x[:, 0, 0, 0, 0] == 0).all()

@@ -113,7 +113,8 @@ def voxels(file: Path) -> np.ndarray:
     if len(content) < found.bytes:
         raise ValueError(f"cut short: {len(content)} of {found.bytes} bytes of values")
     raw = np.frombuffer(content, found.dtype).reshape(found.size, order="F")
-    return raw.astype(np.float32) * np.float32(found.slope) + np.float32(found.intercept)
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold lies outside any window
+        return raw.astype(np.float32) * np.float32(found.slope) + np.float32(found.intercept)
 
 
 def plan(headers: dict[Path, Header], treatment: Treatment) -> Plan:

@@ -42,7 +42,7 @@ class Array:
         """Take (version, shape, dtype, Fortran order, buffer), as ndarray.__reduce__ of Python 2 gives it."""
         _, shape, dtype, fortran, buffer = state
         raw = np.frombuffer(buffer.encode("latin-1"), np.uint8)
-        if not isinstance(dtype, ByteType) or prod(shape) != len(raw) or min(shape, default=0) < 0:
+        if not isinstance(dtype, ByteType) or prod(shape) != len(raw):
             raise ValueError(f"an array of shape {short(shape)} and {len(raw)} bytes is none of uint8")
         self.values = raw.reshape(shape, order="F" if fortran else "C")
 
