@@ -96,27 +96,30 @@ def save_array(path: Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def save_in_pieces(path: Path, x: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Write what `make` does of the images of x as .npy, atomically, a piece at a time: neither need fit in memory."""
-    shape = (len(x), *make(x[:1]).shape[1:])
+def save_rows(
+    path: Path, x: np.ndarray, rows: np.ndarray, make: Callable[[np.ndarray], np.ndarray] = lambda x: x
+) -> None:
+    """Write what `make` does of these rows of x as .npy, atomically, a piece at a time: neither need fit in memory."""
+    shape = (len(rows), *make(x[:1]).shape[1:])
     header = {"descr": np.lib.format.dtype_to_descr(x.dtype), "fortran_order": False, "shape": shape}
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        for piece in _pieces(x):
-            file.write(np.ascontiguousarray(make(piece)).data)
+        for piece in pieces(rows, x[:1].nbytes):
+            file.write(np.ascontiguousarray(make(x[piece])).data)
 
 
 def mean_image(x: np.ndarray) -> np.ndarray:
     """The mean of x/255 over raw images x [n, C, *spatial]; exact but for one rounding."""
     total = np.zeros(x.shape[1:], np.int64)
-    for piece in _pieces(x):
-        total += piece.sum(0, dtype=np.int64)
+    for piece in pieces(np.arange(len(x)), x[:1].nbytes):
+        total += x[piece].sum(0, dtype=np.int64)
     return (total / (255 * len(x))).astype(np.float32)
 
 
-def _pieces(x: np.ndarray) -> Iterator[np.ndarray]:
-    length = max(1, PIECE_BYTES // max(1, x[:1].nbytes))
-    yield from (x[start : start + length] for start in range(0, len(x), length))
+def pieces(rows: np.ndarray, bytes_each: int) -> Iterator[np.ndarray]:
+    """The rows, so many at a time as are of a bearable size together."""
+    length = max(1, PIECE_BYTES // max(1, bytes_each))
+    yield from (rows[start : start + length] for start in range(0, len(rows), length))
 
 
 def pad(x: np.ndarray, pixels: int) -> np.ndarray:

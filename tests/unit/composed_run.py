@@ -38,7 +38,8 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> RunFo
     monkeypatch.setenv("SCHWARZ_PROJECT", str(ROOT))
     c, at = run.config, lambda *names: place_of(run.path, *names)
     prepare_data(seed=0, data=c.data, out=at("prepare_data"))
-    split(seed=0, data=c.data, partition=c.partition, images=at("prepare_data"), out=at("split"))
+    cut = {"data": c.data, "partition": c.partition, "augment": c.augment}
+    split(seed=0, **cut, images=at("prepare_data"), out=at("split"))
     locals_ = [at("train_local", str(pod)) for pod in range(c.partition.count)]
     for pod, out in enumerate(locals_):
         untrained(network=c.network, shards=at("split"), pod=pod, out=out)

@@ -25,8 +25,8 @@ from schwarz.theory import verify
 from schwarz.training import accuracy, predict
 from schwarz.verdict import Verdict
 
-IMAGES = 256
-"""Validation images on which the composition is verified."""
+IMAGES, MOST, FEW = 256, 2**22, 8
+"""The composition is verified on so many validation images, or as many as have that many pixels; on eight at least."""
 PIXELS, LEAST = 2**20, 32
 """Statistics are recomputed on so many pixels of whole training images, evenly spread, and on 32 images at least: more
 change no accuracy, and all of them are in memory at once."""
@@ -40,7 +40,8 @@ def compose(compose: Compose, *, images: Path, locals_: list[Path], journal: Jou
     blueprint, parts = blueprint_of(boxes[0]), load_fleet(boxes)
     kept = compose_network(blueprint.global_network(0), parts, blueprint.partition).eval()
     held = load(images, "validation")
-    verdict = verified(blueprint, kept, parts, spread(held, IMAGES))
+    shown = min(IMAGES, max(FEW, MOST // prod(blueprint.input_shape[1:])))
+    verdict = verified(blueprint, kept, parts, spread(held, shown))
     write_picture(out / PICTURE, blueprint, kept, parts, held)
     networks = {"keep": kept, "recompute": on_whole_images(blueprint, kept, load(images, "train"))}
     reached = {name: accuracy(predict(blueprint.whole(net), held.x), held.y) for name, net in networks.items()}

@@ -3,6 +3,7 @@
 Test images are passed on packed, as they came: only `evaluate` opens them.
 """
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from schwarz import storage
 from schwarz.config import Data
 from schwarz.errors import StepFailed, WrongInput
 from schwarz.files import copy, write_json
-from schwarz.images import MEAN_IMAGE, Labelled, mean_image, save_array
+from schwarz.images import MEAN_IMAGE, Labelled, load, mean_image, save_array, save_rows
 from schwarz.runs import project_root
 from schwarz.seeds import derive
 from schwarz.steps.frame import Metrics, step
@@ -27,19 +28,9 @@ def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
         wants = f"the run wants {data.md5}: restore it, or start a new run"
         raise StepFailed(f"data set {data.name!r} is now version {info.md5}, {wants}.")
     storage.fetch(info)
-    x, y = datasets.read(info.folder, "train")
-    if data.limit is not None:
-        kept = datasets.balanced_limit(y, data.limit, derive(seed, "limit"))
-        x, y = x[kept], y[kept]
-    if data.validation == "test":
-        train, validation = Labelled(x, y), Labelled(*datasets.read(info.folder, "test"))
-    else:
-        chosen = datasets.split_validation(y, data.validation, derive(seed, "validation"))
-        train, validation = Labelled(x[~chosen], y[~chosen]), Labelled(x[chosen], y[chosen])
-    for name, part in {"train": train, "validation": validation}.items():
-        save_array(out / name / "x.npy", part.x)
-        save_array(out / name / "y.npy", part.y.astype(np.int64))
+    _lay_out(info.folder, seed, data, out)
     _pass_on(info.folder, out / "test")
+    train, validation = load(out, "train"), load(out, "validation")
     mean, std = datasets.channel_statistics(train.x)
     if data.normalise == "pixel":
         save_array(out / MEAN_IMAGE, mean_image(train.x))
@@ -51,6 +42,28 @@ def prepare_data(seed: int, data: Data, *, out: Path) -> Metrics:
         "validation_is_test": data.validation == "test",
     })  # fmt: skip
     return {f"{name}_images": float(count) for name, count in counts.items()}
+
+
+def _lay_out(packed: Path, seed: int, data: Data, out: Path) -> None:
+    """train/ and validation/; the set need not fit in memory."""
+    with tempfile.TemporaryDirectory(dir=out, prefix=".all.") as folder:
+        datasets.unpack(packed, "train", Path(folder) / "train")
+        every = load(Path(folder), "train")
+        rows = np.arange(len(every))
+        if data.limit is not None:
+            rows = datasets.balanced_limit(every.y, data.limit, derive(seed, "limit"))
+        if data.validation == "test":
+            datasets.unpack(packed, "test", out / "validation")
+        else:
+            chosen = datasets.split_validation(every.y[rows], data.validation, derive(seed, "validation"))
+            _write(every, rows[chosen], out / "validation")
+            rows = rows[~chosen]
+        _write(every, rows, out / "train")
+
+
+def _write(every: Labelled, rows: np.ndarray, folder: Path) -> None:
+    save_rows(folder / "x.npy", every.x, rows)
+    save_array(folder / "y.npy", every.y[rows])
 
 
 def _pass_on(packed: Path, folder: Path) -> None:

@@ -8,12 +8,14 @@ import os
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from schwarz.augmentation import MIRROR, WHOLE, Stored, part_of
 from schwarz.checks import partition_of
 from schwarz.config import Augment, Data, PartitionConfig, digest
 from schwarz.errors import StepFailed
 from schwarz.files import copy, read_json, sha256, write_json
-from schwarz.images import MANIFEST, MEAN_IMAGE, load, pad, save_array, save_in_pieces
+from schwarz.images import MANIFEST, MEAN_IMAGE, load, pad, save_array, save_rows
 from schwarz.partition import Box, padded
 from schwarz.steps.frame import Metrics, run_folder, step
 
@@ -65,18 +67,22 @@ def _write(folder: Path, images: Path, pixels: int, box: Box, stored: Stored) ->
     train, validation = load(images, "train"), load(images, "validation")
     save_array(folder / "train-y.npy", train.y)
     save_array(folder / "validation-y.npy", validation.y)
-    save_in_pieces(folder / "validation-x.npy", validation.x, lambda x: pad(x, pixels)[box.slices])
+    rows = np.arange(len(train))
+    save_rows(
+        folder / "validation-x.npy", validation.x, np.arange(len(validation)), lambda x: pad(x, pixels)[box.slices]
+    )
     if not stored.together:
-        save_in_pieces(folder / "train-x.npy", train.x, lambda x: pad(x, pixels)[box.slices])
+        save_rows(folder / "train-x.npy", train.x, rows, lambda x: pad(x, pixels)[box.slices])
     elif not stored.whole:
         parts = {"train-x.npy": stored.part, MIRROR: stored.mirror}
         for name, part in ((name, part) for name, part in parts.items() if part is not None):
-            save_in_pieces(folder / name, train.x, partial(part.cut, rim=stored.augment.shift))
+            save_rows(folder / name, train.x, rows, partial(part.cut, rim=stored.augment.shift))
     return _summed(folder)
 
 
 def _write_whole(folder: Path, images: Path) -> dict[str, str]:
-    save_in_pieces(folder / "train-x.npy", load(images, "train").x, lambda x: x)
+    train = load(images, "train")
+    save_rows(folder / "train-x.npy", train.x, np.arange(len(train)))
     return _summed(folder)
 
 
