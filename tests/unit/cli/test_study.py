@@ -1,0 +1,139 @@
+"""`study` around its runs: what it refuses, how many it starts at a time, how it tells of one that failed."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FAILS = """
+journal("split").write("start", title="split")
+journal("split").write("failed", error="the boxes are gone", log="split.log", status=1, interrupted=False)
+sys.exit(1)
+"""
+MEETS = """
+began = time.time()
+time.sleep(1.0)
+(run / "logs" / "span.json").write_text(json.dumps([began, time.time()]))
+sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("study", "PRESET is missing"),
+        ("study tniy", "no preset 'tniy'. Did you mean 'tiny'?"),
+        ("study tiny tiny", "'tiny' is named twice"),
+        ("study tiny --seeds 0", "0 is too few: at least 1."),
+        ("study tiny --jobs none", "'none' is no whole number."),
+        ("study tiny --sees 3", "no option '--sees'. Did you mean '--seeds'?"),
+        ("study tiny --local.epoch 3", "no option '--local.epoch'. Did you mean '--local.epochs'?"),
+        ("study tiny --local.epochs 0", "greater than or equal to 1"),
+        ("study tiny -o /proc/mine", "/proc/mine: cannot be written"),
+        ("study tiny -o data.dvc", "data.dvc: cannot be written"),
+        ("study tiny -o one", "one: is the folder of a run, not of a study"),
+    ],
+)
+def test_what_cannot_be_studied_is_refused_before_anything_is_made(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, line: str, said: str
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    (checkout / "one").mkdir()
+    (checkout / "one" / "config.toml").write_text("")
+    before = sorted(checkout.rglob("*"))
+    told = schwarz(*line.split())
+    assert (told.status, told.out) == (2, "")
+    assert said in told.last
+    assert len(told.err.strip().splitlines()) <= 2
+    assert sorted(checkout.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["run", "study", "partition"])
+@pytest.mark.parametrize("name", ["cifar10-vgg9-2x2", "chestct-vgg9-4x4x2", "adrenal3d-vgg9-2x2x1"])
+def test_a_preset_whose_images_are_not_here_is_refused_with_the_way_to_get_them(
+    schwarz: Callable[..., Any], checkout: Path, command: str, name: str
+) -> None:
+    began = time.monotonic()
+    told = schwarz(command, name)
+    assert time.monotonic() - began < 3
+    data = name.partition("-")[0]
+    assert told.status == 2
+    assert f"no data set {data!r}" in told.last
+    assert "https://" in told.last
+    assert f"--name {data}" in told.last.partition("`schwarz data add ")[2]
+    assert not (checkout / "runs").exists()
+
+
+def test_a_preset_whose_images_are_not_here_can_be_shown(schwarz: Callable[..., Any], checkout: Path) -> None:
+    told = schwarz("show", "food101-resnet50-4x4")
+    assert told.status == 0
+    assert "crop = [176, 176] " in told.out
+
+
+def test_presets_are_listed_by_document_and_those_without_images_marked(
+    schwarz: Callable[..., Any], checkout: Path
+) -> None:
+    lines = schwarz("presets").out.splitlines()
+    assert lines.index("document 1, Tables 1 and 2:") < lines.index("document 3, Table 3.3:")
+    (mine,) = (line for line in lines if line.split()[0] == "cifar10-vgg9-2x2")
+    assert mine.split()[1] == "cifar10*"
+    (tiny,) = (line for line in lines if line.split()[0] == "tiny")
+    assert tiny.split()[1] == "sample"
+    assert max(map(len, lines)) <= 120
+    listed = {entry["name"]: entry for entry in json.loads(schwarz("presets", "--json").out)}
+    assert (listed["tiny"]["data_is_here"], listed["cifar10-vgg9-2x2"]["data_is_here"]) == (True, False)
+
+
+def test_cells_that_fail_are_told_with_their_cause_and_the_others_go_on(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, pipeline: Callable[[str], Path]
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    pipeline(FAILS)
+    told = schwarz("study", "tiny", "--seeds", 3, "-o", "mine")
+    assert told.status == 1
+    failed = [line for line in told.out.splitlines() if "failed after" in line]
+    assert [line.partition(":")[0] for line in failed] == ["tiny seed 0", "tiny seed 1", "tiny seed 2"]
+    assert all(line.endswith("split failed: the boxes are gone (log split.log)") for line in failed)
+    study = json.loads((checkout / "mine" / "study.json").read_text())
+    assert study["presets"] == {}
+    assert [cell["finished"] for cell in study["cells"]] == [False] * 3
+    assert study["command"] == "schwarz study tiny --seeds 3"
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_so_many_cells_run_at_a_time(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, pipeline: Callable[[str], Path], jobs: int
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    pipeline(MEETS)
+    schwarz("study", "tiny", "--seeds", 3, "--jobs", jobs)
+    spans = [json.loads(file.read_text()) for file in (checkout / "runs" / "study").rglob("span.json")]
+    assert len(spans) == 3
+    assert max(sum(a <= began < b for a, b in spans) for began, _ in spans) == jobs
+
+
+def test_a_study_of_another_config_is_refused_and_the_difference_named(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, pipeline: Callable[[str], Path]
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    pipeline(FAILS)
+    schwarz("study", "tiny", "--seeds", 1)
+    told = schwarz("study", "tiny", "--seeds", 2, "--local.epochs", 4)
+    assert told.status == 2
+    assert "another configuration (local.epochs: 1, not 4). Choose another -o." in told.last
+
+
+def test_a_study_that_another_process_runs_is_refused(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, pipeline: Callable[[str], Path]
+) -> None:
+    from schwarz.locks import locked
+
+    (checkout / "data").symlink_to(sample)
+    pipeline(FAILS)
+    with locked(checkout / "runs" / "study" / "lock"):
+        told = schwarz("study", "tiny", "--seeds", 1)
+    assert told.status == 2
+    assert "another process runs this study now" in told.last
