@@ -23,7 +23,7 @@ import pytest
 from schwarz.cli.reproduce import reproduce
 from schwarz.cli.runs import find
 from schwarz.errors import WrongInput
-from schwarz.files import read_json, write_json
+from schwarz.files import read_json, sha256, write_json
 from schwarz.lineage import processor
 from schwarz.reproduction import of_mlflow, record_of
 from schwarz.tracking.records import keep, recorded
@@ -165,6 +165,11 @@ def test_what_mlflow_holds_is_checked_before_the_work(home: Path, store: str) ->
     (weights,) = (home / "runs" / "mlartifacts").glob("*/artifacts/reproduce/weights-*.json")
     run_id, whole = weights.parts[-4], weights.read_text()
     assert of_mlflow(run_id, store).made == of_mlflow("models:/tiny/1", store).made
+    client = mlflow.MlflowClient(store, registry_uri=store)
+    origin = read_json(home / "runs" / "tiny" / "1" / "steps" / "begin" / "lineage.json")
+    tags = {"code.digest": origin["code"], "weights.sha256": sha256(weights)}
+    assert tags.items() <= client.get_run(run_id).data.tags.items()
+    assert tags.items() <= client.get_model_version("tiny", "1").tags.items()
     lack = rf": weights\.json of the run {run_id} is not there, or not as it was written\."
     weights.write_text(whole.replace("0", "1"))
     with pytest.raises(WrongInput, match=f"^{run_id}: .*{lack}"):

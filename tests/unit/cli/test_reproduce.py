@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from schwarz.data import describe
@@ -14,8 +15,9 @@ from schwarz.lineage import code, lineage, processor, versions
 from schwarz.locks import locked
 from schwarz.presets import preset
 from schwarz.reading import override
-from schwarz.reproduction import Made, Record, choose_alike, made, others
+from schwarz.reproduction import Made, Record, choose_alike, made, model_as_of, others
 from schwarz.runs import RunFolder, create
+from tests.pipeline.graphs import model
 
 Schwarz = Callable[..., Any]
 
@@ -80,6 +82,23 @@ def test_weights_that_changed_since_are_named_and_what_was_written_down_counts(r
     assert [text.split(" is ")[0] for text in after.damage] == [str(one), str(other)]
     assert "is damaged: its sha256 is " in after.damage[0]
     assert "is gone" in after.damage[1]
+
+
+def made_at(path: Path, commit: str) -> str:
+    """The sha256 of a model, now that it names a commit."""
+    graph = onnx.load(path)
+    onnx.helper.set_model_props(graph, {"boxes": "4", "commit": commit})
+    write_atomic(path, graph.SerializeToString(deterministic=True))
+    return sha256(path)
+
+
+def test_a_model_is_compared_as_if_made_at_the_same_commit(run: RunFolder) -> None:
+    path = model(run.steps / "export_onnx" / "coarse.onnx")
+    recorded, found = (made_at(path, commit) for commit in ("there", "here"))
+    assert recorded != found == sha256(path)
+    assert model_as_of(run, "coarse.onnx", "there") == recorded
+    assert model_as_of(run, "coarse.onnx", "elsewhere") not in (recorded, found)
+    assert model_as_of(run, "global.onnx", "there") is None
 
 
 def told(run: RunFolder, **there: Any) -> list[str]:
