@@ -228,6 +228,18 @@ def test_an_npz_is_packed_whatever_its_layout_and_the_layout_is_said(tmp_path: P
     np.testing.assert_array_equal(read(packed.folder, "train")[1], Y)
 
 
+def test_medmnist_names_its_arrays_the_other_way_and_has_validation_images(tmp_path: Path) -> None:
+    members = {"train": VOLUMES[:8], "val": VOLUMES[8:9], "test": VOLUMES[9:]}
+    arrays = {f"{part}_images": x for part, x in members.items()}
+    labels = {f"{part}_labels": Y[: len(x), None].astype(np.uint8) for part, x in members.items()}
+    packed = build(npz(tmp_path, **arrays, **labels), "mine", tmp_path)
+    meta = read_meta(packed.folder)
+    assert (meta.shape, meta.train, meta.test) == ((1, 5, 6, 7), 8, 3)
+    assert packed.notes[1].startswith("val_images left aside")
+    np.testing.assert_array_equal(read(packed.folder, "train")[0][:, 0], VOLUMES[:8])
+    np.testing.assert_array_equal(read(packed.folder, "test")[1], Y[:3])
+
+
 def test_an_npz_without_a_test_part_is_split_and_classes_may_be_named(tmp_path: Path) -> None:
     folder = build(npz(tmp_path, x=GREY, y=Y, classes=np.array(["ant", "bee", "cat"])), "mine", tmp_path).folder
     assert read_meta(folder).classes == ("ant", "bee", "cat")

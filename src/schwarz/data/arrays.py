@@ -11,7 +11,12 @@ from schwarz.data.collected import Collected
 from schwarz.data.packed import UNREADABLE, Images, Labels, Part, read_array
 from schwarz.errors import WrongInput, nearest
 
-MEMBERS = "x_train, y_train, x_test, y_test, or x, y (and, if you like, classes: their names)"
+MEMBERS = (
+    "x_train, y_train, x_test, y_test; or train_images, train_labels, test_images, test_labels (MedMNIST); or x, y "
+    "(and, if you like, classes: their names)"
+)
+NAMINGS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
+LEFT_ASIDE = "val_images left aside: validation images are chosen from the training images"
 CHANNELS = (1, 2, 3, 4)  # extents that can only be a channel axis
 LAYOUTS = "[n, H, W], [n, H, W, C] or [n, C, H, W]; volumes: [n, D, H, W], [n, D, H, W, C] or [n, C, D, H, W]"
 
@@ -19,12 +24,7 @@ LAYOUTS = "[n, H, W], [n, H, W, C] or [n, C, H, W]; volumes: [n, D, H, W], [n, D
 def from_npz(file: Path) -> Collected:
     """The images and labels of an .npz file."""
     members = _members(file)
-    if {"x_train", "y_train"} <= members.keys():
-        parts: dict[Part, tuple[str, str]] = {"train": ("x_train", "y_train")}
-        if {"x_test", "y_test"} & members.keys():
-            parts["test"] = ("x_test", "y_test")
-    else:
-        parts = {"train": ("x", "y")}
+    parts = _parts(members)
     for name in (name for pair in parts.values() for name in pair):
         if name not in members:
             found = ", ".join(members) or "nothing"
@@ -38,10 +38,22 @@ def from_npz(file: Path) -> Collected:
     }
     shapes = {x.shape[1:] for x, _ in arrays.values()}
     if len(shapes) > 1:
-        raise WrongInput(f"{file}: x_train and x_test hold images of different shapes: {sorted(shapes)}.")
+        raise WrongInput(f"{file}: its parts hold images of different shapes: {sorted(shapes)}.")
     given = list(members[parts["train"][0]].shape[1:])
-    note = f"each {'volume' if 'D' in layout else 'image'} {given} is read as {layout}"
-    return Collected(_classes(members, arrays, file), shapes.pop(), arrays, (note,))
+    notes = (f"each {'volume' if 'D' in layout else 'image'} {given} is read as {layout}",)
+    notes += (LEFT_ASIDE,) * ("val_images" in members)
+    return Collected(_classes(members, arrays, file), shapes.pop(), arrays, notes)
+
+
+def _parts(members: dict[str, NDArray[Any]]) -> dict[Part, tuple[str, str]]:
+    """The names of images and labels of each part that there is."""
+    for x, y in NAMINGS:
+        if {x.format("train"), y.format("train")} <= members.keys():
+            parts: list[Part] = ["train"]
+            if {x.format("test"), y.format("test")} & members.keys():
+                parts.append("test")
+            return {part: (x.format(part), y.format(part)) for part in parts}
+    return {"train": ("x", "y")}
 
 
 def _members(file: Path) -> dict[str, NDArray[Any]]:
