@@ -17,10 +17,12 @@ from typing import Any
 import psutil
 import pytest
 
+from schwarz.cli.study import study
 from schwarz.journal import read
 from schwarz.locks import held
 
-LINE = "schwarz study tiny --seeds 2 -o mine --strategies average coarse global --data.limit 200"
+LINE, AGAIN = study.examples
+FOLDER = Path("runs", "study")
 LIMIT_S = 120
 
 
@@ -61,7 +63,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def events(home: Path, seed: int, step: str) -> list[Any]:
     return [
         event["event"]
-        for event in read(home / "mine" / "tiny" / str(seed) / "logs" / "journal")
+        for event in read(home / FOLDER / "tiny" / str(seed) / "logs" / "journal")
         if event["step"] == step
     ]
 
@@ -88,7 +90,7 @@ def test_no_run_outlives_a_killed_study(home: Path) -> None:
     process.kill()
     process.communicate()
     until(lambda: working_on(home) == [])
-    assert not any(held(home / "mine" / "tiny" / str(seed) / "logs" / "lock") for seed in (0, 1))
+    assert not any(held(home / FOLDER / "tiny" / str(seed) / "logs" / "lock") for seed in (0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -110,34 +112,34 @@ def test_a_study_goes_on_where_it_was_killed(told: str, home: Path) -> None:
 
 
 def test_the_figures_of_a_study_are_those_of_its_runs(told: str, home: Path) -> None:
-    study = json.loads((home / "mine" / "study.json").read_text())["presets"]["tiny"]
-    runs = [json.loads((home / "mine" / "tiny" / str(seed) / "results.json").read_text()) for seed in (0, 1)]
-    assert list(study) == ["local 0", "local 1", "local 2", "local 3", "global", "average", "coarse"]
+    found = json.loads((home / FOLDER / "study.json").read_text())["presets"]["tiny"]
+    runs = [json.loads((home / FOLDER / "tiny" / str(seed) / "results.json").read_text()) for seed in (0, 1)]
+    assert list(found) == ["local 0", "local 1", "local 2", "local 3", "global", "average", "coarse"]
     for name in ("global", "average", "coarse"):
         for figure in ("validation", "train", "test"):
             values = [run["strategies"][name][figure] for run in runs]
-            assert study[name][figure]["values"] == values
-            assert study[name][figure]["mean"] == pytest.approx(mean(values))
+            assert found[name][figure]["values"] == values
+            assert found[name][figure]["mean"] == pytest.approx(mean(values))
     row = next(line for line in told.splitlines() if line.startswith("coarse "))
-    coarse = study["coarse"]
+    coarse = found["coarse"]
     assert f"{coarse['validation']['mean']:.4f} ({coarse['train']['mean']:.4f})" in row
     for name in ("global", "average", "coarse"):  # a whole with its set-up is more than the training
-        for whole, alone in zip(study[name]["cpu_s"]["values"], study[name]["training_cpu_s"]["values"], strict=True):
+        for whole, alone in zip(found[name]["cpu_s"]["values"], found[name]["training_cpu_s"]["values"], strict=True):
             assert alone < whole < alone + 60
-    assert f"| {' | '.join(re.split(r'  +', row)[:3])} |" in (home / "mine" / "study.md").read_text()
-    assert (home / "mine" / "study.svg").read_text().startswith("<svg ")
+    assert f"| {' | '.join(re.split(r'  +', row)[:3])} |" in (home / FOLDER / "study.md").read_text()
+    assert (home / FOLDER / "study.svg").read_text().startswith("<svg ")
 
 
 def test_a_finished_study_is_printed_again_at_once(told: str, home: Path) -> None:
     table = told[told.index("\ntiny: seeds 0, 1") :]
-    for line in (LINE, "schwarz study -o mine"):
+    for line in (LINE, AGAIN):
         began = time.monotonic()
         status, out, err = finished(line, home)
         assert (status, err) == (0, "")
         assert out.count("was finished") == 2
         assert out.endswith(table)
         assert time.monotonic() - began < 20
-    assert json.loads((home / "mine" / "study.json").read_text())["command"] == LINE.replace(" -o mine", "")
+    assert json.loads((home / FOLDER / "study.json").read_text())["command"] == LINE
 
 
 def test_a_study_of_another_config_is_refused(told: str, home: Path) -> None:
@@ -147,7 +149,7 @@ def test_a_study_of_another_config_is_refused(told: str, home: Path) -> None:
 
 
 def test_a_run_that_fails_is_told_and_the_others_count(told: str, home: Path) -> None:
-    old, new = home / "mine" / "tiny" / "1", home / "mine" / "tiny" / "2"
+    old, new = home / FOLDER / "tiny" / "1", home / FOLDER / "tiny" / "2"
     new.mkdir()
     (new / "config.toml").write_text((old / "config.toml").read_text().replace("seed = 1 ", "seed = 2 "))
     shutil.copy(old / "run.json", new / "run.json")
@@ -158,9 +160,9 @@ def test_a_run_that_fails_is_told_and_the_others_count(told: str, home: Path) ->
     (line,) = (line for line in out.splitlines() if line.startswith("tiny seed 2"))
     assert re.match(r"tiny seed 2: failed after .* s: begin failed: ", line)
     assert "tiny: seeds 0, 1; not finished: 2" in out.splitlines()
-    study = json.loads((home / "mine" / "study.json").read_text())
-    assert [cell["finished"] for cell in study["cells"]] == [True, True, False]
+    cells = json.loads((home / FOLDER / "study.json").read_text())["cells"]
+    assert [cell["finished"] for cell in cells] == [True, True, False]
     (new / "steps").unlink()
-    status, out, _ = finished("schwarz study -o mine", home)
+    status, out, _ = finished(AGAIN, home)
     assert status == 0
     assert "tiny: seeds 0, 1, 2" in out.splitlines()

@@ -28,8 +28,8 @@ POLL_S = 0.2
 @click.command(
     cls=ConfiguredCommand,
     examples=(
-        "schwarz study tiny --seeds 2 --strategies average coarse",
-        "schwarz study tiny --seed 10 --seeds 2 --jobs 1 -o runs/ten --strategies average",
+        "schwarz study tiny --seeds 2 --strategies average coarse global",
+        "schwarz study -o runs/study",
     ),
 )
 @click.argument("presets", nargs=-1, metavar="PRESET...")
@@ -198,7 +198,7 @@ def _tell(out: Path, cells: "Sequence[Cell]", repeated: str) -> None:
     for preset, each in found.items():
         print("", heading(preset, cells), *columns([HEAD, *rows(each)], left=1), sep="\n")
         if told := speed(each):
-            print(told)
+            print(*_wrapped([str(told)]), sep="\n")
     print("", *_wrapped(notes([each for rows in found.values() for each in rows])), sep="\n")
     print(*(f"{name:<11}{out / name}" for name in (PAGE, JSON, PICTURE)), sep="\n")
 
