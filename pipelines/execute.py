@@ -39,6 +39,7 @@ def main() -> int:
         "SCHWARZ_PROJECT": str(run.project),
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
+        "SCHWARZ_WORKERS": str(run.config.place.workers),
     }
     if os.getpgrp() == os.getpid():  # started by `schwarz run` in a group of its own
         threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -69,7 +69,7 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             with dsl.ParallelFor(items=list(range(pods)), name="local networks") as pod:
                 chosen = {"seed": seed, "network": network, "augment": augment, "local": local}
                 one = train_local(**chosen, pod=pod, pods=pods, shards=shards)
-                place.task(one, "local")
+                place.task(one.set_env_variable("SCHWARZ_WORKERS", str(config.place.workers)), "local")
             # made anew for each task that takes it: KFP's compiler rewrites a Collected in place
             fleet = lambda: {"fleet": dsl.Collected(one.outputs["fleet"])}  # noqa: E731  # one of two, chosen here
         if needs.coarse:

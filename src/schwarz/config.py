@@ -306,6 +306,9 @@ class Place(Section):
     pods: int | None = Field(
         default=None, ge=1, description="pods the local networks are trained on; unset: one per box"
     )
+    workers: int = Field(
+        default=1, ge=1, description="processes that share the local networks of one pod; each trains its own as fleets"
+    )
     threads: int = Field(default=1, ge=1, description="threads of each process")
 
 

@@ -65,8 +65,11 @@ def test_the_graph_and_the_plain_loop_give_the_same_weights(plain: RunFolder, tm
     assert not (graph.path / ".kfp").exists()
 
 
-def test_packing_boxes_into_fewer_pods_changes_no_weight(plain: RunFolder, tmp_path: Path):
-    only = {"strategies": ["average"], "place.pods": 2, "local.engine": "loop"}
+@pytest.mark.parametrize("place", [{"place.pods": 2}, {"place.pods": 1, "place.workers": 3}])
+def test_packing_boxes_into_fewer_pods_or_into_workers_changes_no_weight(
+    plain: RunFolder, tmp_path: Path, place: dict[str, int]
+):
+    only = {"strategies": ["average"], "local.engine": "loop"} | place
     packed = finished(create(override(tiny(), only), tmp_path / "run"), "python")
     assert (packed.results() or {})["verify"] is None  # nothing was composed
     assert sorted(weights(packed).values()) == sorted(

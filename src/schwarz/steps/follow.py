@@ -21,6 +21,11 @@ class Followers:
         """Called after each epoch of one network."""
         return Follower(self, run)
 
+    def hear(self, what: str, run: str, *said: Any) -> None:
+        """Of one network, from wherever it is trained: an `epoch` and its figures, a `retry` and why, or its `end`."""
+        follower = self.of(run)
+        {"epoch": follower, "retry": follower.retry, "end": follower.end}[what](*said)
+
     def reach(self, run: str, epoch: int) -> None:
         """So many epochs of a network are done."""
         self.reached[run] = epoch

@@ -1,7 +1,10 @@
 """Train the local networks of one pod, each on its own box of all images, with no word to the others
 (document 1, section 2.1; document 3, equation 2.9)."""
 
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 from schwarz.augmentation import training_box
 from schwarz.blueprint import planned, save
@@ -13,6 +16,9 @@ from schwarz.seeds import derive
 from schwarz.steps.follow import Followers
 from schwarz.steps.frame import Metrics, step
 from schwarz.training import Checkpoints, Member, fit_in_step, fleets
+from schwarz.training.workers import Tell, side_by_side, workers
+
+HISTORY = "history.json"
 
 
 @step("local {pod}", part="{pod}")
@@ -30,28 +36,53 @@ def train_local(
     out: Path,
 ) -> Metrics:
     """Writes box-<k>/ for every box of the pod: weights, how to rebuild the network, its history."""
-    manifest, blueprint = read_json(shards / MANIFEST), planned(shards, network)
-    fresh = blueprint.local_networks(seed)
-    mine = range(pod, len(fresh), pods)
-    together = Followers(journal, local, *(f"local {k}" for k in mine))
-    followers = [together.of(f"local {k}") for k in mine]
-    models = [blueprint.on_box(fresh[k], k) for k in mine]
-    members = [
-        Member(
-            model, training_box(manifest, k, augment, seed), load_box(manifest, k, "validation"),
-            derive(seed, "local", k), follower, follower.retry,
-        )
-        for k, model, follower in zip(mine, models, followers, strict=True)
-    ]  # fmt: skip
-    for places in fleets(members, local, checkpoints.folder):
-        fit_in_step([members[at] for at in places], local, checkpoints.of(*(mine[at] for at in places)))
-    metrics: Metrics = {}
-    for k, model, member, follower in zip(mine, models, members, followers, strict=True):
-        follower.end()
-        save(out / f"box-{k}", model.network, blueprint, role="local", box=k)
-        write_json(out / f"box-{k}" / "history.json", member.history.to_json())
-        metrics[f"local_{k}_validation_accuracy"] = max(member.history.validation_accuracy)
-    return metrics
+    boxes = range(pod, len(read_json(shards / MANIFEST)["plan"]["boxes"]), pods)
+    together = Followers(journal, local, *(f"local {k}" for k in boxes))
+    whole = Share(seed, network, augment, local, shards, tuple(boxes), checkpoints, out)
+    side_by_side(whole.parts(workers()), together.hear)
+    histories = {k: read_json(out / f"box-{k}" / HISTORY) for k in boxes}
+    return {f"local_{k}_validation_accuracy": max(each["validation_accuracy"]) for k, each in histories.items()}
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some of the local networks of a pod: what one process trains, as fleets."""
+
+    seed: int
+    network: Network
+    augment: Augment
+    local: Local
+    shards: Path
+    boxes: tuple[int, ...]
+    checkpoints: Checkpoints
+    out: Path
+
+    def parts(self, count: int) -> list[Self]:
+        """The same in at most so many parts."""
+        return [replace(self, boxes=self.boxes[n::count]) for n in range(min(count, len(self.boxes)))]
+
+    def __call__(self, tell: Tell) -> None:
+        """Train them and keep what comes of it."""
+        manifest, blueprint = read_json(self.shards / MANIFEST), planned(self.shards, self.network)
+        fresh = blueprint.local_networks(self.seed)
+        members = [
+            Member(
+                blueprint.on_box(fresh[k], k),
+                training_box(manifest, k, self.augment, self.seed),
+                load_box(manifest, k, "validation"),
+                derive(self.seed, "local", k),
+                partial(tell, "epoch", f"local {k}"),
+                partial(tell, "retry", f"local {k}"),
+            )
+            for k in self.boxes
+        ]
+        for places in fleets(members, self.local, self.checkpoints.of(*self.boxes).folder):
+            kept = self.checkpoints.of(*(self.boxes[at] for at in places))
+            fit_in_step([members[at] for at in places], self.local, kept)
+        for k, member in zip(self.boxes, members, strict=True):
+            save(self.out / f"box-{k}", fresh[k], blueprint, role="local", box=k)
+            write_json(self.out / f"box-{k}" / HISTORY, member.history.to_json())
+            tell("end", f"local {k}")
 
 
 def fleet(pods: list[Path]) -> list[Path]:
