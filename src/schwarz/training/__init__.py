@@ -1,5 +1,5 @@
-"""Training one network or a fleet of them: Adam on the cross-entropy (documents 1 and 3), the best epoch chosen on
-validation images.
+"""Training one network or a fleet of them: Adam on the cross-entropy (documents 1 and 3), or on the squared error of
+regressions and autoencoders, the best epoch chosen on validation images.
 
 Weights, batch order and the rate are functions of (seed, epoch, step), so that a run repeated gives the same bytes.
 """
@@ -10,6 +10,7 @@ from schwarz.training.epochs import batches
 from schwarz.training.fleet import Member, fit, fit_in_step
 from schwarz.training.history import History, OnEpoch
 from schwarz.training.memory import keep_freed_memory
+from schwarz.training.objective import unlabelled
 from schwarz.training.rates import learning_rate
 from schwarz.training.scores import accuracy, predict
 
@@ -26,4 +27,5 @@ __all__ = [
     "keep_freed_memory",
     "learning_rate",
     "predict",
+    "unlabelled",
 ]

@@ -38,12 +38,12 @@ def fleets(members: Sequence[Member], local: Local, folder: Path | None = None) 
 
 
 def _alike(members: Sequence[Member]) -> list[list[int]]:
-    """Members whose images, weights and numbers of images have the same shapes."""
+    """Members of one task whose images, weights and numbers of images have the same shapes."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for k, member in enumerate(members):
         held = member.validation and (len(member.validation), *member.validation.shape)
         shapes = tuple((name, value.shape) for name, value in member.model.state_dict().items())
-        groups.setdefault((len(member.train), member.train.shape, held, shapes), []).append(k)
+        groups.setdefault((member.task, len(member.train), member.train.shape, held, shapes), []).append(k)
     return list(groups.values())
 
 
@@ -52,7 +52,7 @@ def _chosen(members: Sequence[Member], places: list[int], local: Local) -> list[
     if local.engine == "loop" or len(members) == 1:
         return apart
     try:
-        together = Engine([copy.deepcopy(member.model) for member in members], local)
+        together = Engine([copy.deepcopy(member.model) for member in members], local, objective=members[0].objective)
     except Unstackable:
         return apart
     if local.engine == "auto" and not _remembered(together, members, local):
@@ -76,7 +76,7 @@ def _remembered(together: Engine, members: Sequence[Member], local: Local) -> bo
 
 def _faster(together: Engine, members: Sequence[Member], local: Local) -> bool:
     """Whether a step of all members takes less of the processor's time than one of each of them."""
-    alone = [Engine([copy.deepcopy(member.model)], local) for member in members]
+    alone = [Engine([copy.deepcopy(member.model)], local, objective=member.objective) for member in members]
     seeds = [member.seed for member in members]
     x, y = next(epoch_of([member.train for member in members], local, seeds, 1))
     rates = [local.lr] * len(members)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from schwarz.coherent import Whole
 from schwarz.config import Training
+from schwarz.task import Task
 from schwarz.training.adam import Adam
+from schwarz.training.objective import OBJECTIVES, Objective
 from schwarz.training.stacking import laid_out, stacked
 
 State = dict[str, Tensor]
@@ -17,9 +19,15 @@ State = dict[str, Tensor]
 class Engine:
     """Members of one shape; `Unstackable` where they cannot be one network."""
 
-    def __init__(self, models: Sequence[nn.Module], training: Training, apart: bool = False) -> None:
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        training: Training,
+        apart: bool = False,
+        objective: Objective = OBJECTIVES[Task.CLASSIFICATION],
+    ) -> None:
         """`apart`: no two members share a group of a convolution."""
-        self.members, self.bfloat16 = len(models), training.precision == "bfloat16"
+        self.members, self.bfloat16, self.objective = len(models), training.precision == "bfloat16", objective
         self.module = models[0] if len(models) == 1 else stacked(models, apart, self.bfloat16)
         self.shares = any(getattr(part, "together", 1) > 1 for part in self.module.modules())
         """Whether a value that is no number would reach other members."""
@@ -30,29 +38,41 @@ class Engine:
         self.adam = Adam(list(self.module.parameters()), self.members, training.weight_decay)
 
     def step(self, x: Sequence[Tensor], y: Sequence[Tensor], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
-        """One step of every member on its own batch [batch, C, ...] and classes [batch]; their mean losses before it,
-        and how many of each were right."""
+        """One step of every member on its own batch [batch, C, ...] and classes or targets [batch, ...]; their mean
+        losses before it, and how many answers of each were right."""
         self.module.train()
         self.module.zero_grad()
-        scores, wanted = self._scores(x), torch.stack(list(y))
-        losses = cross_entropy(scores.flatten(0, 1), wanted.flatten(), reduction="none").reshape(self.members, -1)
-        losses = losses.mean(1)
+        answers, wanted = self._answers(x), self.wanted(x, y)
+        losses = self.objective.losses(answers, wanted)
         losses.sum().backward()
         self.adam.step(rates)
-        return losses.detach(), (scores.argmax(-1) == wanted).sum(1)
+        return losses.detach(), self.objective.count(answers, wanted)
 
     @torch.inference_mode()
     def predict(self, x: Sequence[Tensor]) -> Tensor:
-        """Scores [members, batch, K] in eval mode."""
+        """What the members answer in eval mode, [members, batch, ...]: scores [..., K], or values."""
         self.module.eval()
-        return self._scores(x)
+        return self._answers(x)
 
-    def _scores(self, x: Sequence[Tensor]) -> Tensor:
-        whole = laid_out(x[0] if self.members == 1 else torch.cat(list(x), 1))
+    def wanted(self, x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
+        """[members, batch, ...]: the classes or targets; of autoencoders the inputs, as they are behind a
+        preprocessing."""
+        if not self.objective.of_itself:
+            return torch.stack(list(y))
+        whole = self._whole(x)
+        seen = self.module.preprocess(whole) if isinstance(self.module, Whole) else whole
+        return seen.reshape(len(seen), self.members, -1).transpose(0, 1)
+
+    def _answers(self, x: Sequence[Tensor]) -> Tensor:
+        whole = self._whole(x)
         with torch.autocast(whole.device.type, torch.bfloat16, enabled=self.bfloat16):
-            scores = self.module(whole)
-        scores = scores.float() if self.bfloat16 else scores
-        return scores[None] if self.members == 1 else scores
+            answers = self.module(whole)
+        answers = answers.float() if self.bfloat16 else answers
+        return answers[None] if self.members == 1 else answers
+
+    def _whole(self, x: Sequence[Tensor]) -> Tensor:
+        """The inputs of all members, side by side."""
+        return laid_out(x[0] if self.members == 1 else torch.cat(list(x), 1))
 
     def weights(self, k: int) -> State:
         """The weights of a member, as its own network names them: views."""

@@ -16,10 +16,12 @@ from schwarz.config import Training
 from schwarz.errors import SchwarzError
 from schwarz.images import Inputs, Labelled
 from schwarz.seeds import derive
+from schwarz.task import Task
 from schwarz.training.checkpoints import Checkpoint, Checkpoints
 from schwarz.training.engine import Engine, State
 from schwarz.training.epochs import epoch_of, steps_of
 from schwarz.training.history import History, OnEpoch
+from schwarz.training.objective import OBJECTIVES, Objective
 from schwarz.training.rates import learning_rate, stopped
 from schwarz.training.scores import judged
 
@@ -29,7 +31,7 @@ RETRIES = 3
 
 @dataclass(eq=False)
 class Member:
-    """One network, inputs -> scores [batch, K], and what it is trained on."""
+    """One network, inputs -> scores [batch, K] or other answers, and what it is trained on."""
 
     model: nn.Module
     train: Inputs
@@ -37,12 +39,17 @@ class Member:
     seed: int
     on_epoch: OnEpoch = lambda epoch, figures: None
     on_retry: Callable[[str], None] = lambda message: None
+    task: Task | str = Task.CLASSIFICATION
     spent_s: float = 0.0
     """CPU-seconds of work for it, before its training and in it."""
     history: History = field(default_factory=History)
     kept: State = field(default_factory=dict)
     """Its weights after the best epoch so far."""
     retries: int = 0
+
+    @property
+    def objective(self) -> Objective:
+        return OBJECTIVES[Task(self.task)]
 
     @property
     def rate(self) -> float:
@@ -58,16 +65,21 @@ class Member:
 
     def ended(self, training: Training) -> bool:
         epochs = len(self.history.epoch)
-        return epochs == training.epochs or stopped(training, self.history.validation_accuracy)
+        return epochs == training.epochs or stopped(training, self.history.reached)
 
 
 def fit(
     module: nn.Module, training: Training, train: Inputs, validation: Labelled | None, seed: int,
     on_epoch: OnEpoch = lambda epoch, figures: None, spent_s: float = 0.0, checkpoints: Checkpoints | None = None,
+    task: Task | str = Task.CLASSIFICATION,
 ) -> History:  # fmt: skip
     """Train `module` in place; it ends in eval mode with its best epoch's weights, or its last one's where there is
-    nothing to choose by."""
-    member = Member(module, train, validation, seed, on_epoch, spent_s=spent_s)
+    nothing to choose by.
+
+    Classification: cross-entropy of the classes y, ints [n]. Regression: squared error of the targets y, floats
+    [n, outputs]. Autoencoder: squared error of what the network sees, y is not read (`unlabelled`).
+    """
+    member = Member(module, train, validation, seed, on_epoch, task=task, spent_s=spent_s)
     fit_in_step([member], training, checkpoints)
     return member.history
 
@@ -91,7 +103,7 @@ class Fleet:
 
     def __init__(self, members: Sequence[Member], training: Training, checkpoints: Checkpoints | None) -> None:
         self.members, self.training, self.checkpoints = list(members), training, checkpoints
-        self.steps = steps_of(len(members[0].train), training)
+        self.steps, self.objective = steps_of(len(members[0].train), training), members[0].objective
         self.apart = False
         """Whether members may no longer share groups of convolutions."""
         found = checkpoints.newest() if checkpoints else None
@@ -99,7 +111,7 @@ class Fleet:
             self._restore(found)
         else:
             self.epoch, self.active, self.lost = 0, list(range(len(members))), list[int]()
-            self.engine = Engine([member.model for member in members], training, self.apart)
+            self.engine = self._engine(self.active)
             self._keep()
 
     def run(self) -> list[int]:
@@ -118,10 +130,10 @@ class Fleet:
         if bad and not self._lose(bad, losses):
             return
         self.epoch += 1
-        figures = [{"train_loss": loss, "train_accuracy": right} for loss, right in zip(losses, correct, strict=True)]
+        figures = [self.objective.told("train", *each) for each in zip(losses, correct, strict=True)]
         held = [member.validation for member in members if member.validation is not None]
         if held:
-            figures = [told | more for told, more in zip(figures, judged(self.engine.predict, held), strict=True)]
+            figures = [told | more for told, more in zip(figures, judged(self.engine, held), strict=True)]
         share_s = (time.process_time() - began) / len(members)
         for place, (k, member) in enumerate(zip(self.active, members, strict=True)):
             member.spent_s += share_s
@@ -130,7 +142,7 @@ class Fleet:
         self._leave([k for k in self.active if k in bad or self.members[k].ended(self.training)])
         self._keep()
 
-    def _train(self, members: Sequence[Member]) -> tuple[list[float], list[int]]:
+    def _train(self, members: Sequence[Member]) -> tuple[list[float], list[float]]:
         """All steps of an epoch; the mean loss of its images, and the share of them that was right."""
         epoch, all_steps = self.epoch + 1, self.training.epochs * self.steps
         losses, correct = torch.zeros(len(members), dtype=torch.float64), torch.zeros(len(members), dtype=torch.long)
@@ -138,8 +150,7 @@ class Fleet:
         for step, (x, y) in enumerate(epoch_of(images, self.training, seeds, epoch)):
             done = (self.epoch * self.steps + step) / all_steps
             rates = [
-                member.rate * learning_rate(self.training, epoch, done, member.history.validation_accuracy)
-                for member in members
+                member.rate * learning_rate(self.training, epoch, done, member.history.reached) for member in members
             ]
             mean, right = self.engine.step(x, y, rates)
             losses, correct, seen = losses + mean * len(y[0]), correct + right, seen + len(y[0])
@@ -193,9 +204,12 @@ class Fleet:
     def _build(self, states: dict[int, State]) -> None:
         """An engine of those that are active, in these states."""
         if self.active:
-            self.engine = Engine([self.members[k].model for k in self.active], self.training, self.apart)
+            self.engine = self._engine(self.active)
             for place, k in enumerate(self.active):
                 self.engine.load(place, states[k], self.epoch * self.steps)
+
+    def _engine(self, active: Sequence[int]) -> Engine:
+        return Engine([self.members[k].model for k in active], self.training, self.apart, self.objective)
 
     def _keep(self) -> None:
         """A checkpoint of all members."""

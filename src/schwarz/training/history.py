@@ -9,8 +9,8 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 
 @dataclass
 class History:
-    """One value per epoch; `cpu_s` is the process's CPU-seconds since training began, of a network that is trained
-    with others its share."""
+    """One value per epoch, and no accuracies where answers are neither right nor wrong; `cpu_s` is the process's
+    CPU-seconds since training began, of a network that is trained with others its share."""
 
     epoch: list[int] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
@@ -28,9 +28,15 @@ class History:
         return asdict(self)
 
     @property
+    def reached(self) -> list[float]:
+        """What is to be gained on validation, the more the better: accuracy, or where there is none less loss."""
+        return self.validation_accuracy or [-loss for loss in self.validation_loss]
+
+    @property
     def best(self) -> int:
-        """The place of the best epoch: highest validation accuracy, then lowest loss; without validation the last."""
-        if not self.validation_accuracy:
+        """The place of the best epoch: highest validation accuracy where there is one, then lowest loss; without
+        validation the last."""
+        if not self.validation_loss:
             return len(self.epoch) - 1
-        pairs = list(zip(self.validation_accuracy, (-loss for loss in self.validation_loss), strict=True))
+        pairs = list(zip(self.reached, (-loss for loss in self.validation_loss), strict=True))
         return pairs.index(max(pairs))

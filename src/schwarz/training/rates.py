@@ -10,30 +10,30 @@ PLATEAU = math.sqrt(0.1)
 """Document 3, section 3.1.1: the rate is divided by 10^(1/2) where validation gains nothing."""
 
 
-def learning_rate(training: Training, epoch: int, done: float, accuracies: Sequence[float]) -> float:
-    """The rate of a step of an epoch (from 1), when the share `done` of all steps is, after epochs that reached these
-    validation accuracies."""
+def learning_rate(training: Training, epoch: int, done: float, reached: Sequence[float]) -> float:
+    """The rate of a step of an epoch (from 1), when the share `done` of all steps is, after epochs that reached so much
+    on validation (`History.reached`)."""
     rate = training.lr * math.prod(factor for after, factor in training.drops if epoch > after)
     if training.schedule == "cosine":
         rate *= (1 + math.cos(math.pi * done)) / 2
     if training.schedule == "exponential":
         rate *= training.decay ** (epoch - 1)
-    return rate * PLATEAU ** plateaus(accuracies, training.plateau) if training.plateau else rate
+    return rate * PLATEAU ** plateaus(reached, training.plateau) if training.plateau else rate
 
 
-def plateaus(accuracies: Sequence[float], patience: int) -> int:
+def plateaus(reached: Sequence[float], patience: int) -> int:
     """How often so many epochs passed without a gain; after each one the count begins anew."""
     found, best, waited = 0, -math.inf, 0
-    for reached in accuracies:
-        waited = 0 if reached > best else waited + 1
-        best = max(best, reached)
+    for value in reached:
+        waited = 0 if value > best else waited + 1
+        best = max(best, value)
         if waited == patience:
             found, waited = found + 1, 0
     return found
 
 
-def stopped(training: Training, accuracies: Sequence[float]) -> bool:
+def stopped(training: Training, reached: Sequence[float]) -> bool:
     """Whether a training ends early: `stop_after` epochs without a gain."""
-    if training.stop_after is None or not accuracies:
+    if training.stop_after is None or not reached:
         return False
-    return len(accuracies) - 1 - accuracies.index(max(accuracies)) >= training.stop_after
+    return len(reached) - 1 - reached.index(max(reached)) >= training.stop_after

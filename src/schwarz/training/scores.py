@@ -6,9 +6,9 @@ from math import prod
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from schwarz.images import Labelled
+from schwarz.training.engine import Engine
 from schwarz.training.epochs import tensor
 from schwarz.training.stacking import laid_out
 
@@ -51,12 +51,18 @@ def accuracy(scores: Tensor, y: np.ndarray) -> float:
     return float((scores.argmax(-1).numpy() == y).mean())
 
 
-def judged(predict: Callable[[Sequence[Tensor]], Tensor], held: Sequence[Labelled]) -> list[dict[str, float]]:
-    """Loss and accuracy of every member on its own validation images."""
-    few = at_once(held[0].shape)
-    whole = answered(lambda at: predict([tensor(each.x[at]) for each in held]), len(held[0]), few, axis=1)
-    told = []
-    for scores, each in zip(whole, held, strict=True):
-        loss = float(cross_entropy(scores, torch.from_numpy(each.y)))
-        told.append({"validation_loss": loss, "validation_accuracy": accuracy(scores, each.y)})
-    return told
+def judged(members: Engine, held: Sequence[Labelled]) -> list[dict[str, float]]:
+    """What there is to tell of every member on its own validation images."""
+    objective, n, few = members.objective, len(held[0]), at_once(held[0].shape)
+
+    def x(at: slice) -> list[Tensor]:
+        return [tensor(each.x[at]) for each in held]
+
+    def asked(at: slice) -> Tensor:
+        return members.wanted(x(at) if objective.of_itself else (), [tensor(each.y[at]) for each in held])
+
+    answers = answered(lambda at: members.predict(x(at)), n, few, axis=1)
+    wanted = answered(asked, n, few, axis=1)
+    right = [count / n for count in objective.count(answers, wanted).tolist()]
+    losses = [float(objective.loss(one, other)) for one, other in zip(answers, wanted, strict=True)]
+    return [objective.told("validation", *each) for each in zip(losses, right, strict=True)]

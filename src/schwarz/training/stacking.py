@@ -1,8 +1,9 @@
 """Several networks of one shape as one: what N small networks compute apart, in fewer and larger operations.
 
 Channels of all members lie side by side: a convolution becomes a grouped one, a group for each member, and BatchNorm is
-over all channels. Behind `Flatten` members have an axis of their own, and a dense layer is one batched product. No
-value of one member enters another, so that the sum of the members' losses gives each the gradients of its own.
+over all channels. From the first `Flatten` or dense layer on members have an axis of their own, which comes first: a
+dense layer is one batched product, and between them stands only what treats every value alike. No value of one member
+enters another, so that the sum of the members' losses gives each the gradients of its own.
 
 Where a member has few channels, a processor's vectors are wider than a group: several members then share a group, with
 zeros between them. (0 times infinity is no number: what one member loses there, its neighbours lose too.)
@@ -25,7 +26,9 @@ CHANNELS = 16
 """As many as a vector of AVX-512 holds float32."""
 CONVOLUTIONS = {nn.Conv1d: F.conv1d, nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-ALIKE = (nn.ReLU, nn.Tanh, nn.Identity, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d,
+EVERYWHERE = (nn.ReLU, nn.Tanh, nn.Identity)
+"""Layers that do the same to every value."""
+ALIKE = (*EVERYWHERE, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d,
          nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)  # fmt: skip
 """Layers that do the same to every channel."""
 FUNCTIONS = {"add", "relu", "tanh", "getitem"}
@@ -61,7 +64,7 @@ class Convolutions(nn.Module):
 
 
 class Dense(nn.Module):
-    """A dense layer of every member: [members, batch, inputs] -> [members, batch, outputs]."""
+    """A dense layer of every member: [members, batch, ..., inputs] -> [members, batch, ..., outputs]."""
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         super().__init__()
@@ -71,7 +74,8 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.stack([layer.bias.detach()[None] for layer in layers]))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias, x, self.weight.transpose(1, 2))
+        y = torch.baddbmm(self.bias, x.flatten(1, -2), self.weight.transpose(1, 2))
+        return y if x.dim() == 3 else y.unflatten(1, x.shape[1:-1])
 
 
 class Apart(nn.Module):
@@ -85,8 +89,14 @@ class Apart(nn.Module):
         return x.reshape(len(x), self.members, -1).transpose(0, 1)
 
 
+def apart_as_it_is(x: Tensor, members: int) -> Tensor:
+    """[batch, members * channels, ...] -> [members, batch, channels, ...]."""
+    return x.unflatten(1, (members, -1)).transpose(0, 1)
+
+
 def stacked(networks: Sequence[nn.Module], apart: bool = False, bfloat16: bool = False) -> nn.Module:
-    """One network with the weights of all: images [batch, members * channels, *spatial] -> [members, batch, K].
+    """One network with the weights of all: images [batch, members * channels, *spatial] -> [members, batch, ...], what
+    each answers.
 
     Its state has the names of a member's, each tensor theirs one after the other. `apart`: no group of a convolution
     has several members. `Unstackable` says why it cannot be.
@@ -98,12 +108,14 @@ def stacked(networks: Sequence[nn.Module], apart: bool = False, bfloat16: bool =
     if any(shape != shapes[0] for shape in shapes):
         raise Unstackable("networks of other shapes")
     graph = trace(networks[0])
-    whole = copy.deepcopy(graph)
+    whole, behind = copy.deepcopy(graph), _behind(graph)
     for node in graph.graph.nodes:
         if node.op == "call_module":
-            _replace(whole, str(node.target), _layer(graph, node, networks, apart, bfloat16))
+            joined = not behind & set(node.all_input_nodes)
+            _replace(whole, str(node.target), _layer(graph, node, networks, apart, bfloat16, joined))
         elif node.op not in ("placeholder", "output") and not _alike(node):
             raise Unstackable(f"the operation {name_of(node)!r}")
+    _part(whole, {node.name for node in behind}, len(networks))
     for node in whole.graph.nodes:
         if node.target is operator.add and isinstance(node.args[0], fx.Node) and _passes(graph, node.args[0]):
             node.target = add_into
@@ -116,12 +128,34 @@ def add_into(x: Tensor, y: Tensor) -> Tensor:
     return x.add_(y) if x.shape == y.shape and x.dtype == y.dtype else x + y
 
 
+def _behind(graph: fx.GraphModule) -> set[fx.Node]:
+    """The results in which members have an axis of their own."""
+    behind: set[fx.Node] = set()
+    for node in graph.graph.nodes:
+        if isinstance(layer_of(graph, node), (nn.Flatten, nn.Linear)) or behind & set(node.all_input_nodes):
+            behind.add(node)
+    return behind
+
+
+def _part(whole: fx.GraphModule, behind: set[str], members: int) -> None:
+    """Give members an axis of their own where a dense layer or the end of the network needs it and they have none."""
+    for node in list(whole.graph.nodes):
+        if node.op == "output" or isinstance(layer_of(whole, node), Dense):
+            for source in node.all_input_nodes:
+                if source.name not in behind:
+                    with whole.graph.inserting_before(node):
+                        parted = whole.graph.call_function(apart_as_it_is, (source, members))
+                    node.replace_input_with(source, parted)
+
+
 def _layer(
-    graph: fx.GraphModule, node: fx.Node, networks: Sequence[nn.Module], apart: bool, bfloat16: bool
+    graph: fx.GraphModule, node: fx.Node, networks: Sequence[nn.Module], apart: bool, bfloat16: bool, joined: bool
 ) -> nn.Module:
-    """The layer of all members."""
+    """The layer of all members; `joined`: what it is given holds them side by side, as channels."""
     layers: list[Any] = [network.get_submodule(str(node.target)) for network in networks]
     first = layers[0]
+    if not joined and type(first) not in (nn.Linear, *EVERYWHERE):
+        raise Unstackable(f"the layer {node.target!r}, a {type(first).__name__} behind a dense one")
     if type(first) in CONVOLUTIONS:
         return Convolutions(layers, 1 if apart else _together(len(layers), first, bfloat16))
     if type(first) in NORMS:
