@@ -60,7 +60,7 @@ class Part:
         grown = [(start - rim, stop + rim) for start, stop in self.spans]
         inside = [(max(start, 0), min(stop, n)) for (start, stop), n in zip(grown, self.frame, strict=True)]
         missing = [(low - start, stop - high) for (start, stop), (low, high) in zip(grown, inside, strict=True)]
-        return np.pad(x[(..., *(slice(low, high) for low, high in inside))], [(0, 0), (0, 0), *missing])
+        return bordered(x[(..., *(slice(low, high) for low, high in inside))], missing)
 
 
 class Motions(NamedTuple):
@@ -129,7 +129,7 @@ class Moving:
         all_ = _motions(self.augment, len(self), len(self.part.frame), self.seed, epoch)
         moves = Motions(*(each[at] for each in all_))
         moved = self._resampled(at, moves) if self.augment.resamples else self._shifted(at, moves)
-        return np.pad(moved, [(0, 0), (0, 0), *self.part.border]) if any(map(any, self.part.border)) else moved
+        return bordered(moved, self.part.border)
 
     def _shifted(self, at: np.ndarray, moves: Motions) -> np.ndarray:
         """Without new pixels between old ones: a window of what was read, at a place for each image."""
@@ -156,8 +156,18 @@ class Moving:
 def _windows(x: np.ndarray, shape: tuple[int, ...], zeros: int) -> np.ndarray:
     """[n, C, *places, *shape]: views of every part of that shape, with zeros around what there is."""
     axes = tuple(range(2, x.ndim))
-    around = np.pad(x, [(0, 0), (0, 0), *[(zeros, zeros)] * len(axes)]) if zeros else x
-    return np.lib.stride_tricks.sliding_window_view(around, shape, axes)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    around: Any = bordered(x, [(zeros, zeros)] * len(axes))
+    return np.lib.stride_tricks.sliding_window_view(around, shape, axes)
+
+
+def bordered(x: np.ndarray, border: Spans) -> np.ndarray:
+    """x [n, C, *extents] with zeros around: `numpy.pad`, at a third of the price."""
+    if not any(map(any, border)):
+        return x
+    extents = [before + n + after for n, (before, after) in zip(x.shape[2:], border, strict=True)]
+    whole = np.zeros((*x.shape[:2], *extents), x.dtype)
+    whole[(..., *(slice(before, before + n) for n, (before, _) in zip(x.shape[2:], border, strict=True)))] = x
+    return whole
 
 
 def _before(part: Part, moves: Motions, dtype: Any) -> np.ndarray:
