@@ -16,6 +16,7 @@ from schwarz.activation_maps import activation_maps, enlarged
 from schwarz.blueprint import Blueprint, load_whole, save
 from schwarz.composition import compose
 from schwarz.config import Network
+from schwarz.files import read_json
 from schwarz.images import Labelled, load, pad, save_array
 from schwarz.partition import Partition
 from schwarz.report import page, pixels
@@ -198,10 +199,14 @@ def test_the_steps_hand_on_the_map_of_the_true_class_at_its_image(run: Path, tmp
         assert said == logits.argmax(1).tolist()
 
 
-def test_of_two_classes_two_images_each_are_shown_and_of_one_network_one_column(run: Path, tmp_path: Path):
+@pytest.mark.parametrize(("of_fours", "shown"), [(4, [4, 7, 4, 7]), (1, [4, 7, 7, 7])])
+def test_of_two_classes_several_images_each_are_shown_and_of_one_network_one_column(
+    run: Path, tmp_path: Path, of_fours: int, shown: list[int]
+):
     held = load(run / "images", "validation")
-    kept = np.flatnonzero((held.y == 4) | (held.y == 7))
+    kept = [*np.flatnonzero(held.y == 4)[:of_fours], *np.flatnonzero(held.y == 7)]
     write_looks(tmp_path, Trained(global_=run / "composed"), Labelled(held.x[kept], held.y[kept]))
+    assert held.y[kept][read_json(tmp_path / "activation_maps.json")["images"]].tolist() == shown
     found = np.load(tmp_path / "activation_maps.npy")
     assert found.shape == (2, 4, 32, 32)
     assert np.abs(found[0] - found[1]).max() > 1e-3
