@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -153,20 +152,6 @@ def test_the_page_has_the_tables_that_the_command_prints() -> None:
     inside = re.search(r"<!-- schwarz presets --markdown -->\n(.*)\n<!-- end -->", page, re.DOTALL)
     assert inside, "the marks are gone"
     assert inside[1] == "\n".join(tables()), "`schwarz presets --markdown` prints what belongs between the marks"
-
-
-def test_the_array_names_of_adrenalmnist3d_become_those_of_a_set(tmp_path: Path) -> None:
-    import numpy as np
-
-    x, y = np.zeros((3, 8, 8, 8), np.uint8), np.zeros((3, 1), np.uint8)
-    parts: Any = {
-        f"{part}_{kind}": value for part in ("train", "test") for kind, value in (("images", x), ("labels", y))
-    }
-    np.savez(tmp_path / "adrenalmnist3d_64.npz", **parts)
-    code = PAGE.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
-    made = np.load(tmp_path / "adrenal3d.npz")
-    assert {name: made[name].shape for name in ("x_train", "y_test")} == {"x_train": (3, 8, 8, 8), "y_test": (3,)}
 
 
 def test_listing_presets_builds_none_and_imports_no_torch() -> None:

@@ -64,10 +64,8 @@ SOURCES = {
             "https://www.kaggle.com/c/dogs-vs-cats/data", "--size 224 224",
         ),
         Source(
-            "adrenal3d", "AdrenalMNIST3D in 64x64x64", (1, 64, 64, 64), 2, 1188, 298, "adrenal3d.npz",
+            "adrenal3d", "AdrenalMNIST3D in 64x64x64", (1, 64, 64, 64), 2, 1188, 298, "adrenalmnist3d_64.npz",
             "https://zenodo.org/records/10519652/files/adrenalmnist3d_64.npz",
-            before="rename its arrays train_images, train_labels, test_images and test_labels to x_train, y_train, "
-            "x_test and y_test (docs/presets.md has the line)",
         ),
     )
 }  # fmt: skip
