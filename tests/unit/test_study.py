@@ -14,7 +14,7 @@ from schwarz.reading import override
 from schwarz.study.cells import Cell, existing, plan
 from schwarz.study.costs import cost_of, steps_of
 from schwarz.study.findings import epochs_of, findings, reached
-from schwarz.study.pages import page, write
+from schwarz.study.pages import heading, page, write
 from schwarz.study.speed import speed
 from schwarz.study.spread import Spread, spread, t95, within
 from schwarz.study.table import HEAD, markdown, rows
@@ -237,6 +237,12 @@ def test_a_study_leaves_numbers_a_page_and_a_picture(cells: list[Cell], tmp_path
 def test_a_page_of_nothing_finished_says_so(tmp_path: Path) -> None:
     made = plan([preset("tiny")], 2, tmp_path)
     assert "## tiny: no seed is finished; not finished: 0, 1" in page(made, findings(made), "schwarz study tiny")
+
+
+def test_a_study_whose_validation_images_are_the_test_images_says_so(tmp_path: Path) -> None:
+    changes = {"data.validation": "test", "strategies": ["global", "average"]}
+    made = plan([override(preset("tiny"), changes)], 1, tmp_path)
+    assert heading("tiny", made).endswith("; the validation images are the test images")
 
 
 def test_markdown_has_as_many_cells_in_every_line(cells: list[Cell]) -> None:

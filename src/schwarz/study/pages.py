@@ -44,11 +44,13 @@ def _write_json(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[F
 
 
 def heading(preset: str, cells: Sequence[Cell]) -> str:
-    """`cifar10-vgg9-2x2: seeds 0, 1, 2`; what is missing is said."""
+    """`cifar10-vgg9-2x2: seeds 0, 1, 2`; what is missing is said, and whether strategies were chosen by test images."""
+    same = any(cell.preset == preset and cell.run.config.data.validation == "test" for cell in cells)
     done = [str(cell.seed) for cell in cells if cell.preset == preset and cell.run.results()]
     lacking = [str(cell.seed) for cell in cells if cell.preset == preset and not cell.run.results()]
     seeds = f"seed{'s' if len(done) > 1 else ''} {', '.join(done)}" if done else "no seed is finished"
-    return f"{preset}: {seeds}" + (f"; not finished: {', '.join(lacking)}" if lacking else "")
+    unfinished = f"; not finished: {', '.join(lacking)}" if lacking else ""
+    return f"{preset}: {seeds}{unfinished}{'; the validation images are the test images' if same else ''}"
 
 
 def page(cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> list[str]:
