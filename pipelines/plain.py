@@ -61,7 +61,7 @@ def make(run: RunFolder, pods: int) -> dict[str, Path | None]:
     if out := trained["global_"]:
         train_global(**cut, global_=c.global_, out=out)
     if out := trained["composed_tuned"]:
-        tune(**moved, tune=c.tune, composed=trained["composed"], out=out)
+        tune(**moved, tune=c.tune, composed=trained["composed"], locals_=locals_, out=out)
 
     known: dict[str, Any] = {"begun": begun, "images": images, "evaluation": evaluation}
     evaluate(strategies=list(c.strategies), images=images, locals_=locals_, **trained, out=evaluation)

@@ -88,7 +88,8 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             model = place.task(train_global(**cut, global_network=global_network), "global")
             trained["global_network"] = model.outputs["model"]
         if needs.tuned:
-            model = place.task(tune(**moved, tune=tune_composed, composed=trained["composed"]), "composed, tuned")
+            tuned = tune(**moved, tune=tune_composed, composed=trained["composed"], **fleet())
+            model = place.task(tuned, "composed, tuned")
             trained["composed_tuned"] = model.outputs["model"]
 
         judged = place.task(evaluate(strategies=list(config.strategies), images=images, **fleet(), **trained))

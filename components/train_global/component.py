@@ -23,13 +23,14 @@ def train_global(
 @component
 def tune(
     seed: int, augment: str, tune: str,
-    images: Input[Dataset], composed: Input[Model], model: Output[Model], metrics: Output[Metrics],
+    images: Input[Dataset], composed: Input[Model], fleet: Input[list[Model]],
+    model: Output[Model], metrics: Output[Metrics],
 ):  # fmt: skip
     from pathlib import Path
 
     from schwarz.steps.train_global import tune as train
 
-    given = {"seed": seed, "augment": augment, "tune": tune}
+    given = {"seed": seed, "augment": augment, "tune": tune, "locals_": [Path(pod.path) for pod in fleet]}
     measured = train(**given, images=Path(images.path), composed=Path(composed.path), out=Path(model.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)

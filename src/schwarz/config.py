@@ -278,6 +278,16 @@ class Transfer(Training):
     )
 
 
+class Tune(Training):
+    """Fine-tuning of the composed network."""
+
+    moments: Literal["fresh", "composed"] = Field(
+        default="fresh",
+        description="of Adam: none to begin with; or composed from those that the local networks ended with, by the "
+        "maps of their weights",
+    )
+
+
 class Compose(Section):
     """The global network made of the trained local ones."""
 
@@ -332,7 +342,7 @@ class Config(Section):
     transfer: Transfer = Field(default=Transfer(), description="the coherent model, from the trained locals")
     compose: Compose = Field(default=Compose(), description="the global network made of the trained local ones")
     global_: Training = Field(default=Training(), description="the global network, from random weights")
-    tune: Training = Field(default=Training(), description="fine-tuning of the composed network")
+    tune: Tune = Field(default=Tune(), description="fine-tuning of the composed network")
     export: Export = Field(default=Export(), description="the ONNX model")
     register_: Register = Field(default=Register(), description="the entry in the model registry")
     place: Place = Field(default=Place(), description="where it runs: no part of any digest or cache key")

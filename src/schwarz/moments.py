@@ -3,9 +3,11 @@
 A moment is a mean over gradients: where several local networks hold an entry, their mean is taken. The weights between
 different networks have no gradients behind them. Their first moment is 0; as second moment they get the mean of their
 tensor: with 0 there, and the bias correction long over, Adam's first steps would be several times the learning rate.
+Where local networks took different numbers of steps the largest counts, and what the moments of the others lack because
+they began at 0 is made up for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,37 +36,65 @@ def compose_moments(
 
     Parameters that it does not have, and those that no local optimizer has trained, are left out.
     """
-    found, rule = matched(module, locals_, partition, task, input_shape), Task(task)
-    if len(optimizers) != len(locals_):
-        raise ValueError(f"{len(optimizers)} optimizers for {len(locals_)} local networks: one each")
     groups = {parameter: group for group in optimizer.param_groups for parameter in group["params"]}
     if not groups.keys() & set(module.parameters()):
         raise ValueError("the optimizer has none of the module's parameters")
+    before = [each.state for each in optimizers]
+    betas: tuple[float, float] = optimizer.defaults["betas"]
+    states = composed_states(before, module, locals_, partition, groups, betas, task=task, input_shape=input_shape)
+    for parameter, state in states.items():
+        if groups[parameter].get("amsgrad"):
+            state.setdefault("max_exp_avg_sq", state["exp_avg_sq"].clone())
+        optimizer.state[parameter].update(state)
+
+
+def composed_states(
+    states_of: Sequence[Mapping[Tensor, dict[str, Any]]],
+    module: nn.Module,
+    locals_: Sequence[nn.Module],
+    partition: Partition,
+    wanted: Container[Tensor],
+    betas: tuple[float, float],
+    *,
+    task: Task | str = Task.CLASSIFICATION,
+    input_shape: Sequence[int] | None = None,
+) -> dict[Tensor, dict[str, Any]]:
+    """The state that Adam goes on from for the parameters of `module` that are `wanted`: of each that the local
+    networks have trained, from their own states of their parameters."""
+    found, rule = matched(module, locals_, partition, task, input_shape), Task(task)
+    if len(states_of) != len(locals_):
+        raise ValueError(f"{len(states_of)} optimizers for {len(locals_)} local networks: one each")
     states: dict[Tensor, dict[str, Any]] = {}
     for filling in fillings(module, found):
         parameter = filling.of(module)
-        before = [each.state.get(filling.of(local)) for each, local in zip(optimizers, locals_, strict=True)]
+        before = [each.get(filling.of(local)) for each, local in zip(states_of, locals_, strict=True)]
         trained = [state for state in before if state]
-        if parameter not in groups or not trained:
+        if parameter not in wanted or not trained:
             continue
         if not all(state and "exp_avg_sq" in state and state.keys() <= {"step", *POWERS} for state in before):
             raise ValueError(f"{filling.layer}.{filling.name} has no moments of Adam in every local optimizer")
         # the mean of N predictions has 1/N of the gradient in all layers but the last, whose weights are divided
         damped = len(partition) if rule.averages and not rule.divides and filling.mean is None else 1
-        states[parameter] = _state(filling, parameter, trained, damped)
-        if groups[parameter].get("amsgrad"):
-            states[parameter].setdefault("max_exp_avg_sq", states[parameter]["exp_avg_sq"].clone())
+        states[parameter] = _state(filling, parameter, trained, damped, betas)
     if not states:
         raise ValueError("the local optimizers have no state: none has made a step on these local networks")
-    for parameter, state in states.items():
-        optimizer.state[parameter].update(state)
+    return states
 
 
-def _state(filling: Filling, parameter: Tensor, states: Sequence[dict[str, Any]], damped: int) -> dict[str, Any]:
+def _state(
+    filling: Filling, parameter: Tensor, states: Sequence[dict[str, Any]], damped: int, betas: tuple[float, float]
+) -> dict[str, Any]:
     state: dict[str, Any] = {"step": max((each["step"] for each in states), key=float).clone()}
     for name in POWERS.keys() & states[0].keys():
-        total, count = scattered(filling.index, parameter, [each[name] for each in states])
+        there = [_share(betas, name, each) for each in states]
+        parts = [each[name] * (max(there) / share) for each, share in zip(states, there, strict=True)]
+        total, count = scattered(filling.index, parameter, parts)
         mean = total / count.clamp(min=1) / damped ** POWERS[name]
         rest = mean[count > 0].mean() if POWERS[name] == 2 else torch.zeros((), dtype=mean.dtype, device=mean.device)
         state[name] = torch.where(count > 0, mean, rest)
     return state
+
+
+def _share(betas: tuple[float, float], name: str, state: dict[str, Any]) -> float:
+    """How much of the mean over gradients a moment has, after as many steps from 0."""
+    return 1 - betas[POWERS[name] - 1] ** float(state["step"])

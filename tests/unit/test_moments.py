@@ -59,6 +59,19 @@ def test_each_moment_stands_where_its_weight_stands():
     assert all(int(state["step"]) == 5 for state in optimizer.state.values())
 
 
+def test_after_other_numbers_of_steps_each_moment_is_corrected_as_its_own_network_would():
+    module, betas = network(), {"exp_avg": 0.9, "exp_avg_sq": 0.999}
+    locals_, optimizers = zip(*(pair for n in (2, 9) for pair in [[each[n == 9] for each in trained(module, steps=n)]]),
+                              strict=True)  # fmt: skip
+    optimizer = torch.optim.Adam(module.parameters())
+    compose_moments(optimizer, optimizers, module, locals_, PART)
+    assert int(optimizer.state[module.get_parameter("0.weight")]["step"]) == 9
+    for k, steps in enumerate((2, 9)):
+        for name, beta in betas.items():
+            whole = moment(optimizer, module, "0", name)[2 * k : 2 * k + 2] / (1 - beta**9)
+            torch.testing.assert_close(whole, moment(optimizers[k], locals_[k], "0", name) / (1 - beta**steps))
+
+
 def test_weights_between_networks_begin_without_direction_and_with_the_usual_scale():
     module = network()
     optimizer, _, _ = composed(module)

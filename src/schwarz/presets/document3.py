@@ -7,7 +7,7 @@ schedule is nearly the same. Its validation images are the set's test images; ou
 from functools import partial
 from typing import Any
 
-from schwarz.config import Augment, Coarse, Config, Data, Local, Network, PartitionConfig, Strategy, Training
+from schwarz.config import Augment, Coarse, Config, Data, Local, Network, PartitionConfig, Strategy, Training, Tune
 from schwarz.presets.entry import Preset
 from schwarz.published_accuracies import BATCHES
 
@@ -45,7 +45,7 @@ def table_3_3(name: str, data: str, layers: int, overlap: int) -> Config:
         local=Local(**_dropping(120, 1e-3, (60, 0.1), (80, 0.1), (100, 0.1))),
         coarse=COARSE,
         global_=Training(**_dropping(200, 1e-3, (80, 0.1), (140, 0.1), (160, 0.1), (180, 0.5))),
-        tune=Training(**_dropping(80, 1e-4, (20, 0.1), (40, 0.1), (60, 0.5))),
+        tune=Tune(**_dropping(80, 1e-4, (20, 0.1), (40, 0.1), (60, 0.5))),
     )
 
 
@@ -77,7 +77,7 @@ def tables_3_4_and_3_5(name: str, layers: int, parts: str) -> Config:
         local=Local(**_dropping(100, 1e-3, (80, 0.1), batch=128, steps=300)),
         coarse=COARSE,
         global_=Training(**_dropping(200, 1e-3, (120, 0.1), (180, 0.1), batch=128, steps=300)),
-        tune=Training(**_dropping(100, 1e-3, (60, 0.1), (80, 0.1), batch=128, steps=300)),
+        tune=Tune(**_dropping(100, 1e-3, (60, 0.1), (80, 0.1), batch=128, steps=300)),
     )
 
 
@@ -93,7 +93,7 @@ def dogs_vs_cats(name: str) -> Config:
         local=Local(**_dropping(40, 1e-3, (30, 0.1), batch=64)),
         coarse=COARSE,
         global_=Training(**_dropping(80, 1e-3, (50, 0.1), (70, 0.1), batch=64)),
-        tune=Training(**_dropping(40, 1e-3, (20, 0.1), (30, 0.1), batch=64)),
+        tune=Tune(**_dropping(40, 1e-3, (20, 0.1), (30, 0.1), batch=64)),
     )
 
 

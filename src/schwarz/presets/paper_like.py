@@ -5,7 +5,7 @@ transfer. No document gives widths of VGG9, batch sizes, learning rates or other
 has the same number of epochs in all, as in document 3: 150 and 50, or 200.
 """
 
-from schwarz.config import Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer
+from schwarz.config import Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer, Tune
 
 LOCAL, MORE = 150, 50
 """Epochs of the local networks; of what goes on from them."""
@@ -33,5 +33,5 @@ def paper_like(
         coherent=Training(epochs=whole, batch=batch, lr=2 * lr),
         transfer=Transfer(epochs=more, batch=batch, lr=lr / 2),
         global_=Training(epochs=whole, batch=batch, lr=lr),
-        tune=Training(epochs=more, batch=batch, lr=1.5 * lr),
+        tune=Tune(epochs=more, batch=batch, lr=1.5 * lr),
     )

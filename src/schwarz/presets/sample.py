@@ -1,6 +1,6 @@
 """Runs on the sample that comes with the checkout."""
 
-from schwarz.config import Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer
+from schwarz.config import Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer, Tune
 from schwarz.presets.entry import Preset
 
 
@@ -16,7 +16,7 @@ def quickstart() -> Config:
         coherent=Training(epochs=5, batch=64, lr=4e-3),
         transfer=Transfer(epochs=2, batch=64, lr=1e-3, coarse="trained"),
         global_=Training(epochs=7, batch=64, lr=2e-3),
-        tune=Training(epochs=3, batch=64, lr=3e-3),
+        tune=Tune(epochs=3, batch=64, lr=3e-3),
     )
 
 
@@ -33,7 +33,7 @@ def tiny() -> Config:
         coherent=once,
         transfer=Transfer(epochs=1, batch=32),
         global_=once,
-        tune=once,
+        tune=Tune(epochs=1, batch=32),
     )
 
 

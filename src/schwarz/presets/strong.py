@@ -7,7 +7,7 @@ than the 86.22% that document 1 prints for its global ResNet20.
 
 from functools import partial
 
-from schwarz.config import Augment, Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer
+from schwarz.config import Augment, Coarse, Config, Data, Local, Network, PartitionConfig, Training, Transfer, Tune
 from schwarz.presets.entry import Preset
 
 GROUP = "strong recipes"
@@ -27,7 +27,7 @@ def strong(name: str, data: str, network: Network, shift: int, overlap: int, bat
         coherent=Training.model_validate({"epochs": 200, "lr": 4e-3, **recipe}),
         transfer=Transfer.model_validate({"epochs": 80, "lr": 1e-3, "coarse": "trained", **recipe}),
         global_=Training.model_validate({"epochs": 200, "lr": 2e-3, **recipe}),
-        tune=Training.model_validate({"epochs": 80, "lr": 2e-3, **recipe}),
+        tune=Tune.model_validate({"epochs": 80, "lr": 2e-3, **recipe}),
     )
 
 

@@ -5,15 +5,18 @@ from pathlib import Path
 from torch import nn
 
 from schwarz.augmentation import moving
-from schwarz.blueprint import Blueprint, blueprint_of, load_whole, planned, save
-from schwarz.config import Augment, Network, Training
+from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, load_whole, planned, save
+from schwarz.config import Augment, Network, Training, Tune
 from schwarz.files import write_json
 from schwarz.images import load
 from schwarz.journal import Journal
+from schwarz.moments import composed_states
 from schwarz.seeds import derive
 from schwarz.steps.follow import follower
 from schwarz.steps.frame import Metrics, step
-from schwarz.training import Checkpoints, fit
+from schwarz.steps.train_local import fleet
+from schwarz.training import MOMENTS, Checkpoints, Moments, fit
+from schwarz.training.adam import BETAS
 
 
 @step("global", part="random")
@@ -29,21 +32,31 @@ def train_global(
 
 @step("composed_tuned", name="train_global", part="composed")
 def tune(
-    seed: int, augment: Augment, tune: Training, *, images: Path, composed: Path,
+    seed: int, augment: Augment, tune: Tune, *, images: Path, composed: Path, locals_: list[Path],
     journal: Journal, checkpoints: Checkpoints, out: Path,
 ) -> Metrics:  # fmt: skip
-    """The composed network, trained further on whole images."""
+    """The composed network, trained further on whole images; Adam begins anew, or goes on where it ended with the local
+    networks."""
     blueprint, start = blueprint_of(composed), load_whole(composed).network
-    return _train(blueprint, start, augment, tune, "composed_tuned", seed, images, journal, checkpoints, out)
+    moments = composed_moments(blueprint, start, fleet(locals_)) if tune.moments == "composed" else None
+    return _train(blueprint, start, augment, tune, "composed_tuned", seed, images, journal, checkpoints, out, moments)
+
+
+def composed_moments(blueprint: Blueprint, network: nn.Module, boxes: list[Path]) -> Moments:
+    """Adam's moments of the composed network on raw images, from those that its local networks kept."""
+    parts = load_fleet(boxes)
+    kept = [Moments.read(box / MOMENTS).states(part.named_parameters()) for box, part in zip(boxes, parts, strict=True)]
+    states = composed_states(kept, network, parts, blueprint.partition, set(network.parameters()), BETAS)
+    return Moments.of_states(states, blueprint.whole(network).named_parameters())
 
 
 def _train(
     blueprint: Blueprint, start: nn.Module, augment: Augment, training: Training, name: str, seed: int, images: Path,
-    journal: Journal, checkpoints: Checkpoints, out: Path,
+    journal: Journal, checkpoints: Checkpoints, out: Path, moments: Moments | None = None,
 ) -> Metrics:  # fmt: skip
     model, told = blueprint.whole(start), follower(journal, name, training)
     train, validation = moving(load(images, "train"), augment, seed), load(images, "validation")
-    history = fit(model, training, train, validation, derive(seed, name), told, checkpoints=checkpoints)
+    history = fit(model, training, train, validation, derive(seed, name), told, checkpoints=checkpoints, start=moments)
     told.end()
     save(out, model.network, blueprint, role=name)
     write_json(out / "history.json", history.to_json())

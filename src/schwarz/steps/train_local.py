@@ -15,7 +15,7 @@ from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.steps.follow import Followers
 from schwarz.steps.frame import Metrics, step
-from schwarz.training import Checkpoints, Member, fit_in_step, fleets
+from schwarz.training import MOMENTS, Checkpoints, Member, fit_in_step, fleets
 from schwarz.training.workers import Tell, side_by_side, workers
 
 HISTORY = "history.json"
@@ -73,6 +73,7 @@ class Share:
                 derive(self.seed, "local", k),
                 partial(tell, "epoch", f"local {k}"),
                 partial(tell, "retry", f"local {k}"),
+                keeps_moments=True,  # at any rate, for twice the weights: what `tune` begins with is not known here
             )
             for k in self.boxes
         ]
@@ -81,6 +82,8 @@ class Share:
             fit_in_step([members[at] for at in places], self.local, kept)
         for k, member in zip(self.boxes, members, strict=True):
             save(self.out / f"box-{k}", fresh[k], blueprint, role="local", box=k)
+            if member.moments is not None:
+                member.moments.inside("network").write(self.out / f"box-{k}" / MOMENTS)
             write_json(self.out / f"box-{k}" / HISTORY, member.history.to_json())
             tell("end", f"local {k}")
 

@@ -10,14 +10,17 @@ from schwarz.training.epochs import batches
 from schwarz.training.fleet import Member, fit, fit_in_step
 from schwarz.training.history import History, OnEpoch
 from schwarz.training.memory import keep_freed_memory
+from schwarz.training.moments import MOMENTS, Moments
 from schwarz.training.objective import unlabelled
 from schwarz.training.rates import learning_rate
 from schwarz.training.scores import accuracy, predict
 
 __all__ = [
+    "MOMENTS",
     "Checkpoints",
     "History",
     "Member",
+    "Moments",
     "OnEpoch",
     "accuracy",
     "batches",

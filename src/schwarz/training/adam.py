@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+BETAS = (0.9, 0.999)
 CONSTANTS: dict[str, Any] = {
-    "fused": True, "amsgrad": False, "maximize": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8,
+    "fused": True, "amsgrad": False, "maximize": False, "beta1": BETAS[0], "beta2": BETAS[1], "eps": 1e-8,
 }  # fmt: skip
 
 

@@ -38,12 +38,13 @@ def fleets(members: Sequence[Member], local: Local, folder: Path | None = None) 
 
 
 def _alike(members: Sequence[Member]) -> list[list[int]]:
-    """Members of one task whose images, weights and numbers of images have the same shapes."""
+    """Members of one task and start whose images, weights and numbers of images have the same shapes."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for k, member in enumerate(members):
         held = member.validation and (len(member.validation), *member.validation.shape)
         shapes = tuple((name, value.shape) for name, value in member.model.state_dict().items())
-        groups.setdefault((member.task, len(member.train), member.train.shape, held, shapes), []).append(k)
+        begun = member.start and member.start.steps
+        groups.setdefault((member.task, begun, len(member.train), member.train.shape, held, shapes), []).append(k)
     return list(groups.values())
 
 

@@ -78,15 +78,19 @@ class Engine:
         """The weights of a member, as its own network names them: views."""
         return {name: self._part(value, name, k) for name, value in self.module.state_dict().items()}
 
+    def moments(self, k: int) -> State:
+        """Adam's moments of a member, by the names of its parameters and `.first` and `.second` behind these: views."""
+        found: State = {}
+        for name, first, second in zip(self.trained, self.adam.first, self.adam.second, strict=True):
+            found |= {f"{name}.first": self._part(first, name, k), f"{name}.second": self._part(second, name, k)}
+        return found
+
     def state(self, k: int) -> State:
         """All that the next step of a member depends on, but for the count of steps: views."""
-        state = self.weights(k)
-        for name, first, second in zip(self.trained, self.adam.first, self.adam.second, strict=True):
-            state |= {f"{name}.first": self._part(first, name, k), f"{name}.second": self._part(second, name, k)}
-        return state
+        return self.weights(k) | self.moments(k)
 
     def load(self, k: int, state: State, steps: int) -> None:
-        """Bring a member to a state after so many steps."""
+        """Bring a member to a state, or to a part of it, after so many steps."""
         mine = self.state(k)
         for name, value in state.items():
             mine[name].copy_(value)

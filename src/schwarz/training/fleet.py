@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from schwarz.training.checkpoints import Checkpoint, Checkpoints
 from schwarz.training.engine import Engine, State
 from schwarz.training.epochs import epoch_of, steps_of
 from schwarz.training.history import History, OnEpoch
+from schwarz.training.moments import Moments
 from schwarz.training.objective import OBJECTIVES, Objective
 from schwarz.training.rates import learning_rate, stopped
 from schwarz.training.scores import judged
@@ -40,11 +42,17 @@ class Member:
     on_epoch: OnEpoch = lambda epoch, figures: None
     on_retry: Callable[[str], None] = lambda message: None
     task: Task | str = Task.CLASSIFICATION
+    start: Moments | None = None
+    """What Adam begins with; None: with nothing. The members of a fleet begin at one count of steps."""
+    keeps_moments: bool = False
+    """Whether Adam's moments after the best epoch are kept too."""
     spent_s: float = 0.0
     """CPU-seconds of work for it, before its training and in it."""
     history: History = field(default_factory=History)
     kept: State = field(default_factory=dict)
     """Its weights after the best epoch so far."""
+    moments: Moments | None = None
+    """Adam's after the best epoch so far."""
     retries: int = 0
 
     @property
@@ -56,30 +64,37 @@ class Member:
         """What is left of the learning rate."""
         return 0.5**self.retries
 
-    def add(self, weights: State, **figures: float) -> None:
-        """One more epoch; its weights are kept if it is the best so far."""
+    def add(self, weights: State, moments: Moments, **figures: float) -> None:
+        """One more epoch; what it ended with is kept if it is the best so far."""
         self.history.add(epoch=len(self.history.epoch) + 1, **figures, cpu_s=self.spent_s)
         if self.history.best == len(self.history.epoch) - 1:
             self.kept = {name: value.clone() for name, value in weights.items()}
+            self.moments = moments.copied() if self.keeps_moments else None
         self.on_epoch(len(self.history.epoch), {**figures, "cpu_s": self.spent_s})
 
     def ended(self, training: Training) -> bool:
         epochs = len(self.history.epoch)
         return epochs == training.epochs or stopped(training, self.history.reached)
 
+    def to_json(self) -> dict[str, Any]:
+        """All that a checkpoint says of it beside its tensors."""
+        steps = None if self.moments is None else self.moments.steps
+        return {"history": self.history.to_json(), "spent_s": self.spent_s, "retries": self.retries, "moments": steps}
+
 
 def fit(
     module: nn.Module, training: Training, train: Inputs, validation: Labelled | None, seed: int,
     on_epoch: OnEpoch = lambda epoch, figures: None, spent_s: float = 0.0, checkpoints: Checkpoints | None = None,
-    task: Task | str = Task.CLASSIFICATION,
+    task: Task | str = Task.CLASSIFICATION, start: Moments | None = None,
 ) -> History:  # fmt: skip
     """Train `module` in place; it ends in eval mode with its best epoch's weights, or its last one's where there is
     nothing to choose by.
 
     Classification: cross-entropy of the classes y, ints [n]. Regression: squared error of the targets y, floats
-    [n, outputs]. Autoencoder: squared error of what the network sees, y is not read (`unlabelled`).
+    [n, outputs]. Autoencoder: squared error of what the network sees, y is not read (`unlabelled`). `start`: what
+    Adam's moments begin with.
     """
-    member = Member(module, train, validation, seed, on_epoch, task=task, spent_s=spent_s)
+    member = Member(module, train, validation, seed, on_epoch, task=task, start=start, spent_s=spent_s)
     fit_in_step([member], training, checkpoints)
     return member.history
 
@@ -112,7 +127,16 @@ class Fleet:
         else:
             self.epoch, self.active, self.lost = 0, list(range(len(members))), list[int]()
             self.engine = self._engine(self.active)
+            for place, member in enumerate(members):
+                if member.start is not None:
+                    self.engine.load(place, member.start.values, member.start.steps)
             self._keep()
+
+    @property
+    def taken(self) -> int:
+        """Steps behind Adam's moments."""
+        start = self.members[0].start
+        return self.epoch * self.steps + (0 if start is None else start.steps)
 
     def run(self) -> list[int]:
         """Train to the end; which members must go on alone."""
@@ -138,7 +162,8 @@ class Fleet:
         for place, (k, member) in enumerate(zip(self.active, members, strict=True)):
             member.spent_s += share_s
             if k not in bad:
-                member.add(self.engine.weights(place), **figures[place])
+                moments = Moments(self.taken, self.engine.moments(place))
+                member.add(self.engine.weights(place), moments, **figures[place])
         self._leave([k for k in self.active if k in bad or self.members[k].ended(self.training)])
         self._keep()
 
@@ -206,7 +231,7 @@ class Fleet:
         if self.active:
             self.engine = self._engine(self.active)
             for place, k in enumerate(self.active):
-                self.engine.load(place, states[k], self.epoch * self.steps)
+                self.engine.load(place, states[k], self.taken)
 
     def _engine(self, active: Sequence[int]) -> Engine:
         return Engine([self.members[k].model for k in active], self.training, self.apart, self.objective)
@@ -215,12 +240,14 @@ class Fleet:
         """A checkpoint of all members."""
         if self.checkpoints is None:
             return
-        tensors = {
-            f"{k}.best.{name}": value for k in range(len(self.members)) for name, value in self.members[k].kept.items()
-        }
+        tensors: State = {}
+        for k, member in enumerate(self.members):
+            moments = {} if member.moments is None else member.moments.values
+            tensors |= {f"{k}.best.{name}": value for name, value in member.kept.items()}
+            tensors |= {f"{k}.moments.{name}": value for name, value in moments.items()}
         for place, k in enumerate(self.active):
             tensors |= {f"{k}.now.{name}": value for name, value in self.engine.state(place).items()}
-        members = [{"history": m.history.to_json(), "spent_s": m.spent_s, "retries": m.retries} for m in self.members]
+        members = [member.to_json() for member in self.members]
         about = {"active": self.active, "lost": self.lost, "apart": self.apart, "members": members}
         self.checkpoints.write(Checkpoint(self.epoch, tensors, about))
 
@@ -232,6 +259,8 @@ class Fleet:
             member.history = History(**about["history"])
             member.spent_s, member.retries = about["spent_s"], about["retries"]
             member.kept = _of(found.tensors, f"{k}.best.")
+            if about["moments"] is not None:
+                member.moments = Moments(about["moments"], _of(found.tensors, f"{k}.moments."))
         self._build({k: _of(found.tensors, f"{k}.now.") for k in self.active})
 
 
