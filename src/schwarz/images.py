@@ -68,9 +68,14 @@ def load(images: Path, part: str) -> Labelled:
 
 
 def spread(labelled: Labelled, count: int) -> Labelled:
-    """At most `count` of them, evenly spread."""
-    chosen = np.unique(np.linspace(0, len(labelled) - 1, count).astype(int))
+    """At most `count` of them, evenly spread, in memory."""
+    chosen = spread_rows(len(labelled), count)
     return Labelled(labelled.x[chosen], labelled.y[chosen])
+
+
+def spread_rows(n: int, count: int) -> np.ndarray:
+    """At most `count` of the numbers below n, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, count).astype(int))
 
 
 def load_box(manifest: dict[str, Any], k: int, part: str) -> Labelled:

@@ -1,5 +1,7 @@
 """Measure every strategy on the same images: training, validation and, here for the first time, test."""
 
+import tempfile
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from schwarz.activation_maps import last_map, look, pictures
 from schwarz.blueprint import load_whole
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.files import read_json, write_json
-from schwarz.images import Labelled, load, save_array, spread
+from schwarz.images import Labelled, load, save_array, spread_rows
 from schwarz.intervals import wilson
 from schwarz.journal import Journal
 from schwarz.networks import count_parameters
@@ -43,7 +45,7 @@ def evaluate(
     """Writes evaluation.json (accuracies with intervals, costs, confusion, curves, which is best on validation),
     probabilities/<strategy>.npy, [test images, K], and the class activation maps of some validation images."""
     trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)
-    parts = _parts(images)
+    parts = _parts(images, out)
     local = _local_logits(trained, parts) if trained.locals_ else {}
     found: dict[Strategy, dict[str, Any]] = {}
     for name in sorted(strategies, key=STRATEGIES.index):
@@ -58,7 +60,7 @@ def evaluate(
         journal.write("run", run=name, params={"strategy": name}, tags={})
         journal.write("metric", run=name, epoch=0, metrics={MLFLOW[key]: found[name][key] for key in MLFLOW})
         journal.write("end", run=name)
-    write_looks(out, trained, parts["validation"])
+    write_looks(out, trained, load(images, "validation"))
     best = max(found, key=lambda name: (found[name]["validation"], -found[name]["parameters"]))
     write_json(out / "evaluation.json", {
         "best": best,
@@ -100,27 +102,42 @@ def write_looks(out: Path, trained: Trained, held: Labelled) -> None:
     save_array(out / FILES[1], pictures([*looks.values()]))
 
 
-def _parts(images: Path) -> dict[str, Labelled]:
-    x, y = datasets.read(images / "test", "test")
-    return {
-        "train": spread(load(images, "train"), TRAIN_IMAGES),
-        "validation": load(images, "validation"),
-        "test": Labelled(x, y.astype(np.int64)),
-    }
+@dataclass(frozen=True)
+class Part:
+    """Some of the images, where they are mapped; they need not fit in memory."""
+
+    x: np.ndarray
+    y: np.ndarray
+    rows: np.ndarray
+
+    def answers(self, model: nn.Module) -> Tensor:
+        """Scores of these images."""
+        return predict(model, self.x, self.rows)
 
 
-def _local_logits(trained: Trained, parts: dict[str, Labelled]) -> dict[str, Tensor]:
+def _parts(images: Path, out: Path) -> dict[str, Part]:
+    train, validation = load(images, "train"), load(images, "validation")
+    with tempfile.TemporaryDirectory(dir=out, prefix=".test.") as folder:  # what is mapped may be unlinked
+        datasets.unpack(images / "test", "test", Path(folder))
+        test = load(Path(folder), ".")
+    rows = {"train": spread_rows(len(train), TRAIN_IMAGES)}
+    rows |= {name: np.arange(len(part)) for name, part in (("validation", validation), ("test", test))}
+    whole = {"train": train, "validation": validation, "test": test}
+    return {name: Part(part.x, part.y[rows[name]], rows[name]) for name, part in whole.items()}
+
+
+def _local_logits(trained: Trained, parts: dict[str, Part]) -> dict[str, Tensor]:
     """[images, N, K] per part: what all combiners work on, computed once."""
     model = trained.blueprint.divided(trained.fleet, nn.Identity())
-    return {name: predict(model, part.x) for name, part in parts.items()}
+    return {name: part.answers(model) for name, part in parts.items()}
 
 
 def _scores(
-    trained: Trained, strategy: Strategy, parts: dict[str, Labelled], local: dict[str, Tensor]
+    trained: Trained, strategy: Strategy, parts: dict[str, Part], local: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     if strategy not in COMBINED:
         model = trained.model(strategy)
-        return {name: predict(model, part.x) for name, part in parts.items()}
+        return {name: part.answers(model) for name, part in parts.items()}
     combiner = trained.combiner(strategy)
     with torch.inference_mode():
         scores = {name: combiner(logits) for name, logits in local.items()}
@@ -129,9 +146,9 @@ def _scores(
     return scores
 
 
-def _figures(scores: dict[str, Tensor], parts: dict[str, Labelled]) -> dict[str, float]:
+def _figures(scores: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, float]:
     reached = {name: accuracy(scores[name], part.y) for name, part in parts.items()}
-    n = len(parts["test"])
+    n = len(parts["test"].y)
     low, high = wilson(round(reached["test"] * n), n)
     return {
         "test": reached["test"],
@@ -141,7 +158,7 @@ def _figures(scores: dict[str, Tensor], parts: dict[str, Labelled]) -> dict[str,
     }
 
 
-def _local(trained: Trained, k: int, logits: dict[str, Tensor], parts: dict[str, Labelled]) -> dict[str, float]:
+def _local(trained: Trained, k: int, logits: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, float]:
     figures = _figures({name: scores[:, k] for name, scores in logits.items()}, parts)
     return {"box": k, **figures, "cpu_s": history(trained.locals_[k])["cpu_s"][-1]}
 
