@@ -43,10 +43,12 @@ def finished(line: str, folder: Path) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def until(met: Callable[[], bool]) -> None:
+def until(met: Callable[[], bool], process: "subprocess.Popen[str] | None" = None) -> None:
+    """Wait, as long as the process goes on that is to bring it about."""
     limit = time.monotonic() + LIMIT_S
     while not met():
         assert time.monotonic() < limit
+        assert process is None or process.poll() is None, process.communicate()
         time.sleep(0.05)
 
 
@@ -70,7 +72,7 @@ def events(home: Path, seed: int, step: str) -> list[Any]:
 
 def test_ctrl_c_ends_every_run_of_a_study(home: Path) -> None:
     process = start(LINE, home)
-    until(lambda: "done" in events(home, 0, "split") and "done" in events(home, 1, "split"))
+    until(lambda: "done" in events(home, 0, "split") and "done" in events(home, 1, "split"), process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
@@ -85,7 +87,7 @@ def test_no_run_outlives_a_killed_study(home: Path) -> None:
 
     before = trainings()
     process = start(LINE, home)
-    until(lambda: trainings() > before)
+    until(lambda: trainings() > before, process)
     assert working_on(home)
     process.kill()
     process.communicate()
