@@ -58,7 +58,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 def test_the_graph_and_the_plain_loop_give_the_same_weights(plain: RunFolder, tmp_path: Path):
     graph = finished(create(tiny(), tmp_path / "run"), "subprocess")
-    assert len(weights(plain)) == 4 + 6  # local networks; coarse, coherent, transfer, composed, tuned, global
+    assert (
+        len(weights(plain)) == 4 + 6 + 4
+    )  # local networks; coarse, coherent, transfer, composed, tuned, global; moments
     assert weights(graph) == weights(plain)
     for name in ("verify.json", "features.svg"):
         assert sha256(graph.steps / "compose" / name) == sha256(plain.steps / "compose" / name)
