@@ -55,7 +55,7 @@ def make(run: RunFolder, pods: int) -> dict[str, Path | None]:
     if out := trained["coherent"]:
         train_coherent(**cut, coarse=c.coarse, coherent=c.coherent, out=out)
     if out := trained["transfer"]:
-        train_transfer(**cut, coarse=c.coarse, transfer=c.transfer, locals_=locals_, out=out)
+        train_transfer(**cut, local=c.local, coarse=c.coarse, transfer=c.transfer, locals_=locals_, out=out)
     if out := trained["composed"]:
         compose(compose=c.compose, images=images, locals_=locals_, out=out)
     if out := trained["global_"]:

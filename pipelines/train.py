@@ -79,7 +79,8 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             model = place.task(train_coherent(**cut, coarse=coarse, coherent=coherent), "coherent")
             trained["coherent"] = model.outputs["model"]
         if needs.transfer:
-            model = place.task(train_transfer(**cut, coarse=coarse, transfer=transfer, **fleet()), "transfer")
+            moved_on = train_transfer(**cut, local=local, coarse=coarse, transfer=transfer, **fleet())
+            model = place.task(moved_on.set_env_variable("SCHWARZ_WORKERS", str(config.place.workers)), "transfer")
             trained["transfer"] = model.outputs["model"]
         if needs.composed:
             model = place.task(compose(composition=composition, images=images, **fleet()))

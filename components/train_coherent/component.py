@@ -22,7 +22,7 @@ def train_coherent(
 
 @component
 def train_transfer(
-    seed: int, network: str, augment: str, coarse: str, transfer: str,
+    seed: int, network: str, augment: str, local: str, coarse: str, transfer: str,
     images: Input[Dataset], shards: Input[Dataset],
     fleet: Input[list[Model]], model: Output[Model], metrics: Output[Metrics],
 ):  # fmt: skip
@@ -30,8 +30,8 @@ def train_transfer(
 
     from schwarz.steps.train_coherent import train_transfer
 
-    given = {"seed": seed, "network": network, "augment": augment, "coarse": coarse, "transfer": transfer}
+    given = {"seed": seed, "network": network, "augment": augment, "local": local, "coarse": coarse}
     folders = {"images": Path(images.path), "shards": Path(shards.path), "locals_": [Path(pod.path) for pod in fleet]}
-    measured = train_transfer(**given, **folders, out=Path(model.path))
+    measured = train_transfer(**given, transfer=transfer, **folders, out=Path(model.path))
     for name, value in measured.items():
         metrics.log_metric(name, value)

@@ -276,6 +276,13 @@ class Transfer(Training):
     coarse: Literal["random", "trained"] = Field(
         default="random", description="start of its coarse net; trained: alone first, on the frozen local networks"
     )
+    pretrain: int | None = Field(
+        default=None,
+        ge=1,
+        examples=[150],
+        description="epochs of local networks of its own, trained as `local` says but for so long, that it starts from "
+        "(150 in document 1); unset: it starts from the trained local networks",
+    )
 
 
 class Tune(Training):

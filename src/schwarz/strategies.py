@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from schwarz.blueprint import Blueprint, blueprint_of, load_coarse, load_divided, load_fleet, load_whole
+from schwarz.blueprint import NETWORK, Blueprint, blueprint_of, load_coarse, load_divided, load_fleet, load_whole
 from schwarz.coherent import Divided, Whole
 from schwarz.combine import CHEAP
 from schwarz.config import Strategy
@@ -57,10 +57,15 @@ class Trained:
 
     def parts(self, strategy: Strategy) -> list[Path]:
         """The folders whose training a strategy's cost is made of."""
-        if strategy in ("global", "coherent"):
+        if strategy in ("global", "coherent") or (strategy == "transfer" and self._pretrains):
             return [self.folder(strategy)]
         own = [self.folder(strategy)] if strategy in ("coarse", "transfer", "composed_tuned") else []
         return [*self.locals_, *own]
+
+    @property
+    def _pretrains(self) -> bool:
+        """Whether `transfer` started from local networks of its own, whose cost its history has."""
+        return read_json(self.folder("transfer") / NETWORK)["pretrain"] is not None
 
     def cpu_s(self, strategy: Strategy) -> float:
         """CPU-seconds of training, all parts together."""
