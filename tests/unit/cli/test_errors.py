@@ -53,7 +53,11 @@ WRONG = [
     ("completion bahs", "'bahs' is none of bash, zsh, fish", "'bash'"),
     ("completion", "schwarz completion: Missing argument 'bash|zsh|fish'.", "--help"),
     ("run tiny --out", "schwarz run: Option '--out' requires an argument.", "`schwarz run --help`"),
-    ("data add x --window 28", "schwarz data add: Option '--window' requires 2 arguments.", "`schwarz data add --help`"),
+    (
+        "data add x --window 28",
+        "schwarz data add: Option '--window' requires 2 arguments.",
+        "`schwarz data add --help`",
+    ),
     ("data show sample -o x.jpg", "x.jpg: what is written is .png", "end its name"),
     ("run tiny --out /proc/mine", "--out /proc/mine: cannot be written (No such file", "that you may write to"),
     ("run tiny --out mine.toml", "mine.toml: holds something that is not a run", "--out"),
