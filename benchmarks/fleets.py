@@ -1,12 +1,15 @@
 """What it takes to train N local networks: as a loop that a user would write, and as a fleet.
 
 Each figure is a ratio: CPU-seconds of N plain eager float32 loops with torch's default Adam over ours, one thread, each
-variant in a process of its own, in turn, the median of the rounds. `distinct` has a rate for every member.
+variant in a process of its own, in turn, the median of the rounds. `distinct` has a rate for every member; `auto` is
+what that engine's choice takes over the better of the two.
 """
 
 import argparse
 import copy
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +17,17 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from statistics import median
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from benchmarks.lines import Line, report
-from schwarz.config import Training
+from schwarz.config import Local, Training
+from schwarz.images import Labelled
 from schwarz.networks import vgg9
 from schwarz.networks.resnet import cifar_resnet
-from schwarz.training import keep_freed_memory
+from schwarz.training import Member, fleets, keep_freed_memory
 from schwarz.training.engine import Engine
 
 Step = Callable[[], None]
@@ -132,6 +137,31 @@ def serve(number: int, variant: str, calls: Connection) -> None:
         calls.send(time.process_time() - before)
 
 
+def chosen(number: int, kind: str, answer: Connection) -> None:
+    """What `auto` takes for such members when it tries them for the first time."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    work, generator = WORKS[number], np.random.default_rng(0)
+    x = generator.normal(size=(2 * work.batch, *work.shape)).astype(np.float32)
+    images = Labelled(x, generator.integers(0, CLASSES, len(x)))
+    members = [Member(work.make().train(), images, None, seed=k) for k in range(work.members)]
+    with tempfile.TemporaryDirectory() as nothing_remembered:
+        os.environ["XDG_CACHE_HOME"] = nothing_remembered
+        found = fleets(members, Local.model_validate({"batch": work.batch, "precision": kind}))
+    answer.send(f"{'stacked' if len(found) == 1 else 'loop'}-{kind}")
+
+
+def of_auto(number: int, kind: str) -> str:
+    """The variant that it takes, in a process of its own."""
+    context = get_context("spawn")
+    mine, theirs = context.Pipe()
+    process = context.Process(target=chosen, args=(number, kind, theirs))
+    process.start()
+    found = mine.recv()
+    process.join()
+    return found
+
+
 def ratios(number: int, rounds: int) -> dict[str, list[float]]:
     """By how much less each variant takes than the plain loop, in every round."""
     context = get_context("spawn")
@@ -166,6 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 wanted = (">=", least) if least and name == best else ("", 0.0)
                 if name.endswith(kind):
                     lines.append(Line(f"{work.name}-{name}", found[name], *wanted, middle=median))
+            auto = [a / b for a, b in zip(found[best], found[of_auto(number, kind)], strict=True)]
+            lines.append(Line(f"{work.name}-auto-{kind}", auto, "<=", 1.05, median))
     return report(lines)
 
 

@@ -29,16 +29,20 @@ def main() -> int:
     )
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/seeds"))
     given = parser.parse_args()
-    words = ["study", given.preset, "--seed", given.first, "--seeds", given.seeds, "-o", given.out]
-    if failed := status([str(word) for word in words]):
-        return failed
-    study = read_json(given.out / "study.json")
-    commit, _ = commit_of(project_root())
-    if others := {cell["commit"] for cell in study["cells"]} - {commit}:
-        raise SystemExit(f"{given.out}: made by commit {others.pop()[:12]}, not this one: choose another -o.")
-    found = study["presets"][given.preset]
+    found = studied(given.preset, given.seeds, given.out, "--seed", str(given.first))
     print()
     return report([*strategies(found), *claims(found)])
+
+
+def studied(preset: str, seeds: int, out: Path, *flags: str) -> Found:
+    """What a study of this commit finds."""
+    if failed := status(["study", preset, "--seeds", str(seeds), "-o", str(out), *flags]):
+        raise SystemExit(failed)
+    study = read_json(out / "study.json")
+    commit, _ = commit_of(project_root())
+    if others := {cell["commit"] for cell in study["cells"]} - {commit}:
+        raise SystemExit(f"{out}: made by commit {others.pop()[:12]}, not this one: choose another -o.")
+    return study["presets"][preset]
 
 
 def strategies(found: Found) -> list[Line]:
