@@ -1,6 +1,6 @@
 """Whether accuracy pays for speed: the sample preset in float32 and in bfloat16, over seeds.
 
-Two studies of whole runs by the plain loop; a finished run is not repeated. They agree where the difference of the mean
+Two studies, the first of them that of `benchmarks.seeds`; a finished run is not repeated. They agree where the difference of the mean
 test accuracies is within the spread of the seeds.
 """
 
@@ -19,12 +19,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=10)
-    parser.add_argument("-o", "--out", type=Path, default=Path("runs/precision"))
+    parser.add_argument("--full", type=Path, default=Path("runs/seeds"), help="where the float32 runs of `seeds` lie")
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/bfloat16"))
     given = parser.parse_args()
     half = [word for section in SECTIONS for word in (f"--{section}.precision", "bfloat16")]
     first = ["--seed", str(given.first)]
-    full = studied("quickstart", given.seeds, given.out / "float32", *first)
-    fast = studied("quickstart", given.seeds, given.out / "bfloat16", *first, *half)
+    full = studied("quickstart", given.seeds, given.full, *first)
+    fast = studied("quickstart", given.seeds, given.out, *first, *half)
     print()
     return report([line for name in full for line in lines(name, full, fast)])
 

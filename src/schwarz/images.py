@@ -21,7 +21,7 @@ PIECE_BYTES = 2**25
 
 @dataclass(frozen=True)
 class Labelled:
-    """Inputs of a network, raw images or anything else along the first axis, and their classes (int64)."""
+    """Inputs of a network, raw images or anything else along the first axis, and their classes (int64) or targets."""
 
     x: np.ndarray
     y: np.ndarray

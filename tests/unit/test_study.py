@@ -46,6 +46,7 @@ def run(tmp_path: Path) -> Path:
         wrote(tmp_path, step, cpu_s, wall_s)
     for k, (cpu_s, trained_s) in enumerate(LOCALS):
         wrote(tmp_path, f"train_local/{k}", cpu_s, 1.0, **{f"box-{k}": trained_s})
+    (tmp_path / "steps/train_coherent/transfer/network.json").write_text('{"pretrain": null}')
     return tmp_path
 
 
@@ -92,6 +93,11 @@ def test_one_seed_has_a_mean_and_no_interval() -> None:
 def test_a_strategy_costs_what_the_steps_cost_that_it_needs(run: Path, strategy: Any, cpu_s: int, apart: int) -> None:
     cost = cost_of(run, strategy)
     assert (cost.cpu_s, cost.apart_cpu_s) == (cpu_s, apart)
+
+
+def test_a_transfer_that_pretrains_networks_of_its_own_does_not_cost_those_of_the_run(run: Path) -> None:
+    (run / "steps/train_coherent/transfer/network.json").write_text('{"pretrain": 150}')
+    assert cost_of(run, "transfer").cpu_s == 3 + 2 + 20
 
 
 def test_a_strategy_takes_on_the_clock_what_its_steps_took(run: Path) -> None:

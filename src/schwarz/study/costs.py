@@ -9,7 +9,8 @@ from schwarz.files import read_json
 from schwarz.steps.frame import DONE
 
 SET_UP = ("prepare_data",)
-LOCALS = "train_local/*"
+LOCALS, TRANSFER = "train_local/*", "train_coherent/transfer"
+NETWORK = "network.json"
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,19 @@ class Cost:
     """On the clock; it says little where others use the machine."""
 
 
-def steps_of(strategy: Strategy) -> tuple[str, ...]:
+def steps_of(strategy: Strategy, pretrains: bool = False) -> tuple[str, ...]:
     """The steps that must be run to have a strategy, as folders of a run's `steps`. The global network needs no boxes,
-    and the coherent one, from scratch, cuts the images itself. Evaluating and exporting cost all of them alike, and
-    count for none."""
+    and the coherent one, from scratch, cuts the images itself; transfer, where it pretrains local networks of its own,
+    needs the boxes and no other networks. Evaluating and exporting cost all of them alike, and count for none."""
     if strategy == "global":
         return (*SET_UP, "train_global/random")
     if strategy == "coherent":
         return (*SET_UP, "train_coherent/scratch")
+    if strategy == "transfer" and pretrains:
+        return (*SET_UP, "split", TRANSFER)
     own = {
         "coarse": ("train_coarse",),
-        "transfer": ("train_coherent/transfer",),
+        "transfer": (TRANSFER,),
         "composed": ("compose",),
         "composed_tuned": ("compose", "train_global/composed"),
     }
@@ -42,7 +45,10 @@ def steps_of(strategy: Strategy) -> tuple[str, ...]:
 
 def cost_of(run: Path, strategy: Strategy) -> Cost:
     """What a strategy of a finished run cost, from what its steps wrote down."""
-    found = [_together(map(_step, sorted((run / "steps").glob(name))), name == LOCALS) for name in steps_of(strategy)]
+    steps = run / "steps"
+    pretrains = strategy == "transfer" and read_json(steps / TRANSFER / NETWORK).get("pretrain") is not None
+    wanted = steps_of(strategy, pretrains)
+    found = [_together(map(_step, sorted(steps.glob(name))), name == LOCALS) for name in wanted]
     return _together(found)
 
 
