@@ -1,7 +1,7 @@
 """Whether accuracy pays for speed: the sample preset in float32 and in bfloat16, over seeds.
 
-Two studies, the first of them that of `benchmarks.seeds`; a finished run is not repeated. They agree where the difference of the mean
-test accuracies is within the spread of the seeds.
+Two studies, the first of them that of `benchmarks.seeds`; a finished run is not repeated. They agree where the
+difference of the mean test accuracies is within the spread of the seeds.
 """
 
 import argparse

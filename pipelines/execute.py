@@ -33,14 +33,8 @@ def main() -> int:
     parser.add_argument("--until-export", action="store_true", help="as a plain loop, and MLflow is told nothing")
     given = parser.parse_args()
     run = open_run(given.run)
-    threads = str(run.config.place.threads)
-    os.environ |= {
-        "SCHWARZ_RUN": str(run.path),
-        "SCHWARZ_PROJECT": str(run.project),
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "SCHWARZ_WORKERS": str(run.config.place.workers),
-    }
+    where = {"SCHWARZ_RUN": str(run.path), "SCHWARZ_PROJECT": str(run.project)}
+    os.environ |= where | run.config.place.environment
     if os.getpgrp() == os.getpid():  # started by `schwarz run` in a group of its own
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

@@ -69,7 +69,7 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             with dsl.ParallelFor(items=list(range(pods)), name="local networks") as pod:
                 chosen = {"seed": seed, "network": network, "augment": augment, "local": local}
                 one = train_local(**chosen, pod=pod, pods=pods, shards=shards)
-                place.task(one.set_env_variable("SCHWARZ_WORKERS", str(config.place.workers)), "local")
+                place.task(one, "local")
             # made anew for each task that takes it: KFP's compiler rewrites a Collected in place
             fleet = lambda: {"fleet": dsl.Collected(one.outputs["fleet"])}  # noqa: E731  # one of two, chosen here
         if needs.coarse:
@@ -114,6 +114,6 @@ def _description(config: Config, pods: int) -> str:
 def compile_pipeline(config: Config, path: Path) -> None:
     """Write the IR that `kfp run create -f` takes; the same configuration gives the same bytes."""
     pods = pods_of(config, describe(project_root(), config.data.name))
-    pipeline = build(config, pods, dsl.PIPELINE_JOB_ID_PLACEHOLDER, Placement(cluster=True))
+    pipeline = build(config, pods, dsl.PIPELINE_JOB_ID_PLACEHOLDER, Placement.on_cluster(config.place))
     with replacing(path) as temporary:
         compiler.Compiler().compile(pipeline, str(temporary))

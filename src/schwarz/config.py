@@ -327,6 +327,20 @@ class Place(Section):
         default=1, ge=1, description="processes that share the local networks of one pod; each trains its own as fleets"
     )
     threads: int = Field(default=1, ge=1, description="threads of each process")
+    checkpoint_minutes: float = Field(
+        default=10, gt=0, description="how old a checkpoint gets within an epoch; after each epoch there is one anyway"
+    )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As processes are told of it: a step does not get this section, which would be part of its result's key."""
+        threads = str(self.threads)
+        return {
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "SCHWARZ_WORKERS": str(self.workers),
+            "SCHWARZ_CHECKPOINT_MINUTES": str(self.checkpoint_minutes),
+        }
 
 
 class Config(Section):

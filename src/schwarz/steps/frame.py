@@ -127,7 +127,8 @@ def _run(
         from schwarz.training import Checkpoints, keep_freed_memory  # torch: not for a step that trains nothing
 
         keep_freed_memory()
-        provided["checkpoints"] = Checkpoints(place.checkpoints(key), _flat(arguments))
+        minutes = float(os.environ.get("SCHWARZ_CHECKPOINT_MINUTES", "10"))
+        provided["checkpoints"] = Checkpoints(place.checkpoints(key), _flat(arguments), minutes)
     metrics = work(**arguments, **provided, out=out)
     spent = {"wall_s": round(time.monotonic() - wall, 3), "cpu_s": round(_cpu_s() - cpu, 3)}
     files = {str(path.relative_to(out)): sha256(path) for path in tree(out)}

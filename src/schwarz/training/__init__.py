@@ -7,8 +7,9 @@ Weights, batch order and the rate are functions of (seed, epoch, step), so that 
 from schwarz.training.checkpoints import Checkpoints
 from schwarz.training.choice import fleets
 from schwarz.training.epochs import batches
-from schwarz.training.fleet import Member, fit, fit_in_step
+from schwarz.training.fleet import fit, fit_in_step
 from schwarz.training.history import History, OnEpoch
+from schwarz.training.member import Member
 from schwarz.training.memory import keep_freed_memory
 from schwarz.training.moments import MOMENTS, Moments
 from schwarz.training.objective import unlabelled

@@ -7,7 +7,9 @@ configuration refused.
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+import math
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,12 +26,14 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a training after some epoch."""
+    """The state of a training after some epoch, or in the middle of one."""
 
     epoch: int
     tensors: dict[str, Tensor]
     about: Any
     """Whatever else there is to know, as JSON."""
+    step: int = 0
+    """After how many steps of the next epoch."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +43,33 @@ class Checkpoints:
     folder: Path
     belongs_to: dict[str, Any]
     """What decides the training, flat: a checkpoint of anything else is refused."""
+    minutes: float = math.inf
+    """How old the newest one may get within an epoch; after an epoch there is one in any case."""
+    written: list[float] = field(default_factory=list, compare=False)
+    """When the newest one was, on the monotonic clock."""
+
+    @property
+    def due(self) -> bool:
+        """Whether the newest one has become too old."""
+        return bool(self.written) and time.monotonic() - self.written[-1] >= 60 * self.minutes
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Keep a state; of the older ones, one."""
         tensors = {
             name: value.clone(memory_format=torch.contiguous_format) for name, value in checkpoint.tensors.items()
         }
-        about = {"epoch": checkpoint.epoch, "about": checkpoint.about, "belongs_to": self.belongs_to}
+        about: dict[str, Any] = {"epoch": checkpoint.epoch, "step": checkpoint.step, "about": checkpoint.about}
+        about["belongs_to"] = self.belongs_to
         text = json.dumps(about)
         metadata = {"about": text, "sha256": _digest(text, tensors)}
-        write_atomic(self.folder / f"{checkpoint.epoch:06d}.safetensors", save(tensors, metadata))
+        write_atomic(self.folder / f"{checkpoint.epoch:06d}-{checkpoint.step:06d}.safetensors", save(tensors, metadata))
+        self.written[:] = [time.monotonic()]
         for old in self._files()[KEPT:]:
             old.unlink()
 
     def of(self, *members: int) -> Self:
         """Those of some members of a fleet."""
-        return replace(self, folder=self.folder / "-".join(map(str, members)))
+        return replace(self, folder=self.folder / "-".join(map(str, members)), written=[])
 
     def newest(self) -> Checkpoint | None:
         """The newest whole one, if there is one; WrongInput where it belongs to another configuration."""
@@ -74,7 +89,7 @@ class Checkpoints:
             return None
         about = json.loads(metadata["about"])
         self._refuse_another(path, about["belongs_to"])
-        return Checkpoint(about["epoch"], tensors, about["about"])
+        return Checkpoint(about["epoch"], tensors, about["about"], about["step"])
 
     def _refuse_another(self, path: Path, found: dict[str, Any]) -> None:
         wanted: dict[str, Any] = json.loads(json.dumps(self.belongs_to))

@@ -20,7 +20,7 @@ from schwarz.config import Local, digest
 from schwarz.files import read_json, write_json
 from schwarz.training.engine import Engine
 from schwarz.training.epochs import epoch_of
-from schwarz.training.fleet import Member
+from schwarz.training.member import Member
 from schwarz.training.stacking import Unstackable
 
 ROUNDS = 3

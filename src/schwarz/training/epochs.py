@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -43,11 +44,11 @@ def batches(n: int, training: Training, seed: int, epoch: int) -> Iterator[np.nd
 
 
 def epoch_of(
-    images: Sequence[Inputs], training: Training, seeds: Sequence[int], epoch: int
+    images: Sequence[Inputs], training: Training, seeds: Sequence[int], epoch: int, first: int = 0
 ) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
-    """The steps of an epoch: for each member a batch of its inputs, and of their classes."""
+    """The steps of an epoch, from `first` on: for each member a batch of its inputs, and of their classes."""
     orders = [batches(len(each), training, seed, epoch) for each, seed in zip(images, seeds, strict=True)]
-    steps = (_read(images, chosen, epoch) for chosen in zip(*orders, strict=True))
+    steps = (_read(images, chosen, epoch) for chosen in islice(zip(*orders, strict=True), first, None))
     return ahead(steps) if sum(each.nbytes for each in images) > ROOM else steps
 
 

@@ -6,9 +6,7 @@ for rounding. A network by itself is a fleet of one.
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -22,64 +20,14 @@ from schwarz.training.checkpoints import Checkpoint, Checkpoints
 from schwarz.training.engine import Engine, State
 from schwarz.training.epochs import epoch_of, steps_of
 from schwarz.training.history import History, OnEpoch
+from schwarz.training.member import Member
 from schwarz.training.moments import Moments
-from schwarz.training.objective import OBJECTIVES, Objective
-from schwarz.training.rates import learning_rate, stopped
+from schwarz.training.rates import learning_rate
 from schwarz.training.scores import judged
+from schwarz.training.sums import Sums
 
 RETRIES = 3
 """How often a member that lost its loss goes on from its last good state, each time at half the rate."""
-
-
-@dataclass(eq=False)
-class Member:
-    """One network, inputs -> scores [batch, K] or other answers, and what it is trained on."""
-
-    model: nn.Module
-    train: Inputs
-    validation: Labelled | None
-    seed: int
-    on_epoch: OnEpoch = lambda epoch, figures: None
-    on_retry: Callable[[str], None] = lambda message: None
-    task: Task | str = Task.CLASSIFICATION
-    start: Moments | None = None
-    """What Adam begins with; None: with nothing. The members of a fleet begin at one count of steps."""
-    keeps_moments: bool = False
-    """Whether Adam's moments after the best epoch are kept too."""
-    spent_s: float = 0.0
-    """CPU-seconds of work for it, before its training and in it."""
-    history: History = field(default_factory=History)
-    kept: State = field(default_factory=dict)
-    """Its weights after the best epoch so far."""
-    moments: Moments | None = None
-    """Adam's after the best epoch so far."""
-    retries: int = 0
-
-    @property
-    def objective(self) -> Objective:
-        return OBJECTIVES[Task(self.task)]
-
-    @property
-    def rate(self) -> float:
-        """What is left of the learning rate."""
-        return 0.5**self.retries
-
-    def add(self, weights: State, moments: Moments, **figures: float) -> None:
-        """One more epoch; what it ended with is kept if it is the best so far."""
-        self.history.add(epoch=len(self.history.epoch) + 1, **figures, cpu_s=self.spent_s)
-        if self.history.best == len(self.history.epoch) - 1:
-            self.kept = {name: value.clone() for name, value in weights.items()}
-            self.moments = moments.copied() if self.keeps_moments else None
-        self.on_epoch(len(self.history.epoch), {**figures, "cpu_s": self.spent_s})
-
-    def ended(self, training: Training) -> bool:
-        epochs = len(self.history.epoch)
-        return epochs == training.epochs or stopped(training, self.history.reached)
-
-    def to_json(self) -> dict[str, Any]:
-        """All that a checkpoint says of it beside its tensors."""
-        steps = None if self.moments is None else self.moments.steps
-        return {"history": self.history.to_json(), "spent_s": self.spent_s, "retries": self.retries, "moments": steps}
 
 
 def fit(
@@ -119,8 +67,8 @@ class Fleet:
     def __init__(self, members: Sequence[Member], training: Training, checkpoints: Checkpoints | None) -> None:
         self.members, self.training, self.checkpoints = list(members), training, checkpoints
         self.steps, self.objective = steps_of(len(members[0].train), training), members[0].objective
-        self.apart = False
-        """Whether members may no longer share groups of convolutions."""
+        self.apart, self.sums = False, Sums.none(len(members))
+        """Whether members may no longer share groups of convolutions; what an unfinished epoch has come to."""
         found = checkpoints.newest() if checkpoints else None
         if found is not None:
             self._restore(found)
@@ -136,7 +84,7 @@ class Fleet:
     def taken(self) -> int:
         """Steps behind Adam's moments."""
         start = self.members[0].start
-        return self.epoch * self.steps + (0 if start is None else start.steps)
+        return self.epoch * self.steps + self.sums.steps + (0 if start is None else start.steps)
 
     def run(self) -> list[int]:
         """Train to the end; which members must go on alone."""
@@ -147,18 +95,18 @@ class Fleet:
     def _epoch(self) -> None:
         """One epoch of all that are active; without those that lost their loss in it, or ended with it."""
         began, members = time.process_time(), [self.members[k] for k in self.active]
-        with torch.random.fork_rng():  # dropout, which is never stacked, is a function of seed and epoch too
-            torch.manual_seed(derive(members[0].seed, "dropout", self.epoch + 1))
-            losses, correct = self._train(members)
+        with torch.random.fork_rng():
+            self._train(members)
+        losses, correct = self.sums.means()
         bad = [k for k, loss in zip(self.active, losses, strict=True) if not math.isfinite(loss)]
         if bad and not self._lose(bad, losses):
             return
-        self.epoch += 1
+        self.epoch, before_s, self.sums = self.epoch + 1, self.sums.spent_s, Sums.none(len(members))
         figures = [self.objective.told("train", *each) for each in zip(losses, correct, strict=True)]
         held = [member.validation for member in members if member.validation is not None]
         if held:
             figures = [told | more for told, more in zip(figures, judged(self.engine, held), strict=True)]
-        share_s = (time.process_time() - began) / len(members)
+        share_s = (before_s + time.process_time() - began) / len(members)
         for place, (k, member) in enumerate(zip(self.active, members, strict=True)):
             member.spent_s += share_s
             if k not in bad:
@@ -167,24 +115,30 @@ class Fleet:
         self._leave([k for k in self.active if k in bad or self.members[k].ended(self.training)])
         self._keep()
 
-    def _train(self, members: Sequence[Member]) -> tuple[list[float], list[float]]:
-        """All steps of an epoch; the mean loss of its images, and the share of them that was right."""
-        epoch, all_steps = self.epoch + 1, self.training.epochs * self.steps
-        losses, correct = torch.zeros(len(members), dtype=torch.float64), torch.zeros(len(members), dtype=torch.long)
-        images, seeds, seen = [member.train for member in members], [member.seed for member in members], 0
-        for step, (x, y) in enumerate(epoch_of(images, self.training, seeds, epoch)):
-            done = (self.epoch * self.steps + step) / all_steps
+    def _train(self, members: Sequence[Member]) -> None:
+        """The steps of an epoch, or those that are left of it."""
+        epoch, began, spent_s = self.epoch + 1, time.process_time(), self.sums.spent_s
+        images, seeds = [member.train for member in members], [member.seed for member in members]
+        for x, y in epoch_of(images, self.training, seeds, epoch, first=self.sums.steps):
+            step = self.sums.steps
+            done = (self.epoch * self.steps + step) / (self.training.epochs * self.steps)
             rates = [
                 member.rate * learning_rate(self.training, epoch, done, member.history.reached) for member in members
             ]
+            torch.manual_seed(derive(seeds[0], "dropout", epoch, step))  # which is never stacked
             mean, right = self.engine.step(x, y, rates)
-            losses, correct, seen = losses + mean * len(y[0]), correct + right, seen + len(y[0])
             if epoch == 1 and step == 0 and not mean.isfinite().all():
                 raise SchwarzError(
                     f"the loss of the first step is {float(mean.sum())}, before the learning rate {rates[0]:g} could "
                     "matter: look for values in the images that are no numbers, or far too large"
                 )
-        return (losses / seen).tolist(), (correct / seen).tolist()
+            self.sums = self.sums.and_(mean, right, len(y[0]), spent_s + time.process_time() - began)
+            if step + 1 < self.steps and self.checkpoints and self.checkpoints.due and self._sound():
+                self._keep()
+
+    def _sound(self) -> bool:
+        """Whether all weights are numbers: no state to go back to otherwise."""
+        return all(bool(value.isfinite().all()) for value in self.engine.module.parameters())
 
     def _lose(self, bad: list[int], losses: list[float]) -> bool:
         """What becomes of members whose loss is no number; whether the epoch counts for the others."""
@@ -214,8 +168,10 @@ class Fleet:
         assert self.checkpoints is not None
         about = good.about["members"][k]
         alone = {f"0{name.removeprefix(str(k))}": value for name, value in good.tensors.items() if _owner(name) == k}
+        sums = Sums.from_json(good.about["sums"]).of(good.about["active"].index(k))
         told = {"active": [0], "lost": [], "apart": True, "members": [{**about, "retries": about["retries"] + 1}]}
-        self.checkpoints.of(k).write(Checkpoint(good.epoch, alone, told))
+        told["sums"] = sums.to_json()
+        self.checkpoints.of(k).write(Checkpoint(good.epoch, alone, told, sums.steps))
         self.lost.append(k)
 
     def _leave(self, gone: Sequence[int]) -> None:
@@ -224,6 +180,7 @@ class Fleet:
             return
         states = {k: self.engine.state(place) for place, k in enumerate(self.active)}
         self.active = [k for k in self.active if k not in gone]
+        self.sums = Sums.none(len(self.active))
         self._build(states)
 
     def _build(self, states: dict[int, State]) -> None:
@@ -249,12 +206,13 @@ class Fleet:
             tensors |= {f"{k}.now.{name}": value for name, value in self.engine.state(place).items()}
         members = [member.to_json() for member in self.members]
         about = {"active": self.active, "lost": self.lost, "apart": self.apart, "members": members}
-        self.checkpoints.write(Checkpoint(self.epoch, tensors, about))
+        about["sums"] = self.sums.to_json()
+        self.checkpoints.write(Checkpoint(self.epoch, tensors, about, self.sums.steps))
 
     def _restore(self, found: Checkpoint) -> None:
         """Go back, or on, to a checkpoint."""
         self.epoch, self.active, self.lost = found.epoch, list(found.about["active"]), list(found.about["lost"])
-        self.apart = self.apart or found.about["apart"]
+        self.apart, self.sums = self.apart or found.about["apart"], Sums.from_json(found.about["sums"])
         for k, (member, about) in enumerate(zip(self.members, found.about["members"], strict=True)):
             member.history = History(**about["history"])
             member.spent_s, member.retries = about["spent_s"], about["retries"]

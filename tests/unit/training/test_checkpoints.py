@@ -25,7 +25,7 @@ def test_the_newest_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_two_are_kept(tmp_path: Path) -> None:
     written(tmp_path, 1, 2, 3)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000002.safetensors", "000003.safetensors"]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["000002-000000", "000003-000000"]
 
 
 def test_an_empty_folder_has_none(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_an_empty_folder_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", [0, 4, 9, 20, 80, 200, -1])
 def test_a_flipped_byte_anywhere_gives_the_one_before(tmp_path: Path, place: int) -> None:
     kept = written(tmp_path, 1, 2)
-    path = tmp_path / "000002.safetensors"
+    path = tmp_path / "000002-000000.safetensors"
     content = bytearray(path.read_bytes())
     content[place] ^= 1
     path.write_bytes(content)
@@ -47,7 +47,7 @@ def test_a_flipped_byte_anywhere_gives_the_one_before(tmp_path: Path, place: int
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 100, -1])
 def test_a_file_cut_off_gives_the_one_before(tmp_path: Path, size: int) -> None:
     kept = written(tmp_path, 1, 2)
-    path = tmp_path / "000002.safetensors"
+    path = tmp_path / "000002-000000.safetensors"
     path.write_bytes(path.read_bytes()[:size])
     found = kept.newest()
     assert found is not None
@@ -57,6 +57,8 @@ def test_a_file_cut_off_gives_the_one_before(tmp_path: Path, size: int) -> None:
 def test_one_of_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
     written(tmp_path, 1)
     other = Checkpoints(tmp_path, {"seed": 1, "local.lr": 0.1, "local.plateau": 5})
-    told = r"000001.safetensors: is of another configuration: local.plateau was None and is 5, seed was 0 and is 1"
+    told = (
+        r"000001-000000.safetensors: is of another configuration: local.plateau was None and is 5, seed was 0 and is 1"
+    )
     with pytest.raises(WrongInput, match=told):
         other.newest()

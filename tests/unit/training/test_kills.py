@@ -1,6 +1,7 @@
 """A training that is killed at any moment, in the middle of a save too, goes on to the bytes of one that was not: with
 shuffled batches, dropout and BatchNorm, and TMPDIR on another file system than the checkpoints."""
 
+import math
 import os
 import random
 import signal
@@ -22,7 +23,14 @@ from tests.unit.training.examples import images
 
 SAVES, MOMENTS = 10, 20
 OTHER = Path("/dev/shm")  # noqa: S108  # a file system of its own
-FLEETS = {"one with dropout": (1, 0.5), "two in step": (2, 0.0)}
+NEVER = math.inf
+FLEETS = {
+    "one with dropout": (1, 0.5, NEVER),
+    "two in step": (2, 0.0, NEVER),
+    "in the middle of epochs": (1, 0.5, 0.0),
+}
+"""Members, dropout, and how old a checkpoint may get within an epoch."""
+Fleet = tuple[int, float, float]
 
 
 def network(dropout: float) -> nn.Module:
@@ -32,7 +40,7 @@ def network(dropout: float) -> nn.Module:
                          nn.ReLU(), *layers, nn.Linear(128, 5))  # fmt: skip
 
 
-def train(folder: Path, members: int, dropout: float) -> None:
+def train(folder: Path, members: int, dropout: float, minutes: float) -> None:
     """The work of a pod: all members, and their weights in one file at the end."""
     torch.set_num_threads(1)
     os.environ["TMPDIR"] = str(OTHER)
@@ -41,22 +49,22 @@ def train(folder: Path, members: int, dropout: float) -> None:
         for k in range(members)
     ]
     training = Training(epochs=5, batch=8, lr=1e-3, plateau=1)
-    fit_in_step(fleet, training, Checkpoints(folder / "checkpoints", {"seed": 0}))
+    fit_in_step(fleet, training, Checkpoints(folder / "checkpoints", {"seed": 0}, minutes))
     values = [value for member in fleet for value in member.model.state_dict().values()]
     write_atomic(folder / "weights", b"".join(value.numpy().tobytes() for value in values))
 
 
-def started(folder: Path, members: int, dropout: float) -> BaseProcess:
+def started(folder: Path, fleet: Fleet) -> BaseProcess:
     context = get_context("forkserver")
     context.set_forkserver_preload(["schwarz.training", "tests.unit.training.examples", "schwarz.networks"])
-    process = context.Process(target=train, args=(folder, members, dropout))
+    process = context.Process(target=train, args=(folder, *fleet))
     process.start()
     return process
 
 
-def finished(folder: Path, members: int, dropout: float) -> str:
+def finished(folder: Path, fleet: Fleet) -> str:
     """sha256 of what a training that is left alone ends with."""
-    process = started(folder, members, dropout)
+    process = started(folder, fleet)
     process.join(120)
     assert process.exitcode == 0
     return sha256(folder / "weights")
@@ -74,32 +82,32 @@ def kill(process: BaseProcess, when: Callable[[], bool]) -> bool:
 
 
 @pytest.fixture(scope="module", params=FLEETS.values(), ids=list(FLEETS))
-def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, float, str, float]:
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Fleet, str, float]:
     """A fleet, what it ends with when nothing happens, and the seconds that takes."""
-    members, dropout = request.param
+    fleet: Fleet = request.param
     folder = tmp_path_factory.mktemp("whole")
-    finished(folder, members, dropout)  # the first one waits for the server of forks
+    finished(folder, fleet)  # the first one waits for the server of forks
     began = time.monotonic()
     again = tmp_path_factory.mktemp("again")
-    expected = finished(again, members, dropout)
+    expected = finished(again, fleet)
     assert expected == sha256(folder / "weights")
-    return members, dropout, expected, time.monotonic() - began
+    return fleet, expected, time.monotonic() - began
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_bytes(whole: tuple[int, float, str, float], tmp_path: Path) -> None:
-    members, dropout, expected, duration_s = whole
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(whole: tuple[Fleet, str, float], tmp_path: Path) -> None:
+    fleet, expected, duration_s = whole
     moments, kills = random.Random(0), 0  # noqa: S311  # no secret
     for number in range(MOMENTS):
         folder = tmp_path / str(number)
         folder.mkdir()
         until = time.monotonic() + moments.uniform(0, duration_s)
-        kills += kill(started(folder, members, dropout), lambda until=until: time.monotonic() > until)
-        assert finished(folder, members, dropout) == expected
+        kills += kill(started(folder, fleet), lambda until=until: time.monotonic() > until)
+        assert finished(folder, fleet) == expected
     assert kills > MOMENTS / 2
 
 
-def test_killed_inside_a_save_it_ends_with_the_same_bytes(whole: tuple[int, float, str, float], tmp_path: Path) -> None:
-    members, dropout, expected, _ = whole
+def test_killed_inside_a_save_it_ends_with_the_same_bytes(whole: tuple[Fleet, str, float], tmp_path: Path) -> None:
+    fleet, expected, _ = whole
     inside = 0
     for number in range(SAVES):
         folder = tmp_path / str(number)
@@ -109,7 +117,7 @@ def test_killed_inside_a_save_it_ends_with_the_same_bytes(whole: tuple[int, floa
             """Whether the checkpoint of that epoch is being written, beside its place."""
             return any(folder.glob(f"checkpoints/.{epoch:06d}*"))
 
-        kill(started(folder, members, dropout), saving)
+        kill(started(folder, fleet), saving)
         inside += saving()  # what a killed save leaves
-        assert finished(folder, members, dropout) == expected
+        assert finished(folder, fleet) == expected
     assert inside >= SAVES - 2

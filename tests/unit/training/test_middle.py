@@ -1,0 +1,88 @@
+"""A training that is cut off in the middle of an epoch goes on there: no image is repeated, none is missed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from schwarz.config import Training
+from schwarz.images import Inputs
+from schwarz.networks import initialise
+from schwarz.training import Checkpoints, Member, fit_in_step
+from schwarz.training.fleet import Fleet
+from tests.unit.training.examples import fleet, images, same_bytes, small
+
+TRAINING = Training(epochs=3, batch=8, lr=1e-3, plateau=1)
+STEPS = 6
+
+
+class Watched:
+    """Images that remember which were asked for, and fail when they are asked for the so-manieth time."""
+
+    def __init__(self, inputs: Inputs, fails_at: int | None = None) -> None:
+        self.inputs, self.fails_at = inputs, fails_at
+        self.y, self.shape, self.nbytes = inputs.y, inputs.shape, inputs.nbytes
+        self.asked: list[list[int]] = []
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
+        if len(self.asked) == self.fails_at:
+            raise OSError("cut off")
+        self.asked.append(at.tolist())
+        return self.inputs.batch(at, epoch)
+
+
+def dropping() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(768, 32), nn.BatchNorm1d(32), nn.Dropout(0.5), nn.Linear(32, 5))
+
+
+def members(n: int, make: Callable[[], nn.Module], fails_at: int | None) -> tuple[list[Member], list[Watched]]:
+    watched = [Watched(images(k), fails_at) for k in range(n)]
+    return [
+        Member(initialise(make(), k).double(), each, images(100 + k, 20), seed=k) for k, each in enumerate(watched)
+    ], watched
+
+
+@pytest.mark.parametrize("cut_at", [1, 5, 6, 7, 11, 14])
+@pytest.mark.parametrize(("n", "make"), [(1, dropping), (3, small)], ids=["alone with dropout", "in step"])
+def test_no_image_is_repeated_and_none_missed(tmp_path: Path, n: int, make: Callable[[], nn.Module], cut_at: int):
+    whole, seen = members(n, make, None)
+    fit_in_step(whole, TRAINING, Checkpoints(tmp_path / "whole", {}, minutes=0.0))
+    begun, first = members(n, make, cut_at)
+    kept = Checkpoints(tmp_path / "kept", {}, minutes=0.0)
+    with pytest.raises(OSError, match="cut off"):
+        fit_in_step(begun, TRAINING, kept)
+    again, rest = members(n, make, None)
+    fit_in_step(again, TRAINING, kept)
+    for k in range(n):
+        assert len(seen[k].asked) == 3 * STEPS
+        assert first[k].asked + rest[k].asked == seen[k].asked
+        assert same_bytes(again[k].model, whole[k].model)
+        told, expected = again[k].history.to_json(), whole[k].history.to_json()
+        assert {name: told[name] for name in told if name != "cpu_s"} == {
+            name: expected[name] for name in expected if name != "cpu_s"
+        }
+
+
+def test_within_an_epoch_a_checkpoint_is_written_when_the_last_is_old(tmp_path: Path):
+    for name, minutes in (("never", 10.0), ("always", 0.0)):
+        begun, _ = members(1, small, 4)
+        with pytest.raises(OSError, match="cut off"):
+            fit_in_step(begun, TRAINING, Checkpoints(tmp_path / name, {}, minutes))
+    assert sorted(path.stem for path in (tmp_path / "never").iterdir()) == ["000000-000000"]
+    assert sorted(path.stem for path in (tmp_path / "always").iterdir()) == ["000000-000003", "000000-000004"]
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path: Path):
+    """A member that lost its loss must find a good state to go back to."""
+    (member,) = fleet(1)
+    training = Fleet([member], TRAINING, Checkpoints(tmp_path, {}))
+    assert training._sound()
+    with torch.no_grad():
+        next(member.model.parameters())[0] = torch.nan
+    assert not training._sound()
