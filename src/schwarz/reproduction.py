@@ -112,8 +112,16 @@ def others(record: Record) -> list[Other]:
 def choose_alike(record: Record, run: RunFolder) -> None:
     """Lay down in a new run folder who was trained in step with whom: that is chosen by speed, where it is not known,
     and changes the rounding."""
-    for pod, places in record.made.in_step.items():
-        write_json(run.path / "checkpoints" / f"train_local-{pod}-{code()}" / "fleets.json", places)
+    from schwarz.training import Checkpoints  # torch
+    from schwarz.training.choice import KEPT
+
+    workers = run.config.place.workers
+    for pod, fleets in record.made.in_step.items():
+        boxes = sorted(k for fleet in fleets for k in fleet)
+        kept = Checkpoints(run.path / "checkpoints" / f"train_local-{pod}-{code()}", {})
+        for share in (boxes[n::workers] for n in range(min(workers, len(boxes)))):
+            places = [[share.index(k) for k in fleet] for fleet in fleets if fleet[0] in share]
+            write_json(kept.of(*share).folder / KEPT, places)
 
 
 def model_as_of(run: RunFolder, file: str, commit: str) -> str | None:
@@ -147,12 +155,9 @@ def _by_number(name: str) -> list[str | int]:
 
 
 def _in_step(run: RunFolder, pod: Path) -> list[list[int]]:
-    """Networks that are trained as one share the CPU-seconds of each epoch equally, those trained alone never do."""
-    boxes = sorted(pod.glob("box-*"), key=lambda box: int(box.name.removeprefix("box-")))
-    fleets: dict[float, list[int]] = {}
-    for place, box in enumerate(boxes):
-        fleets.setdefault(_read(run, box / "history.json")["cpu_s"][0], []).append(place)
-    return list(fleets.values())
+    """The boxes whose networks were trained as one."""
+    together = {tuple(_read(run, box / "network.json")["together"]) for box in pod.glob("box-*")}
+    return [list(boxes) for boxes in sorted(together)]
 
 
 def _damaged(run: RunFolder, folder: Path | str, name: str, value: str) -> list[str]:

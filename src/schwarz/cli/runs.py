@@ -57,9 +57,11 @@ def row(path: Path) -> dict[str, Any]:
 
 
 def state(path: Path, complete: bool) -> str:
-    """`finished`, `running`, `failed` or `stopped`."""
+    """`finished`, `reproduced`, `running`, `failed` or `stopped`."""
     if complete:
         return "finished"
+    if (path / "reproduction.json").exists():  # it ends with the comparison, before report and registration
+        return "reproduced"
     if held(path / "logs" / "lock"):
         return "running"
     from schwarz.journal import read

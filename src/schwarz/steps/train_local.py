@@ -77,11 +77,13 @@ class Share:
             )
             for k in self.boxes
         ]
+        together: dict[int, list[int]] = {}
         for places in fleets(members, self.local, self.checkpoints.of(*self.boxes).folder):
-            kept = self.checkpoints.of(*(self.boxes[at] for at in places))
-            fit_in_step([members[at] for at in places], self.local, kept)
+            fleet = [self.boxes[at] for at in places]
+            together |= dict.fromkeys(fleet, fleet)
+            fit_in_step([members[at] for at in places], self.local, self.checkpoints.of(*fleet))
         for k, member in zip(self.boxes, members, strict=True):
-            save(self.out / f"box-{k}", fresh[k], blueprint, role="local", box=k)
+            save(self.out / f"box-{k}", fresh[k], blueprint, role="local", box=k, together=together[k])
             if member.moments is not None:
                 member.moments.inside("network").write(self.out / f"box-{k}" / MOMENTS)
             write_json(self.out / f"box-{k}" / HISTORY, member.history.to_json())

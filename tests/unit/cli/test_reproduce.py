@@ -22,11 +22,10 @@ from tests.pipeline.graphs import model
 Schwarz = Callable[..., Any]
 
 
-def network(folder: Path, role: str, content: str, cpu_s: float = 1.0, **more: int) -> None:
+def network(folder: Path, role: str, content: str, **more: int | list[int]) -> None:
     """What a step keeps of a network."""
     write_atomic(folder / "weights.safetensors", content)
     write_json(folder / "network.json", {"role": role, **more})
-    write_json(folder / "history.json", {"cpu_s": [cpu_s]})
 
 
 def done(step: Path) -> None:
@@ -40,8 +39,9 @@ def run(checkout: Path) -> RunFolder:
     run = create(override(preset("tiny"), changes), checkout / "run")
     for pod in range(3):
         for k in range(pod, 12, 2):
-            apart_s = float(k) if pod else 0.25
-            network(run.steps / "train_local" / str(pod) / f"box-{k}", "local", f"{pod} {k}", apart_s, box=k)
+            fleet = [k] if pod else list(range(0, 12, 2))
+            folder = run.steps / "train_local" / str(pod) / f"box-{k}"
+            network(folder, "local", f"{pod} {k}", box=k, together=fleet)
         done(run.steps / "train_local" / str(pod))
     network(run.steps / "train_coarse", "coarse", "coarse")
     done(run.steps / "train_coarse")
@@ -66,10 +66,20 @@ def test_every_network_is_named_once_and_pods_of_before_do_not_count(run: RunFol
 
 def test_who_was_trained_in_step_is_known_and_laid_down_for_the_next_run(run: RunFolder, tmp_path: Path) -> None:
     found = made(run)
-    assert found.in_step == {"0": [[0, 1, 2, 3, 4, 5]], "1": [[0], [1], [2], [3], [4], [5]]}
+    assert found.in_step == {"0": [[0, 2, 4, 6, 8, 10]], "1": [[1], [3], [5], [7], [9], [11]]}
     again = create(run.config, tmp_path / "again")
     choose_alike(Record("", run.config, {}, found), again)
-    assert read_json(again.path / "checkpoints" / f"train_local-1-{code()}" / "fleets.json") == found.in_step["1"]
+    chosen = again.path / "checkpoints" / f"train_local-1-{code()}" / "1-3-5-7-9-11"
+    assert read_json(chosen / "fleets.json") == [[0], [1], [2], [3], [4], [5]]
+
+
+def test_workers_find_the_choice_of_their_own_networks(run: RunFolder, tmp_path: Path) -> None:
+    found = Made({}, {}, {"0": [[0, 4], [2, 6], [8]]})
+    again = create(override(run.config, {"place.workers": 2}), tmp_path / "again")
+    choose_alike(Record("", run.config, {}, found), again)
+    chosen = again.path / "checkpoints" / f"train_local-0-{code()}"
+    assert read_json(chosen / "0-4-8" / "fleets.json") == [[0, 1], [2]]
+    assert read_json(chosen / "2-6" / "fleets.json") == [[0, 1]]
 
 
 def test_weights_that_changed_since_are_named_and_what_was_written_down_counts(run: RunFolder) -> None:

@@ -42,6 +42,12 @@ def test_runs_are_in_the_order_of_their_numbers(run_folder: Path, schwarz: Calla
     assert states == [("runs/tiny/1", "finished"), ("runs/tiny/2", "stopped"), ("runs/tiny/10", "stopped")]
 
 
+def test_a_reproduction_is_no_run_that_stopped(run_folder: Path, schwarz: Callable[..., Any]) -> None:
+    (run_folder / "results.json").unlink()
+    (run_folder / "reproduction.json").write_text("{}")
+    assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "reproduced"
+
+
 def test_an_interrupted_step_is_no_failure(run_folder: Path, schwarz: Callable[..., Any]) -> None:
     from schwarz.journal import Journal
 
