@@ -327,6 +327,9 @@ class Place(Section):
         default=1, ge=1, description="processes that share the local networks of one pod; each trains its own as fleets"
     )
     threads: int = Field(default=1, ge=1, description="threads of each process")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="what networks are trained on; auto: a CUDA device if there is one"
+    )
     checkpoint_minutes: float = Field(
         default=10, gt=0, description="how old a checkpoint gets within an epoch; after each epoch there is one anyway"
     )
@@ -339,6 +342,7 @@ class Place(Section):
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "SCHWARZ_WORKERS": str(self.workers),
+            "SCHWARZ_DEVICE": self.device,
             "SCHWARZ_CHECKPOINT_MINUTES": str(self.checkpoint_minutes),
         }
 

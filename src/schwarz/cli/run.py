@@ -48,6 +48,7 @@ def run(preset: str | None, file: Path | None, changes: Words, runner: str, out:
     from schwarz import runs
 
     config, info, _ = check(chosen(preset, file, changes), runs.project_root())
+    device_is_here(config)
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
     fetch(info)
@@ -69,6 +70,7 @@ def resume(folder: str, runner: str, fresh: bool, as_json: bool) -> int:
         run.forget()
     if not complete(run):
         check(run.config, run.project)
+        device_is_here(run.config)
     return execute(run, runner, as_json)
 
 
@@ -89,6 +91,14 @@ def check(config: "Config", project: Path) -> "tuple[Config, DataInfo, Partition
         )
     partition = fits(config, info)
     return override(config, {"data.md5": info.md5}), info, partition
+
+
+def device_is_here(config: "Config") -> None:
+    """Refused here, before anything is written, if it is not; what is compiled may run where it is."""
+    if config.place.device == "cuda":
+        from schwarz.training.device import chosen as device_of  # torch, which takes a second
+
+        device_of("cuda")
 
 
 def execute(run: "RunFolder", runner: str, as_json: bool) -> int:

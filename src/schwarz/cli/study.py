@@ -75,14 +75,15 @@ def study(presets: tuple[str, ...], file: Path | None, seeds: int, jobs: int | N
 
 def _checked(presets: tuple[str, ...], file: Path | None, changes: Words) -> "list[Config]":
     """The configurations, refused here, before anything is written, if one of them cannot work."""
-    from schwarz.cli.run import check
+    from schwarz.cli.run import check, device_is_here
     from schwarz.runs import project_root
 
     wanted = [chosen(name, file, changes) for name in presets or (None,)]
     checked = [check(config, project_root()) for config in wanted]
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
-    for _, info, _ in checked:
+    for config, info, _ in checked:
+        device_is_here(config)
         fetch(info)
     return [config for config, *_ in checked]
 

@@ -29,21 +29,22 @@ class Adam:
         self.clock = [torch.zeros((), device=p.device) for p in self.parameters]
 
     @torch.no_grad()
-    def step(self, rates: Sequence[float]) -> None:
-        """One step down the gradients, at a rate for each member."""
-        if len(set(rates)) == 1:
+    def step(self, rates: Sequence[float] | Tensor) -> None:
+        """One step down the gradients, at a rate for each member. Rates in a tensor may be changed when the step is
+        recorded and replayed, so that nothing is decided by their values."""
+        if self.members == 1 or (not isinstance(rates, Tensor) and len(set(rates)) == 1):
             self._step_on([p.data for p in self.parameters], rates[0], self.weight_decay)
             return
         steps = [torch.zeros_like(p) for p in self.parameters]
         self._step_on(steps, 1.0, 0.0)
-        rate = torch.tensor(rates, dtype=steps[0].dtype, device=steps[0].device)[:, None]
+        rate = torch.as_tensor(rates, dtype=steps[0].dtype, device=steps[0].device)[:, None]
         for parameter, step in zip(self.parameters, steps, strict=True):
             weights = self._by_member(parameter.data)
             if self.weight_decay:
                 weights *= 1 - self.weight_decay * rate
             weights.addcmul_(self._by_member(step), rate)
 
-    def _step_on(self, tensors: list[Tensor], rate: float, weight_decay: float) -> None:
+    def _step_on(self, tensors: list[Tensor], rate: float | Tensor, weight_decay: float) -> None:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         adamw(
             tensors, gradients, self.first, self.second, [], self.clock, lr=rate, weight_decay=weight_decay, **CONSTANTS

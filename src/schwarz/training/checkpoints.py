@@ -56,7 +56,7 @@ class Checkpoints:
     def write(self, checkpoint: Checkpoint) -> None:
         """Keep a state; of the older ones, one."""
         tensors = {
-            name: value.clone(memory_format=torch.contiguous_format) for name, value in checkpoint.tensors.items()
+            name: value.clone(memory_format=torch.contiguous_format).cpu() for name, value in checkpoint.tensors.items()
         }
         about: dict[str, Any] = {"epoch": checkpoint.epoch, "step": checkpoint.step, "about": checkpoint.about}
         about["belongs_to"] = self.belongs_to

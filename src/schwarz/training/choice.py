@@ -18,6 +18,7 @@ import torch
 
 from schwarz.config import Local, digest
 from schwarz.files import read_json, write_json
+from schwarz.training.device import device
 from schwarz.training.engine import Engine
 from schwarz.training.epochs import epoch_of
 from schwarz.training.member import Member
@@ -64,7 +65,7 @@ def _chosen(members: Sequence[Member], places: list[int], local: Local) -> list[
 def _remembered(together: Engine, members: Sequence[Member], local: Local) -> bool:
     """Whether training in step is faster, from the last time that such networks were tried on this machine."""
     shapes = {name: list(value.shape) for name, value in members[0].model.state_dict().items()}
-    machine = [torch.__version__, platform.processor(), platform.machine(), torch.get_num_threads()]
+    machine = [torch.__version__, platform.processor(), platform.machine(), torch.get_num_threads(), str(device())]
     key = digest([*machine, shapes, list(members[0].train.shape), len(members), local.batch, local.precision])
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "schwarz" / "faster-in-step"
     if not (cache / key).exists():
@@ -89,11 +90,15 @@ def _faster(together: Engine, members: Sequence[Member], local: Local) -> bool:
     def all_() -> None:
         together.step(x, y, rates)
 
-    times = [(_cpu_s(all_), _cpu_s(each)) for _ in range(ROUNDS + 1)][1:]  # the first one of each warms up
+    times = [(_spent_s(all_), _spent_s(each)) for _ in range(ROUNDS + 1)][1:]  # the first one of each warms up
     return median(a / b for a, b in times) < 1
 
 
-def _cpu_s(work: Callable[[], None]) -> float:
-    began = time.process_time()
+def _spent_s(work: Callable[[], None]) -> float:
+    """CPU-seconds; on a CUDA device, whose work the processor only waits for, seconds."""
+    clock = time.process_time if device().type == "cpu" else time.perf_counter
+    began = clock()
     work()
-    return time.process_time() - began
+    if device().type == "cuda":
+        torch.cuda.synchronize()
+    return clock() - began

@@ -9,7 +9,9 @@ from schwarz.coherent import Whole
 from schwarz.config import Training
 from schwarz.task import Task
 from schwarz.training.adam import Adam
+from schwarz.training.device import device
 from schwarz.training.objective import OBJECTIVES, Objective
+from schwarz.training.recorded import Recorded, cuda_graph
 from schwarz.training.stacking import laid_out, stacked
 
 State = dict[str, Tensor]
@@ -28,7 +30,8 @@ class Engine:
     ) -> None:
         """`apart`: no two members share a group of a convolution."""
         self.members, self.bfloat16, self.objective = len(models), training.precision == "bfloat16", objective
-        self.module = models[0] if len(models) == 1 else stacked(models, apart, self.bfloat16)
+        self.device = device()
+        self.module = (models[0] if len(models) == 1 else stacked(models, apart, self.bfloat16)).to(self.device)
         self.shares = any(getattr(part, "together", 1) > 1 for part in self.module.modules())
         """Whether a value that is no number would reach other members."""
         for parameter in self.module.parameters():
@@ -36,13 +39,21 @@ class Engine:
         self.shapes = {name: value.shape for name, value in models[0].state_dict().items()}
         self.trained = [name for name, _ in self.module.named_parameters()]
         self.adam = Adam(list(self.module.parameters()), self.members, training.weight_decay)
+        self.recorded = Recorded(self._step, cuda_graph) if self.device.type == "cuda" else None
 
     def step(self, x: Sequence[Tensor], y: Sequence[Tensor], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
         """One step of every member on its own batch [batch, C, ...] and classes or targets [batch, ...]; their mean
         losses before it, and how many answers of each were right."""
         self.module.train()
+        whole, targets = self._whole(x), self._targets(y)
+        if self.recorded is None:
+            return self._step(whole, targets, rates)
+        losses, right = self.recorded(whole, targets, torch.tensor(rates, device=self.device))
+        return losses, right
+
+    def _step(self, whole: Tensor, targets: Tensor, rates: Sequence[float] | Tensor) -> tuple[Tensor, Tensor]:
         self.module.zero_grad()
-        answers, wanted = self._answers(x), self.wanted(x, y)
+        answers, wanted = self._answers(whole), self._wanted(whole, targets)
         losses = self.objective.losses(answers, wanted)
         losses.sum().backward()
         self.adam.step(rates)
@@ -52,27 +63,32 @@ class Engine:
     def predict(self, x: Sequence[Tensor]) -> Tensor:
         """What the members answer in eval mode, [members, batch, ...]: scores [..., K], or values."""
         self.module.eval()
-        return self._answers(x)
+        return self._answers(self._whole(x))
 
     def wanted(self, x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
         """[members, batch, ...]: the classes or targets; of autoencoders the inputs, as they are behind a
         preprocessing."""
+        return self._wanted(self._whole(x), self._targets(y)) if self.objective.of_itself else self._targets(y)
+
+    def _wanted(self, whole: Tensor, targets: Tensor) -> Tensor:
         if not self.objective.of_itself:
-            return torch.stack(list(y))
-        whole = self._whole(x)
+            return targets
         seen = self.module.preprocess(whole) if isinstance(self.module, Whole) else whole
         return seen.reshape(len(seen), self.members, -1).transpose(0, 1)
 
-    def _answers(self, x: Sequence[Tensor]) -> Tensor:
-        whole = self._whole(x)
-        with torch.autocast(whole.device.type, torch.bfloat16, enabled=self.bfloat16):
+    def _answers(self, whole: Tensor) -> Tensor:
+        once = self.recorded is None  # a recording keeps no copies of weights from one step to the next
+        with torch.autocast(whole.device.type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=once):
             answers = self.module(whole)
         answers = answers.float() if self.bfloat16 else answers
         return answers[None] if self.members == 1 else answers
 
     def _whole(self, x: Sequence[Tensor]) -> Tensor:
         """The inputs of all members, side by side."""
-        return laid_out(x[0] if self.members == 1 else torch.cat(list(x), 1))
+        return laid_out(x[0] if self.members == 1 else torch.cat(list(x), 1)).to(self.device)
+
+    def _targets(self, y: Sequence[Tensor]) -> Tensor:
+        return torch.stack(list(y)).to(self.device)
 
     def weights(self, k: int) -> State:
         """The weights of a member, as its own network names them: views."""

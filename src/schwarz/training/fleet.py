@@ -57,7 +57,7 @@ def fit_in_step(members: Sequence[Member], training: Training, checkpoints: Chec
     for k in lost:
         fit_in_step([members[k]], training, checkpoints and checkpoints.of(k))
     for member in members:
-        member.model.load_state_dict(member.kept)
+        member.model.cpu().load_state_dict(member.kept)
         member.model.eval()
 
 

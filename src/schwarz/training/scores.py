@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from schwarz.images import Labelled
+from schwarz.training.device import device
 from schwarz.training.engine import Engine
 from schwarz.training.epochs import tensor
 from schwarz.training.stacking import laid_out
@@ -24,10 +25,13 @@ def at_once(shape: Sequence[int]) -> int:
 def predict(module: nn.Module, x: np.ndarray, rows: np.ndarray | None = None) -> Tensor:
     """Scores [n, K] in eval mode, of all inputs or of some rows of them; they need not fit in memory."""
     rows = np.arange(len(x)) if rows is None else rows
-    for parameter in module.eval().parameters():
+    place = device()
+    for parameter in module.eval().to(place).parameters():
         parameter.data = laid_out(parameter.data)
     with torch.inference_mode():
-        return answered(lambda at: module(tensor(x[rows[at]])), len(rows), at_once(x.shape[1:]))
+        scores = answered(lambda at: module(tensor(x[rows[at]]).to(place)), len(rows), at_once(x.shape[1:]))
+    module.cpu()
+    return scores.cpu()
 
 
 def answered(answer: Callable[[slice], Tensor], n: int, few: int, axis: int = 0) -> Tensor:
