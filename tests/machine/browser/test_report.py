@@ -13,6 +13,7 @@ import pytest
 from schwarz.report import page as report
 from schwarz.report.features import svg
 from tests.unit import report_results as example
+from tests.unit.test_report_activation import looks
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -36,7 +37,8 @@ TEXTS = """() => [...document.querySelectorAll("svg.plot")].map(picture => {
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     samples, labels = example.samples()
-    path.write_text(report(example.results(), samples, labels, svg(example.pairs(), samples)), encoding="utf-8")
+    page = report(example.results(), samples, labels, svg(example.pairs(), samples), looks())
+    path.write_text(page, encoding="utf-8")
     return path
 
 
