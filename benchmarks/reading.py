@@ -37,7 +37,7 @@ class Plain(Dataset[Any]):
         image = pad(self.x[i], (SHIFT,) * 4)
         top, left = random.randint(0, 2 * SHIFT), random.randint(0, 2 * SHIFT)  # noqa: S311  # no secret
         image = image[:, top : top + 32, left : left + 32]
-        return (image.flip(-1) if random.random() < 0.5 else image), self.y[i]  # noqa: S311
+        return (image.flip(-1) if random.random() < 0.5 else image), self.y[i]  # noqa: S311  # no secret
 
 
 def plain(images: Labelled) -> Iterator[object]:

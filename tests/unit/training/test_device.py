@@ -29,14 +29,14 @@ def test_a_device_that_is_not_there_is_refused_with_what_to_do(monkeypatch: pyte
 
 
 def test_a_run_on_a_device_that_is_not_there_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # wherever this is tested
     with pytest.raises(WrongInput, match=r"place.device = 'cuda'"):
         device_is_here(override(preset("tiny"), {"place.device": "cuda"}))
     device_is_here(preset("tiny"))
 
 
 def test_a_device_that_is_there_is_taken(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a device cannot be made for a test
     assert chosen("auto") == chosen("cuda") == torch.device("cuda")
     assert chosen("cpu") == torch.device("cpu")
 

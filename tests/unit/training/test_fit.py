@@ -87,7 +87,7 @@ def test_epochs_of_so_many_steps_go_through_pass_after_pass():
 
 def test_reading_ahead_makes_no_difference(monkeypatch: pytest.MonkeyPatch):
     at_once, _ = trained(0)
-    monkeypatch.setattr("schwarz.training.epochs.ROOM", 0)
+    monkeypatch.setattr("schwarz.training.epochs.ROOM", 0)  # as if these images were larger than memory
     ahead, _ = trained(0)
     assert all(torch.equal(x, y) for x, y in zip(at_once.parameters(), ahead.parameters(), strict=True))
 
