@@ -119,7 +119,7 @@ def test_a_run_is_made_again_from_its_folder_to_the_same_bytes(again: tuple[int,
 
 @pytest.mark.usefixtures("unchanged")
 def test_what_a_registered_model_says_is_enough(without_folder: Path) -> None:
-    line: str = reproduce.examples[1]  # type: ignore[attr-defined]
+    line: str = reproduce.examples[1]  # type: ignore[attr-defined]  # our own kind of command
     status, out, err = finished(f"{line} --out other", without_folder)
     assert status == 0, err
     told = json.loads(out)

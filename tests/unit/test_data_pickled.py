@@ -140,7 +140,7 @@ def test_a_flipped_byte_anywhere_never_raises_anything_else(tmp_path: Path) -> N
 def test_the_stream_of_the_tests_is_one_that_python_reads_alike() -> None:
     """So that what is read above is no dialect of these tests; these bytes are our own."""
     plain = {key: value for key, value in BATCH.items() if key != "data"}
-    assert pickle.loads(dumps(plain), encoding="latin1") == plain  # noqa: S301  # bytes that this test wrote: what Python itself reads in them
+    assert pickle.loads(dumps(plain), encoding="latin1") == plain  # noqa: S301  # by our own bytes, written above
 
 
 def test_lengths_beyond_the_file_take_no_memory(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_each_file_is_decoded_once_and_twice_where_bad_ones_may_be_left_out(tmp_
         draw(tmp_path / "photos" / "ab"[number % 2] / f"{number}.png", seed=number)
     opened: list[str] = []
     convert = Image.Image.convert  # what decodes the pixels
-    monkeypatch.setattr(
+    monkeypatch.setattr(  # counts, and decodes as before
         Image.Image, "convert", lambda image, *rest: opened.append(image.filename) or convert(image, *rest)
     )
     build(tmp_path / "photos", "mine", tmp_path)

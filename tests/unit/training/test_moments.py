@@ -1,6 +1,7 @@
 """Adam's moments: kept after the best epoch, begun with, composed into those of the composed network, carried over an
 interruption."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +15,18 @@ from schwarz.config import Training, Tune
 from schwarz.files import read_json, sha256
 from schwarz.images import Labelled, load
 from schwarz.networks import initialise
-from schwarz.presets import preset
-from schwarz.reading import override
-from schwarz.runs import RunFolder, create
+from schwarz.runs import RunFolder
 from schwarz.seeds import derive
 from schwarz.steps.compose import compose as compose_step
 from schwarz.steps.frame import place_of
-from schwarz.steps.prepare_data import prepare_data
-from schwarz.steps.split import split
 from schwarz.steps.train_global import composed_moments, tune
 from schwarz.steps.train_local import fleet as folders
-from schwarz.steps.train_local import train_local
 from schwarz.training import MOMENTS, Checkpoints, Member, Moments, fit, fit_in_step
 from schwarz.training.adam import BETAS
 from tests.models import row_network
+from tests.unit import trained_run
 from tests.unit.training.examples import CLASSES, fleet, gap, same_bytes
 
-ROOT = Path(__file__).parents[3]
 STEADY = Training(epochs=6, batch=16, lr=3e-3, schedule="constant")
 
 
@@ -170,18 +166,12 @@ def test_the_first_step_after_composing_is_that_of_each_local_network_from_its_o
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run as far as to its composed network, its local networks trained for two epochs."""
-    changes = {"data.limit": 200, "data.validation": 0.2, "strategies": ["composed"], "local.epochs": 2}
     with pytest.MonkeyPatch.context() as patch:
-        run = create(override(preset("tiny"), changes), tmp_path_factory.mktemp("run") / "run")
-        patch.setenv("SCHWARZ_RUN", str(run.path))
-        patch.setenv("SCHWARZ_PROJECT", str(ROOT))
-        c, at = run.config, lambda *names: place_of(run.path, *names)
-        prepare_data(seed=0, data=c.data, out=at("prepare_data"))
-        split(seed=0, data=c.data, partition=c.partition, augment=c.augment, images=at("prepare_data"), out=at("split"))
-        chosen = {"seed": 0, "network": c.network, "augment": c.augment, "local": c.local}
-        train_local(**chosen, shards=at("split"), pod=0, pods=1, out=at("train_local", "0"))
+        folder = tmp_path_factory.mktemp("run") / "run"
+        run = trained_run.make(folder, patch, **{"strategies": ["composed"], "local.epochs": 2})
+        at = partial(place_of, run.path)
         locals_ = [at("train_local", "0")]
-        compose_step(compose=c.compose, images=at("prepare_data"), locals_=locals_, out=at("compose"))
+        compose_step(compose=run.config.compose, images=at("prepare_data"), locals_=locals_, out=at("compose"))
     return run
 
 

@@ -15,21 +15,15 @@ from schwarz.config import Transfer
 from schwarz.files import read_json
 from schwarz.images import MANIFEST, load, load_box
 from schwarz.journal import Journal, read
-from schwarz.presets import preset
-from schwarz.reading import override
-from schwarz.runs import RunFolder, create
+from schwarz.runs import RunFolder
 from schwarz.seeds import derive
-from schwarz.steps.frame import place_of
-from schwarz.steps.prepare_data import prepare_data
-from schwarz.steps.split import split
 from schwarz.steps.train_coherent import train_transfer
-from schwarz.steps.train_local import train_local
 from schwarz.training import Member, fit, fit_in_step
+from tests.unit import trained_run
 
-ROOT = Path(__file__).parents[3]
 BOXES, PRETRAIN, EPOCHS = 4, 3, 2
 CHANGES = {
-    "data.limit": 200, "data.validation": 0.2, "strategies": ["transfer"], "local.epochs": 1, "local.engine": "stacked",
+    "strategies": ["transfer"], "local.epochs": 1, "local.engine": "stacked",
     "transfer.epochs": EPOCHS,
 }  # fmt: skip
 State = dict[str, Tensor]
@@ -39,15 +33,7 @@ State = dict[str, Tensor]
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run as far as to its trained local networks."""
     with pytest.MonkeyPatch.context() as patch:
-        run = create(override(preset("tiny"), CHANGES), tmp_path_factory.mktemp("run") / "run")
-        patch.setenv("SCHWARZ_RUN", str(run.path))
-        patch.setenv("SCHWARZ_PROJECT", str(ROOT))
-        c, at = run.config, lambda *names: place_of(run.path, *names)
-        prepare_data(seed=0, data=c.data, out=at("prepare_data"))
-        split(seed=0, data=c.data, partition=c.partition, augment=c.augment, images=at("prepare_data"), out=at("split"))
-        chosen = {"seed": 0, "network": c.network, "augment": c.augment, "local": c.local}
-        train_local(**chosen, shards=at("split"), pod=0, pods=1, out=at("train_local", "0"))
-    return run
+        return trained_run.make(tmp_path_factory.mktemp("run") / "run", patch, **CHANGES)
 
 
 Step = Callable[[Path, int | None], State]
