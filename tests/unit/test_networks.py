@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import fx, nn
 
-from schwarz.config import FamilyName, Network
+from schwarz.config import Network
+from schwarz.config.network import FamilyName
 from schwarz.decomposition import decompose
 from schwarz.errors import WrongInput
 from schwarz.families import FAMILIES
