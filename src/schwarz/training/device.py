@@ -1,6 +1,7 @@
 """Where networks are trained: on the processor or on a CUDA device (`place.device`)."""
 
 import os
+import time
 
 import torch
 
@@ -22,3 +23,9 @@ def chosen(asked: str) -> torch.device:
             "`schwarz doctor` says what is here."
         )
     return torch.device("cuda" if there and asked != "cpu" else "cpu")
+
+
+def clock() -> float:
+    """What a training's seconds are counted by: CPU-seconds of this process; on a CUDA device, where the processor only
+    waits, seconds."""
+    return time.process_time() if device().type == "cpu" else time.perf_counter()

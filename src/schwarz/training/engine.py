@@ -1,4 +1,4 @@
-"""Steps and scores of one network, or of several stacked as one."""
+"""Steps and scores of one network, or of several in step: stacked as one, or beside each other."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from schwarz.coherent import Whole
 from schwarz.config import Training
 from schwarz.task import Task
 from schwarz.training.adam import Adam
+from schwarz.training.beside import beside
 from schwarz.training.device import device
 from schwarz.training.objective import OBJECTIVES, Objective
 from schwarz.training.recorded import Recorded, cuda_graph
@@ -27,11 +28,13 @@ class Engine:
         training: Training,
         apart: bool = False,
         objective: Objective = OBJECTIVES[Task.CLASSIFICATION],
+        streams: bool = False,
     ) -> None:
-        """`apart`: no two members share a group of a convolution."""
+        """`apart`: no two members share a group of a convolution; `streams`: each is computed by itself, beside the
+        others."""
         self.members, self.bfloat16, self.objective = len(models), training.precision == "bfloat16", objective
         self.device = device()
-        self.module = (models[0] if len(models) == 1 else stacked(models, apart, self.bfloat16)).to(self.device)
+        self.module = self._joined(models, apart, streams).to(self.device)
         self.shares = any(getattr(part, "together", 1) > 1 for part in self.module.modules())
         """Whether a value that is no number would reach other members."""
         for parameter in self.module.parameters():
@@ -40,6 +43,11 @@ class Engine:
         self.trained = [name for name, _ in self.module.named_parameters()]
         self.adam = Adam(list(self.module.parameters()), self.members, training.weight_decay)
         self.recorded = Recorded(self._step, cuda_graph) if self.device.type == "cuda" else None
+
+    def _joined(self, models: Sequence[nn.Module], apart: bool, streams: bool) -> nn.Module:
+        if len(models) == 1:
+            return models[0]
+        return beside(models) if streams else stacked(models, apart, self.bfloat16)
 
     def step(self, x: Sequence[Tensor], y: Sequence[Tensor], rates: Sequence[float]) -> tuple[Tensor, Tensor]:
         """One step of every member on its own batch [batch, C, ...] and classes or targets [batch, ...]; their mean

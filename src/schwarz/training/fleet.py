@@ -5,7 +5,6 @@ for rounding. A network by itself is a fleet of one.
 """
 
 import math
-import time
 from collections.abc import Sequence
 
 import torch
@@ -17,6 +16,7 @@ from schwarz.images import Inputs, Labelled
 from schwarz.seeds import derive
 from schwarz.task import Task
 from schwarz.training.checkpoints import Checkpoint, Checkpoints
+from schwarz.training.device import clock
 from schwarz.training.engine import Engine, State
 from schwarz.training.epochs import epoch_of, steps_of
 from schwarz.training.history import History, OnEpoch
@@ -94,19 +94,20 @@ class Fleet:
 
     def _epoch(self) -> None:
         """One epoch of all that are active; without those that lost their loss in it, or ended with it."""
-        began, members = time.process_time(), [self.members[k] for k in self.active]
+        began, members = clock(), [self.members[k] for k in self.active]
+        before_s = self.sums.spent_s
         with torch.random.fork_rng():
             self._train(members)
         losses, correct = self.sums.means()
         bad = [k for k, loss in zip(self.active, losses, strict=True) if not math.isfinite(loss)]
         if bad and not self._lose(bad, losses):
             return
-        self.epoch, before_s, self.sums = self.epoch + 1, self.sums.spent_s, Sums.none(len(members))
+        self.epoch, self.sums = self.epoch + 1, Sums.none(len(members))
         figures = [self.objective.told("train", *each) for each in zip(losses, correct, strict=True)]
         held = [member.validation for member in members if member.validation is not None]
         if held:
             figures = [told | more for told, more in zip(figures, judged(self.engine, held), strict=True)]
-        share_s = (before_s + time.process_time() - began) / len(members)
+        share_s = (before_s + clock() - began) / len(members)
         for place, (k, member) in enumerate(zip(self.active, members, strict=True)):
             member.spent_s += share_s
             if k not in bad:
@@ -117,7 +118,7 @@ class Fleet:
 
     def _train(self, members: Sequence[Member]) -> None:
         """The steps of an epoch, or those that are left of it."""
-        epoch, began, spent_s = self.epoch + 1, time.process_time(), self.sums.spent_s
+        epoch, began, spent_s = self.epoch + 1, clock(), self.sums.spent_s
         images, seeds = [member.train for member in members], [member.seed for member in members]
         for x, y in epoch_of(images, self.training, seeds, epoch, first=self.sums.steps):
             step = self.sums.steps
@@ -132,13 +133,13 @@ class Fleet:
                     f"the loss of the first step is {float(mean.sum())}, before the learning rate {rates[0]:g} could "
                     "matter: look for values in the images that are no numbers, or far too large"
                 )
-            self.sums = self.sums.and_(mean, right, len(y[0]), spent_s + time.process_time() - began)
+            self.sums = self.sums.and_(mean, right, len(y[0]), spent_s + clock() - began)
             if step + 1 < self.steps and self.checkpoints and self.checkpoints.due and self._sound():
                 self._keep()
 
     def _sound(self) -> bool:
-        """Whether all weights are numbers: no state to go back to otherwise."""
-        return all(bool(value.isfinite().all()) for value in self.engine.module.parameters())
+        """Whether all weights and losses are numbers: no state to go back to otherwise."""
+        return bool(self.sums.losses.isfinite().all()) and all(bool(value.isfinite().all()) for value in self.engine.module.parameters())
 
     def _lose(self, bad: list[int], losses: list[float]) -> bool:
         """What becomes of members whose loss is no number; whether the epoch counts for the others."""

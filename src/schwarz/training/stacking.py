@@ -103,7 +103,7 @@ def stacked(networks: Sequence[nn.Module], apart: bool = False, bfloat16: bool =
     """
     if isinstance(networks[0], Whole):
         preprocesses, inner = zip(*((each.preprocess, each.network) for each in networks), strict=True)
-        return Whole(_side_by_side(preprocesses), stacked(inner, apart, bfloat16))
+        return Whole(side_by_side(preprocesses), stacked(inner, apart, bfloat16))
     shapes = [{name: value.shape for name, value in network.state_dict().items()} for network in networks]
     if any(shape != shapes[0] for shape in shapes):
         raise Unstackable("networks of other shapes")
@@ -213,7 +213,7 @@ def _norm(layers: Sequence[Any]) -> nn.Module:
     return whole
 
 
-def _side_by_side(preprocesses: Sequence[Preprocess]) -> Preprocess:
+def side_by_side(preprocesses: Sequence[Preprocess]) -> Preprocess:
     """Each member's channels as its own network would see them."""
     whole = copy.deepcopy(preprocesses[0])
     for name in ("mean", "scale"):

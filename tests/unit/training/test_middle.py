@@ -1,19 +1,18 @@
 """A training that is cut off in the middle of an epoch goes on there: no image is repeated, none is missed."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from schwarz.config import Training
 from schwarz.images import Inputs
 from schwarz.networks import initialise
 from schwarz.training import Checkpoints, Member, fit_in_step
-from schwarz.training.fleet import Fleet
-from tests.unit.training.examples import fleet, images, same_bytes, small
+from tests.unit.training.examples import images, same_bytes, small
 
 TRAINING = Training(epochs=3, batch=8, lr=1e-3, plateau=1)
 STEPS = 6
@@ -78,11 +77,30 @@ def test_within_an_epoch_a_checkpoint_is_written_when_the_last_is_old(tmp_path: 
     assert sorted(path.stem for path in (tmp_path / "always").iterdir()) == ["000000-000003", "000000-000004"]
 
 
-def test_weights_that_are_no_numbers_are_not_kept(tmp_path: Path):
-    """A member that lost its loss must find a good state to go back to."""
-    (member,) = fleet(1)
-    training = Fleet([member], TRAINING, Checkpoints(tmp_path, {}))
-    assert training._sound()
-    with torch.no_grad():
-        next(member.model.parameters())[0] = torch.nan
-    assert not training._sound()
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("minutes", [0.0, 10.0])
+def test_no_second_is_counted_twice(tmp_path: Path, n: int, minutes: float):
+    some, _ = members(n, small, None)
+    began = time.process_time()
+    fit_in_step(some, TRAINING, Checkpoints(tmp_path, {}, minutes))
+    spent = time.process_time() - began
+    assert 0.5 * spent < sum(member.spent_s for member in some) < spent
+
+
+class Broken(Watched):
+    """Images of which one batch, the first time that it is read, holds a value that is no number."""
+
+    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
+        found = super().batch(at, epoch)
+        return np.full_like(found, np.nan) if len(self.asked) == 3 else found
+
+
+def test_a_member_that_loses_its_loss_within_an_epoch_goes_on_from_before_it(tmp_path: Path):
+    """Whatever was kept of that epoch since, for it is kept after every step."""
+    broken = Broken(images(0))
+    retries: list[str] = []
+    member = Member(initialise(small(), 0).double(), broken, images(100, 20), seed=0, on_retry=retries.append)
+    fit_in_step([member], TRAINING, Checkpoints(tmp_path, {}, minutes=0.0))
+    assert len(retries) == 1
+    assert all(bool(value.isfinite().all()) for value in member.model.state_dict().values())
+    assert len(member.history.epoch) == TRAINING.epochs
