@@ -1,0 +1,26 @@
+"""Networks beside each other compute what each of them computes, recurrent ones too; streams are a CUDA device's."""
+
+import pytest
+import torch
+
+from schwarz.config import Training
+from schwarz.networks import vgg9
+from schwarz.training.beside import beside
+from schwarz.training.engine import Engine
+from schwarz.training.stacking import Unstackable
+from tests.unit.training.test_stacking import CLASSES, MEMBERS, RECURRENT, check_steps, members
+
+
+@pytest.mark.parametrize("name", ["vgg9", "resnet20", "resnet50-keras", "lenet5", "mlp", "cnn1d", *RECURRENT])
+def test_five_steps_beside_each_other_are_five_steps_of_each_member(name: str):
+    check_steps(name, Engine(members(name, torch.float64), Training(weight_decay=0.01), streams=True))
+
+
+def test_adam_steps_on_as_many_tensors_as_one_member_has():
+    networks = [vgg9((3, 16, 16), CLASSES, width=4) for _ in range(MEMBERS)]
+    assert len(Engine(networks, Training(), streams=True).adam.parameters) == len(list(networks[0].parameters()))
+
+
+def test_networks_of_other_shapes_are_not_put_beside_each_other():
+    with pytest.raises(Unstackable, match="other shapes"):
+        beside([vgg9((3, 16, 16), CLASSES, width=4), vgg9((3, 16, 16), CLASSES, width=5)])
