@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,15 @@ class RunFolder:
     @property
     def steps(self) -> Path:
         return self.path / "steps"
+
+    def done(self) -> list[Path]:
+        """The folders of the finished steps that count. A run resumed on fewer pods keeps those of the pods it had
+        before: the first ones count that have all boxes between them, whatever `place` says by now."""
+        pods = sorted(self.steps.glob("train_local/*/done.json"), key=lambda file: int(file.parent.name))
+        boxes = accumulate(len(list(file.parent.glob("box-*"))) for file in pods)
+        whole = next((n for n, held in enumerate(boxes, 1) if held >= self.config.partition.count), len(pods))
+        stale = set(pods[whole:])
+        return sorted(file.parent for file in self.steps.glob("**/done.json") if file not in stale)
 
     def results(self) -> dict[str, Any] | None:
         """The results of a finished run, else None."""

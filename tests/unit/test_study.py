@@ -11,6 +11,7 @@ import pytest
 from schwarz.errors import WrongInput
 from schwarz.presets import preset
 from schwarz.reading import override
+from schwarz.runs import RunFolder, create
 from schwarz.study.cells import Cell, existing, plan
 from schwarz.study.costs import cost_of, steps_of
 from schwarz.study.findings import epochs_of, findings, reached
@@ -33,21 +34,22 @@ def wrote(run: Path, step: str, cpu_s: float, wall_s: float, **histories: float)
     """A step's done.json, and the histories below it."""
     folder = run / "steps" / step
     for name, trained_s in histories.items():
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "history.json").write_text(json.dumps({"cpu_s": [trained_s / 2, trained_s]}))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "done.json").write_text(json.dumps({"cpu_s": cpu_s, "wall_s": wall_s}))
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def run(tmp_path: Path) -> RunFolder:
     """The steps of a run of two boxes."""
+    made = create(override(preset("tiny"), {"partition.grid": (2, 1)}), tmp_path / "run")
     for step, (cpu_s, wall_s) in STEPS.items():
-        wrote(tmp_path, step, cpu_s, wall_s)
+        wrote(made.path, step, cpu_s, wall_s)
     for k, (cpu_s, trained_s) in enumerate(LOCALS):
-        wrote(tmp_path, f"train_local/{k}", cpu_s, 1.0, **{f"box-{k}": trained_s})
-    (tmp_path / "steps/train_coherent/transfer/network.json").write_text('{"pretrain": null}')
-    return tmp_path
+        wrote(made.path, f"train_local/{k}", cpu_s, 1.0, **{f"box-{k}": trained_s})
+    (made.steps / "train_coherent/transfer/network.json").write_text('{"pretrain": null}')
+    return made
 
 
 @pytest.mark.parametrize(
@@ -90,29 +92,42 @@ def test_one_seed_has_a_mean_and_no_interval() -> None:
         ("composed_tuned", 62, 53),
     ],
 )
-def test_a_strategy_costs_what_the_steps_cost_that_it_needs(run: Path, strategy: Any, cpu_s: int, apart: int) -> None:
+def test_a_strategy_costs_what_the_steps_cost_that_it_needs(
+    run: RunFolder, strategy: Any, cpu_s: int, apart: int
+) -> None:
     cost = cost_of(run, strategy)
     assert (cost.cpu_s, cost.apart_cpu_s) == (cpu_s, apart)
 
 
-def test_a_transfer_that_pretrains_networks_of_its_own_does_not_cost_those_of_the_run(run: Path) -> None:
-    (run / "steps/train_coherent/transfer/network.json").write_text('{"pretrain": 150}')
+def test_a_transfer_that_pretrains_networks_of_its_own_does_not_cost_those_of_the_run(run: RunFolder) -> None:
+    (run.steps / "train_coherent/transfer/network.json").write_text('{"pretrain": 150}')
     assert cost_of(run, "transfer").cpu_s == 3 + 2 + 20
 
 
-def test_a_strategy_takes_on_the_clock_what_its_steps_took(run: Path) -> None:
+def test_a_strategy_takes_on_the_clock_what_its_steps_took(run: RunFolder) -> None:
     assert cost_of(run, "composed").wall_s == 30 + 20 + 2 + 6
 
 
-def test_two_local_networks_trained_in_one_step_are_apart_as_well(run: Path) -> None:
-    wrote(run, "train_local/2", 20.0, 1.0, **{"box-2": 7.0, "box-4": 11.0})
-    assert cost_of(run, "average").cpu_s == 5 + 9 + 12 + 20
+def test_two_local_networks_trained_in_one_step_are_apart_as_well(run: RunFolder) -> None:
+    wrote(run.path, "train_local/0", 20.0, 1.0, **{"box-0": 7.0, "box-1": 11.0})
+    (run.steps / "train_local/1/done.json").unlink()
+    assert cost_of(run, "average").cpu_s == 5 + 20
     assert cost_of(run, "average").apart_cpu_s == 5 + (2 + 11)
 
 
-def test_a_training_that_was_cut_off_costs_all_that_its_history_says(run: Path) -> None:
-    wrote(run, "train_local/1", 3.0, 1.0, again=12.5)
-    (run / "steps/train_local/1/box-1/history.json").unlink()
+def test_what_an_earlier_attempt_on_more_pods_left_costs_nothing(run: RunFolder) -> None:
+    wrote(run.path, "train_local/0", 20.0, 1.0, **{"box-0": 7.0, "box-1": 11.0})
+    assert cost_of(run, "average").cpu_s == 5 + 20
+
+
+def test_a_finished_run_costs_the_same_whatever_pods_it_would_be_run_on_now(run: RunFolder) -> None:
+    moved = create(override(run.config, {"place.pods": 1}), run.path)
+    assert cost_of(moved, "average") == cost_of(run, "average")
+
+
+def test_a_training_that_was_cut_off_costs_all_that_its_history_says(run: RunFolder) -> None:
+    wrote(run.path, "train_local/1", 3.0, 1.0, again=12.5)
+    (run.steps / "train_local/1/box-1/history.json").unlink()
     assert cost_of(run, "average").cpu_s == 5 + 9 + 12.5
 
 
@@ -127,6 +142,11 @@ def test_epochs_are_those_of_the_local_networks_and_its_own() -> None:
     curves = {name: {"epoch": list(range(n))} for name, n in lengths.items()}
     found = {name: epochs_of(name, curves) for name in ("average", "coarse", "transfer", "composed", "global")}
     assert found == {"average": 6, "coarse": 6, "transfer": 9, "composed": 6, "global": 9}
+
+
+def test_a_transfer_that_pretrains_has_the_epochs_of_its_own_local_networks() -> None:
+    curves = {name: {"epoch": list(range(n))} for name, n in {"local 0": 4, "transfer": 3}.items()}
+    assert epochs_of("transfer", curves, pretrain=150) == 153
 
 
 def test_what_was_reached_by_some_cost_is_that_of_the_last_epoch_within_it() -> None:
@@ -216,6 +236,19 @@ def test_an_epoch_of_the_global_network_is_compared_with_one_of_all_local_ones_a
     assert measured
     assert measured.together == pytest.approx((80 / 3) / (18 / 2))
     assert measured.apart == pytest.approx((80 / 3) / (10 / 2))
+
+
+def test_a_transfer_that_pretrained_is_found_with_the_epochs_and_cost_of_its_own_networks(cells: list[Cell]) -> None:
+    run = cells[0].run
+    results = run.results() or {}
+    results["strategies"]["transfer"] = row(0.8, 0.9, 0.8, 15.0)
+    results["curves"]["transfer"] = {"epoch": [1, 2, 3]}
+    (run.path / "results.json").write_text(json.dumps(results))
+    wrote(run.path, "train_coherent/transfer", *STEPS["train_coherent/transfer"])
+    (run.steps / "train_coherent/transfer/network.json").write_text('{"pretrain": 150}')
+    (found,) = findings(cells[:1]).values()
+    (transfer,) = (each for each in found if each.name == "transfer")
+    assert (transfer.figures[0]["epochs"], transfer.figures[0]["cpu_s"]) == (153, 3 + 2 + 20)
 
 
 def test_a_study_leaves_numbers_a_page_and_a_picture(cells: list[Cell], tmp_path: Path) -> None:

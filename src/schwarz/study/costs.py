@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from schwarz.config import Strategy
 from schwarz.files import read_json
+from schwarz.runs import RunFolder
 from schwarz.steps.frame import DONE
 
 SET_UP = ("prepare_data",)
@@ -43,13 +45,17 @@ def steps_of(strategy: Strategy, pretrains: bool = False) -> tuple[str, ...]:
     return (*SET_UP, "split", LOCALS, *own.get(strategy, ()))
 
 
-def cost_of(run: Path, strategy: Strategy) -> Cost:
+def cost_of(run: RunFolder, strategy: Strategy) -> Cost:
     """What a strategy of a finished run cost, from what its steps wrote down."""
-    steps = run / "steps"
-    pretrains = strategy == "transfer" and read_json(steps / TRANSFER / NETWORK).get("pretrain") is not None
-    wanted = steps_of(strategy, pretrains)
-    found = [_together(map(_step, sorted(steps.glob(name))), name == LOCALS) for name in wanted]
-    return _together(found)
+    done = {folder.relative_to(run.steps).as_posix(): folder for folder in run.done()}
+    wanted = steps_of(strategy, strategy == "transfer" and pretrained(run) is not None)
+    found = [[_step(folder) for name, folder in done.items() if fnmatch(name, each)] for each in wanted]
+    return _together(_together(costs, each == LOCALS) for each, costs in zip(wanted, found, strict=True))
+
+
+def pretrained(run: RunFolder) -> int | None:
+    """For how many epochs `transfer` trained local networks of its own; None: it started from those of the run."""
+    return read_json(run.steps / TRANSFER / NETWORK).get("pretrain")
 
 
 def _together(costs: Iterable[Cost], apart: bool = False) -> Cost:

@@ -9,7 +9,7 @@ from typing import Any
 from schwarz.config import STRATEGIES
 from schwarz.published_accuracies import Accuracy, accuracies
 from schwarz.study.cells import Cell
-from schwarz.study.costs import cost_of
+from schwarz.study.costs import cost_of, pretrained
 from schwarz.study.spread import Spread, spread
 
 FIGURES = (
@@ -103,11 +103,12 @@ def _locals(results: Mapping[str, Any]) -> dict[str, Figures]:
 
 
 def _strategies(cell: Cell, results: Mapping[str, Any]) -> dict[str, Figures]:
-    curves, costs = results["curves"], {name: cost_of(cell.run.path, name) for name in results["strategies"]}
+    curves, costs = results["curves"], {name: cost_of(cell.run, name) for name in results["strategies"]}
     course = _course(cell, results) if "global" in costs else []
     found = {}
     for name in (name for name in STRATEGIES if name in costs):
-        row, epochs, levels = results["strategies"][name], epochs_of(name, curves), {}
+        row, levels = results["strategies"][name], {}
+        epochs = epochs_of(name, curves, pretrained(cell.run) if name == "transfer" else None)
         if name != "global":
             levels = {
                 "global_at_its_epochs": reached(course, "epochs", epochs),
@@ -121,19 +122,21 @@ def _row(row: Mapping[str, float], **more: float | None) -> Figures:
     return {**dict.fromkeys(FIGURES), **{name: row[name] for name in ("validation", "train", "test")}, **more}
 
 
-def epochs_of(strategy: str, curves: Mapping[str, Any]) -> int:
+def epochs_of(strategy: str, curves: Mapping[str, Any], pretrain: int | None = None) -> int:
     """How many epochs its local networks had, if it has any, and then the strategy itself; those of the coarse net, on
-    a few probabilities, are not counted."""
+    a few probabilities, are not counted. `pretrain`: epochs of local networks that it has for itself."""
     own = len(curves[strategy]["epoch"]) if strategy in curves and strategy != "coarse" else 0
     if strategy in ("global", "coherent"):
         return own
+    if pretrain is not None:
+        return pretrain + own
     return own + max(len(curve["epoch"]) for name, curve in curves.items() if name.startswith("local "))
 
 
 def _course(cell: Cell, results: Mapping[str, Any]) -> Course:
     """What `global` had reached after each epoch: the best one is kept, so the accuracy never falls."""
     curve = results["curves"]["global"]
-    before = cost_of(cell.run.path, "global").cpu_s - curve["cpu_s"][-1]
+    before = cost_of(cell.run, "global").cpu_s - curve["cpu_s"][-1]
     return [
         {"epochs": epoch, "cpu_s": before + cpu_s, "validation": best}
         for epoch, cpu_s, best in zip(
