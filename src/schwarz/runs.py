@@ -101,7 +101,7 @@ def create(config: Config, out: Path | None = None) -> RunFolder:
     path = Path(out).absolute() if out is not None else _next(Path("runs").absolute() / config.preset)
     if (path / "config.toml").exists():
         return _same(open_run(path), config)
-    if path.exists() and (not path.is_dir() or {p.name for p in path.iterdir()} - BEGUN):
+    if foreign(path):
         raise WrongInput(f"{path}: holds something that is not a run. Choose an empty or new folder for --out.")
     (path / "logs" / "journal").mkdir(parents=True, exist_ok=True)
     uid = uuid.uuid4().hex
@@ -110,6 +110,13 @@ def create(config: Config, out: Path | None = None) -> RunFolder:
     write_atomic(path / "INDEX.md", INDEX.format(name=f"{config.preset} in {path.name}", preset=config.preset))
     _write_config(path, config)  # last: a folder with a config.toml is a whole run folder
     return RunFolder(path, config, uid, project)
+
+
+def foreign(path: Path) -> bool:
+    """Whether something lies there that is neither a run nor one whose making was cut short."""
+    if not path.exists() or (path / "config.toml").exists():
+        return False
+    return not path.is_dir() or bool({p.name for p in path.iterdir()} - BEGUN)
 
 
 def open_run(path: Path) -> RunFolder:

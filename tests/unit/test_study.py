@@ -12,7 +12,7 @@ from schwarz.errors import WrongInput
 from schwarz.presets import preset
 from schwarz.reading import override
 from schwarz.runs import RunFolder, create
-from schwarz.study.cells import Cell, existing, plan
+from schwarz.study.cells import Cell, at_once, existing, plan
 from schwarz.study.costs import cost_of, steps_of
 from schwarz.study.findings import epochs_of, findings, reached
 from schwarz.study.pages import heading, page, write
@@ -293,6 +293,12 @@ def test_cells_are_run_seed_by_seed(tmp_path: Path) -> None:
     made = plan([override(preset("quickstart"), {"seed": 5}), override(preset("tiny"), {"seed": 5})], 2, tmp_path)
     assert [str(cell) for cell in made] == ["quickstart seed 5", "tiny seed 5", "quickstart seed 6", "tiny seed 6"]
     assert made[1].run.path == tmp_path / "tiny" / "5"
+
+
+def test_as_many_cells_run_at_once_as_fill_the_cores(tmp_path: Path) -> None:
+    made = plan([preset("tiny"), override(preset("quickstart"), {"place.workers": 2, "place.threads": 3})], 1, tmp_path)
+    assert [at_once(made, cores) for cores in (4, 6, 11, 12)] == [1, 1, 1, 2]
+    assert at_once(made[:1], 4) == 4
 
 
 def test_a_study_is_added_to_and_gone_on_with(tmp_path: Path) -> None:

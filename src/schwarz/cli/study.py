@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ POLL_S = 0.2
 @click.argument("presets", nargs=-1, metavar="PRESET...")
 @click.option("--config", "file", type=Existing(), metavar="FILE", help="TOML file, as `schwarz show` prints it")
 @click.option("--seeds", type=AtLeast(1), default=5, metavar="N", help="how many seeds, from --seed on [5]")
-@click.option("--jobs", type=AtLeast(1), metavar="N", help="runs at a time; unset: one for each core")
+@click.option("--jobs", type=AtLeast(1), metavar="N", help="runs at a time; unset: as many as fill the cores")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default="runs/study", show_default=True, metavar="DIR",
     help="folder of the study",
@@ -49,28 +49,40 @@ def study(presets: tuple[str, ...], file: Path | None, seeds: int, jobs: int | N
     DIR/study.json, study.md and study.svg hold what came out.
     """
     from schwarz.cli.follow import Stopped
-    from schwarz.locks import Busy, locked
-    from schwarz.study.cells import existing, plan
+    from schwarz.study.cells import at_once, check, existing, plan
     from schwarz.study.pages import begin, command_of
 
     out = out.absolute()
     going_on = not (presets or file or changes) and existing(out)
     configs = [] if going_on else _checked(presets, file, changes)
-    with writing(out):
-        cells = plan(configs, seeds, out)
-        words = command_of(out) if going_on else _command(presets, file, seeds, changes)
-        begin(out, cells, words)
+    check(configs, seeds, out)  # before the lock, which is a file in a folder that may be someone else's
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{out / 'mlflow.db'}")  # not among the person's own runs
-    try:
-        with locked(out / "lock", wait=False):
-            failed = _work(cells, jobs or _cores())
-            _tell(out, cells, words)
-    except Busy:
-        raise WrongInput(f"{out}: another process runs this study now: wait until it has ended.") from None
-    except Stopped as stop:
-        print("Interrupted. The same command goes on.", file=sys.stderr)
-        return stop.status
+    with _alone(out):
+        with writing(out):
+            cells = plan(configs, seeds, out)
+            words = command_of(out) if going_on else _command(presets, file, seeds, changes)
+            begin(out, cells, words)
+        try:
+            failed = _work(cells, jobs or at_once(cells, _cores()))
+        except Stopped as stop:
+            print("Interrupted. The same command goes on.", file=sys.stderr)
+            return stop.status
+        _tell(out, cells, words)
     return FAILED if failed else DONE
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the study; a second process that wants it is refused, and has written nothing."""
+    from schwarz.locks import Busy, locked
+
+    with ExitStack() as held:
+        try:
+            with writing(out):
+                held.enter_context(locked(out / "lock", wait=False))
+        except Busy:
+            raise WrongInput(f"{out}: another process runs this study now: wait until it has ended.") from None
+        yield
 
 
 def _checked(presets: tuple[str, ...], file: Path | None, changes: Words) -> "list[Config]":

@@ -1,6 +1,7 @@
 """`study` around its runs: what it refuses, how many it starts at a time, how it tells of one that failed."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,15 @@ def test_so_many_cells_run_at_a_time(
     assert max(sum(a <= began < b for a, b in spans) for began, _ in spans) == jobs
 
 
+def test_no_more_cells_run_at_a_time_than_their_threads_fill_the_cores(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, pipeline: Callable[[str], Path]
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    pipeline(FAILS)
+    told = schwarz("study", "tiny", "--seeds", 2, "--place.workers", 2, "--place.threads", os.cpu_count())
+    assert told.out.splitlines()[0] == "2 runs, 1 at a time"
+
+
 def test_a_study_of_another_config_is_refused_and_the_difference_named(
     schwarz: Callable[..., Any], checkout: Path, sample: Path, pipeline: Callable[[str], Path]
 ) -> None:
@@ -134,6 +144,33 @@ def test_a_study_that_another_process_runs_is_refused(
     (checkout / "data").symlink_to(sample)
     pipeline(FAILS)
     with locked(checkout / "runs" / "study" / "lock"):
-        told = schwarz("study", "tiny", "--seeds", 1)
+        before = sorted(checkout.rglob("*"))
+        told = schwarz("study", "tiny", "--seeds", 2)
+        assert sorted(checkout.rglob("*")) == before
     assert told.status == 2
     assert "another process runs this study now" in told.last
+
+
+def test_a_run_that_is_no_cell_is_not_taken_for_one(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, run_folder: Path
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    before = sorted(checkout.rglob("*"))
+    for line in ("study tiny -o runs", "study quickstart -o runs", "study -o runs"):
+        told = schwarz(*line.split())
+        assert told.status == 2
+        assert f"{run_folder}: holds a run of tiny seed 0, which is no cell of a study" in told.last
+        assert told.last.endswith("Choose another -o.")
+    assert sorted(checkout.rglob("*")) == before
+
+
+def test_what_lies_where_a_cell_would_be_is_left_alone(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    (checkout / "mine" / "tiny" / "1" / "photos").mkdir(parents=True)
+    before = sorted(checkout.rglob("*"))
+    told = schwarz("study", "tiny", "-o", "mine")
+    assert told.status == 2
+    assert told.last.endswith("mine/tiny/1: holds something that is no cell of a study. Choose another -o.")
+    assert sorted(checkout.rglob("*")) == before
