@@ -18,6 +18,8 @@ from schwarz.presets import PRESETS, preset
 from schwarz.presets.page import tables
 from schwarz.presets.sources import SOURCES
 from schwarz.published_accuracies import CIFAR, FOOD, accuracies, strategies_printed, times
+from schwarz.reading import override
+from schwarz.training.epochs import steps_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "presets.md"
 SAMPLE = DataInfo("sample", f"{'0' * 32}.dir", (1, 28, 28), tuple("abcdefghij"), 12000, 2000, Path(), Path())
@@ -62,7 +64,7 @@ def test_the_rows_of_the_documents_are_presets() -> None:
     rows = {
         "cifar10-vgg9-2x2", "cifar10-resnet20-2x2", "flowers-vgg9-2x2", "flowers-vgg9-4x4", "flowers-resnet20-2x2",
         "flowers-resnet20-4x4", "chestct-vgg9-2x2x1", "chestct-vgg9-4x4x2", "cifar10-vgg9-2x2-overlap2",
-        "cifar10-vgg9-3x3", "yale-vgg9-2x2", "adrenal3d-vgg9-2x2x1", "adrenal3d-vgg9-2x2x2",
+        "cifar10-vgg9-3x3", "yale-vgg9-2x2", "adrenal3d-vgg9-2x2x1", "adrenal3d-vgg9-2x2x2", "adrenal3d-vgg9-4x4x2",
         "dogs-vs-cats-plain11-2x2", "cifar10-resnet32-2x2-overlap4-batch16384", *CIFAR, *FOOD,
     }  # fmt: skip
     assert rows <= set(PRESETS)
@@ -73,6 +75,35 @@ def test_document_1_has_one_global_network_for_all_partitions_of_a_set() -> None
     assert two.network == four.network
     assert two.global_ == four.global_
     assert (two.local.epochs, two.coherent.epochs) == (150, 200)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if PRESETS[name].data != "sample"])
+def test_a_coarse_net_has_2250_steps_however_few_images_it_learns_from(name: str) -> None:
+    config = preset(name)
+    if "coarse" in config.strategies:
+        assert config.coarse.epochs * steps_of(16, config.coarse) == 2250
+
+
+def test_the_documents_habit_of_choosing_by_test_images_can_be_had_of_every_preset() -> None:
+    for name in PRESETS:
+        config = override(preset(name), {"data.validation": "test", "coarse.source": "out-of-fold"})
+        check(config, described(config))
+
+
+def test_of_38_persons_the_holdout_is_too_small_for_a_coarse_net() -> None:
+    assert {preset(f"yale-vgg9-{cut}").coarse.source for cut in ("2x2", "4x4")} == {"out-of-fold"}
+
+
+def test_document_3_has_no_coarse_net() -> None:
+    names = [name for name in PRESETS if PRESETS[name].group.startswith("document 3")]
+    assert len(names) == 33
+    assert not any("coarse" in preset(name).strategies for name in names)
+
+
+def test_document_2_compares_3x3_with_2x2_under_one_global_network() -> None:
+    three, two = preset("cifar10-vgg9-3x3"), preset("cifar10-vgg9-2x2-width36")
+    assert (three.network, three.global_) == (two.network, two.global_)
+    assert (three.partition.count, two.partition.count) == (9, 4)
 
 
 def test_document_3_drops_the_rate_where_it_says() -> None:

@@ -23,7 +23,7 @@ def strong(name: str, data: str, network: Network, shift: int, overlap: int, bat
         partition=PartitionConfig(grid=(2, 2), overlap=overlap),
         network=network,
         local=Local.model_validate({"epochs": 120, "lr": 4e-3, **recipe}),
-        coarse=Coarse(epochs=15, batch=64, lr=1e-3, hidden=(128,) * 4),
+        coarse=Coarse(epochs=15, steps=150, batch=64, lr=1e-3, hidden=(128,) * 4),
         coherent=Training.model_validate({"epochs": 200, "lr": 4e-3, **recipe}),
         transfer=Transfer.model_validate({"epochs": 80, "lr": 1e-3, "coarse": "trained", **recipe}),
         global_=Training.model_validate({"epochs": 200, "lr": 2e-3, **recipe}),
