@@ -36,8 +36,8 @@ def yale(name: str, grid: tuple[int, int]) -> Config:
 
 def volumes(name: str, grid: tuple[int, int, int], width: int) -> Config:
     """Volumes of 64x64x64: what the document says of time in 3D can be measured on them where chest CT scans cannot be
-    had. Widths and epochs are ours: 40 epochs, for a machine without a GPU, and 16 channels, or the 32 that the 32 boxes
-    of 4x4x2 share."""
+    had. Widths and epochs are ours: 40 epochs, for a machine without a GPU, and 16 channels, or the 32 that as many
+    boxes of 4x4x2 share."""
     return paper_like(
         name, "adrenal3d", PartitionConfig(grid=grid), Network(family="vgg9", width=width), batch=8, epochs=(30, 10)
     )

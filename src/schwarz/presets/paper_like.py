@@ -1,10 +1,10 @@
 """What documents 1 and 2 leave open, decided once: their presets are like the papers, not a reproduction.
 
 Document 1 says Adam, cross-entropy, a coarse net of four hidden layers, and 150 epochs of the local networks before
-transfer. No document gives widths of VGG9, batch sizes, learning rates or other epochs: these are ours. Strategies that
-are trained to the end have the same number of epochs in all, as in document 3: 150 and 50, or 200. What only combines the
-local networks, and `composed`, has their 150. A coarse net learns from far fewer images: it has 2,250 steps, however many
-they are.
+transfer. No document gives widths of VGG9, batch sizes, learning rates or other epochs: these are ours. Strategies
+that are trained to the end have the same number of epochs in all, as in document 3: 150 and 50, or 200. What only
+combines the local networks, and `composed`, has their 150. A coarse net has 2,250 steps, however few images it learns
+from.
 """
 
 from typing import Literal
