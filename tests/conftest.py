@@ -9,6 +9,7 @@ from hypothesis import settings
 # Set before torch is imported: xdist already uses a process per core.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # what is the same to the last bit is so on one processor
 
 # A shell that runs the tests in the background ignores these; the programs that tests signal would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,8 +23,10 @@ OURS = ("SCHWARZ_", "MLFLOW_", "AWS_", "KFP_")
 
 
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers, stores and credentials of the person who runs the tests are not the tests' business."""
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Servers, stores and credentials of the person who runs the tests are not the tests' business, nor is what was
+    found on this machine before."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     for name in list(os.environ):
         if name.startswith(OURS):
             monkeypatch.delenv(name)

@@ -6,16 +6,18 @@ where images are mirrored, and the whole image where they are turned or enlarged
 wherever that is trained, the moved image is the same.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from schwarz.config import Augment
 from schwarz.images import Inputs, Labelled, checked, load_box
 from schwarz.seeds import derive
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Spans = Sequence[Sequence[int]]
 WHOLE, MIRROR = "whole", "train-mirror-x.npy"
@@ -91,10 +93,6 @@ def motions(augment: Augment, n: int, axes: int, seed: int, epoch: int) -> Motio
     )
 
 
-_motions: Callable[..., Motions] = lru_cache(maxsize=8)(motions)
-"""The boxes that are trained in one process ask for the same ones, batch by batch."""
-
-
 @dataclass(frozen=True)
 class Moving:
     """Training images, or one box of each, that move: what `Labelled` is for images at rest."""
@@ -109,6 +107,8 @@ class Moving:
     mirror: np.ndarray | None = None
     """The same of the part's mirror image, where images are mirrored and that is another part."""
     rim: int = 0
+    last: dict[int, Motions] = field(default_factory=dict, compare=False, repr=False)
+    """The motions of the epoch that was asked for last, of all images."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -126,10 +126,16 @@ class Moving:
 
     def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
         """[batch, C, ...]: the images at these places, as they are in an epoch."""
-        all_ = _motions(self.augment, len(self), len(self.part.frame), self.seed, epoch)
-        moves = Motions(*(each[at] for each in all_))
+        moves = self.moves(at, epoch)
         moved = self._resampled(at, moves) if self.augment.resamples else self._shifted(at, moves)
         return bordered(moved, self.part.border)
+
+    def moves(self, at: np.ndarray, epoch: int) -> Motions:
+        """How the images at these places move in an epoch."""
+        if epoch not in self.last:
+            self.last.clear()
+            self.last[epoch] = motions(self.augment, len(self), len(self.part.frame), self.seed, epoch)
+        return Motions(*(each[at] for each in self.last[epoch]))
 
     def _shifted(self, at: np.ndarray, moves: Motions) -> np.ndarray:
         """Without new pixels between old ones: a window of what was read, at a place for each image."""
@@ -144,13 +150,19 @@ class Moving:
         return found
 
     def _resampled(self, at: np.ndarray, moves: Motions) -> np.ndarray:
-        """Every pixel wanted, where it lies in the image before it moved, between the old ones."""
         import torch  # whoever only cuts images does without
 
-        x = torch.from_numpy(np.array(self.x[at]))
-        x = x if x.is_floating_point() else x.float()
-        grid = torch.from_numpy(_before(self.part, moves, x.numpy().dtype))
-        return torch.nn.functional.grid_sample(x, grid, align_corners=False).numpy()
+        return resampled(torch.from_numpy(np.array(self.x[at])), self.part, moves).numpy()
+
+
+def resampled(x: "Tensor", part: Part, moves: Motions) -> "Tensor":
+    """Of whole images x [n, C, *frame] every pixel of the part, where it lies in the image before it moved, between the
+    old ones."""
+    import torch
+
+    x = x if x.is_floating_point() else x.float()
+    grid = torch.from_numpy(before(part, moves, np.float64 if x.dtype == torch.float64 else np.float32))
+    return torch.nn.functional.grid_sample(x, grid.to(x.device), align_corners=False)
 
 
 def _windows(x: np.ndarray, shape: tuple[int, ...], zeros: int) -> np.ndarray:
@@ -170,7 +182,7 @@ def bordered(x: np.ndarray, border: Spans) -> np.ndarray:
     return whole
 
 
-def _before(part: Part, moves: Motions, dtype: Any) -> np.ndarray:
+def before(part: Part, moves: Motions, dtype: Any) -> np.ndarray:
     """[n, *pixels, axes]: where each pixel of the part was before the images moved, as `grid_sample` counts: from -1 to
     1 over the image, the last axis first. An affine map of each image about its centre."""
     extents, axes = np.array(part.frame), len(part.frame)

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from schwarz.augmentation import MIRROR, WHOLE, Motions, Moving, Part, _before, motions, moving, training_box
+from schwarz.augmentation import MIRROR, WHOLE, Motions, Moving, Part, before, motions, moving, training_box
 from schwarz.config import Augment, Data, PartitionConfig
 from schwarz.files import read_json, write_json
 from schwarz.images import MANIFEST, Labelled, save_array
 from schwarz.partition import Partition, padded
 from schwarz.steps.frame import DONE
 from schwarz.steps.split import split
+from schwarz.training.resident import Resident, resident
 
 MOTIONS = {
     "shift": Augment(shift=3),
@@ -73,6 +75,30 @@ def test_the_boxes_of_a_moved_image_are_the_moved_image(tmp_path: Path, name: st
             assert mine.shape == (shape[0], *box.shape)
             assert np.array_equal(mine.batch(at, epoch), around[box.slices])
     assert not np.array_equal(moved, whole.x[at])
+
+
+@pytest.mark.parametrize("shape", [shape for shape, _ in FRAMES.values()], ids=FRAMES)
+@pytest.mark.parametrize("name", [*MOTIONS, "none"])
+def test_images_that_stay_on_a_device_are_the_same_to_the_pixel(tmp_path: Path, name: str, shape: tuple[int, ...]):
+    """Whole images and boxes of them, with what is around and beside them in the mirror; the processor is the device."""
+    whole, augment, grid = images(shape), MOTIONS.get(name, Augment()), [2] * (len(shape) - 1)
+    manifest, at = cut(tmp_path, whole, grid, 2, augment, overlap=1), np.array([5, 0, 17, 23, 11, 2])
+    some = [
+        moving(whole, augment, 7),
+        *(training_box(manifest, k, augment, 7) for k in range(len(manifest["plan"]["boxes"]))),
+    ]
+    there = resident(some, torch.device("cpu"), room=10**9)
+    for one, other in zip(some, there, strict=True):
+        assert isinstance(other, Resident)
+        assert other.shape == one.shape
+        for epoch in (1, 2):
+            assert np.array_equal(torch.as_tensor(other.batch(at, epoch)).numpy(), one.batch(at, epoch))
+
+
+def test_images_larger_than_the_room_on_a_device_stay_where_they_are():
+    some = [images((3, 12, 16))]
+    assert resident(some, torch.device("cpu"), room=some[0].nbytes - 1) is some
+    assert isinstance(resident(some, torch.device("cpu"), room=some[0].nbytes)[0], Resident)
 
 
 def test_only_what_is_read_is_written(tmp_path: Path):
@@ -152,6 +178,6 @@ def test_resampling_and_windows_move_alike():
 
 def test_where_a_pixel_was_is_exact():
     part = Part((4, 6), ((1, 3), (2, 4)), ((0, 0), (0, 0)))
-    was = _before(part, still(1), np.float64)[0]
+    was = before(part, still(1), np.float64)[0]
     assert was[..., 1].tolist() == [[(2 * 1 + 1) / 4 - 1] * 2, [(2 * 2 + 1) / 4 - 1] * 2]
     assert was[0, :, 0].tolist() == [(2 * 2 + 1) / 6 - 1, (2 * 3 + 1) / 6 - 1]

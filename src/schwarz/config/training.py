@@ -1,8 +1,8 @@
 """How networks are trained: one description for all, and what each strategy adds to it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schwarz.config.section import Axis, Section
 
@@ -11,7 +11,9 @@ class Training(Section):
     """How one network is trained."""
 
     epochs: int = Field(default=6, ge=1, description="passes over the training images")
-    batch: int = Field(default=64, ge=1, description="images per step")
+    batch: int = Field(
+        default=64, ge=1, description="images per step at most: the steps of a pass are of nearly one size"
+    )
     steps: int | None = Field(
         default=None, ge=1, description="steps of an epoch, which then ends anywhere in a pass; unset: one whole pass"
     )
@@ -28,8 +30,9 @@ class Training(Section):
     plateau: int | None = Field(
         default=None,
         ge=1,
-        description="after so many epochs without a gain on validation the rate is divided by 10^(1/2)",
+        description="after so many epochs without a gain on validation the rate is divided by 10^(1/2), until it drops",
     )
+    floor: float = Field(default=0.0, ge=0, description="plateaus lower the rate to this and no further")
     stop_after: int | None = Field(
         default=None, ge=1, description="end after so many epochs without a gain on validation; unset: train to the end"
     )
@@ -62,6 +65,16 @@ class Coarse(Training):
         ge=2,
         description="folds behind its own validation accuracy, or those that networks are trained without",
     )
+
+    @model_validator(mode="after")
+    def _all_it_knows_trains_it(self) -> Self:
+        for name in ("plateau", "stop_after"):
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"{name} = {value}: no images are kept back from the coarse net to see a gain on; leave it unset "
+                    f"(`--coarse.{name} none`)"
+                )
+        return self
 
 
 class Transfer(Training):

@@ -1,14 +1,13 @@
 """Which members are trained in step: those of one shape, where that is faster.
 
-What is faster depends on the network, the batch and the processor, so that `auto` tries both on copies. What it found
-is remembered on this machine, so that a run that is repeated gives the same bytes; and kept beside the checkpoints, for
-a training that goes on elsewhere must go on as it was.
+What is faster depends on the network, the batch and the processor, so that `auto` tries it on copies: each member by
+itself; all stacked; on a CUDA device also all beside each other, in streams. What it found is remembered on this
+machine, so that a run that is repeated gives the same bytes; and kept beside the checkpoints, for a training that goes
+on elsewhere must go on as it was.
 """
 
 import copy
 import os
-import platform
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +15,14 @@ from statistics import median
 
 import torch
 
-from schwarz.config import Local, digest
+from schwarz.config import Local, Training, digest
 from schwarz.files import read_json, write_json
-from schwarz.training.device import device
+from schwarz.lineage import processor
+from schwarz.training.device import clock, device
 from schwarz.training.engine import Engine
 from schwarz.training.epochs import epoch_of
 from schwarz.training.member import Member
+from schwarz.training.recorded import WARM
 from schwarz.training.stacking import Unstackable
 
 ROUNDS = 3
@@ -54,49 +55,76 @@ def _chosen(members: Sequence[Member], places: list[int], local: Local) -> list[
     if local.engine == "loop" or len(members) == 1:
         return apart
     try:
-        together = Engine([copy.deepcopy(member.model) for member in members], local, objective=members[0].objective)
+        _engines("stacked", members, local)
     except Unstackable:
         return apart
-    if local.engine == "auto" and not _remembered(together, members, local):
-        return apart
+    if local.engine == "auto":
+        spent = _spent_s(members, local)
+        return apart if spent["alone"] < min(spent[way] for way in spent if way != "alone") else [places]
     return [places]
 
 
-def _remembered(together: Engine, members: Sequence[Member], local: Local) -> bool:
-    """Whether training in step is faster, from the last time that such networks were tried on this machine."""
+def beside(members: Sequence[Member], training: Training) -> bool:
+    """Whether members in step are to be computed beside each other rather than stacked: on a CUDA device, where that is
+    faster."""
+    if device().type == "cpu" or len(members) == 1 or not isinstance(training, Local) or training.engine != "auto":
+        return False
+    spent = _spent_s(members, training)
+    return spent["beside"] < spent["stacked"]
+
+
+def _engines(way: str, members: Sequence[Member], local: Local) -> list[Engine]:
+    """Copies of the members: each alone, or all as one engine."""
+    models, objective = [copy.deepcopy(member.model) for member in members], members[0].objective
+    if way == "alone":
+        return [Engine([model], local, objective=objective) for model in models]
+    return [Engine(models, local, objective=objective, streams=way == "beside")]
+
+
+def _spent_s(members: Sequence[Member], local: Local) -> dict[str, float]:
+    """What a step of all members takes, by way; from the last time that such networks were tried on this machine."""
     shapes = {name: list(value.shape) for name, value in members[0].model.state_dict().items()}
-    machine = [torch.__version__, platform.processor(), platform.machine(), torch.get_num_threads(), str(device())]
-    key = digest([*machine, shapes, list(members[0].train.shape), len(members), local.batch, local.precision])
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "schwarz" / "faster-in-step"
-    if not (cache / key).exists():
-        found = _faster(together, members, local)
-        with suppress(OSError):  # a home that cannot be written: tried anew each time
-            write_json(cache / key, found)
-        return found
-    return read_json(cache / key)
+    on = torch.cuda.get_device_name() if device().type == "cuda" else processor()
+    key = digest([
+        torch.__version__, on, torch.get_num_threads(), shapes, str(members[0].model),
+        list(members[0].train.shape), len(members), local.batch, local.precision,
+    ])  # fmt: skip
+    with suppress(OSError, RuntimeError):
+        return read_json(_cache() / key)
+    found = _tried(members, local)
+    with suppress(OSError, RuntimeError):  # no home, or one that cannot be written: tried anew each time
+        write_json(_cache() / key, found)
+    return found
 
 
-def _faster(together: Engine, members: Sequence[Member], local: Local) -> bool:
-    """Whether a step of all members takes less of the processor's time than one of each of them."""
-    alone = [Engine([copy.deepcopy(member.model)], local, objective=member.objective) for member in members]
-    seeds = [member.seed for member in members]
-    x, y = next(epoch_of([member.train for member in members], local, seeds, 1))
-    rates = [local.lr] * len(members)
-
-    def each() -> None:
-        for engine, images, classes in zip(alone, x, y, strict=True):
-            engine.step([images], [classes], rates[:1])
-
-    def all_() -> None:
-        together.step(x, y, rates)
-
-    times = [(_spent_s(all_), _spent_s(each)) for _ in range(ROUNDS + 1)][1:]  # the first one of each warms up
-    return median(a / b for a, b in times) < 1
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "schwarz" / "steps"
 
 
-def _spent_s(work: Callable[[], None]) -> float:
-    """CPU-seconds; on a CUDA device, whose work the processor only waits for, seconds."""
-    clock = time.process_time if device().type == "cpu" else time.perf_counter
+def _tried(members: Sequence[Member], local: Local) -> dict[str, float]:
+    """The ways in turn, so that a busy machine is busy for all of them; each is warmed up first."""
+    ways = ["alone", "stacked"] if device().type == "cpu" else ["alone", "stacked", "beside"]
+    steps = {way: _step(_engines(way, members, local), members, local) for way in ways}
+    warm = 1 if device().type == "cpu" else WARM + 1  # a step is recorded after so many
+    rounds = [{way: _timed(step) for way, step in steps.items()} for _ in range(warm + ROUNDS)][warm:]
+    return {way: median(each[way] for each in rounds) for way in ways}
+
+
+def _step(engines: Sequence[Engine], members: Sequence[Member], local: Local) -> Callable[[], None]:
+    """A step of all members."""
+    x, y = next(epoch_of([member.train for member in members], local, [member.seed for member in members], 1))
+
+    def step() -> None:
+        at = 0
+        for engine in engines:
+            mine = slice(at, at := at + engine.members)
+            engine.step(x[mine], y[mine], [local.lr] * engine.members)
+
+    return step
+
+
+def _timed(work: Callable[[], None]) -> float:
+    """Seconds, as a training counts them; on a CUDA device until it has done all."""
     began = clock()
     work()
     if device().type == "cuda":

@@ -10,7 +10,10 @@ from schwarz.errors import WrongInput
 
 def device() -> torch.device:
     """As this process was told; WrongInput where there is no such thing."""
-    return chosen(os.environ.get("SCHWARZ_DEVICE", "auto"))
+    place = chosen(os.environ.get("SCHWARZ_DEVICE", "auto"))
+    if place.type == "cuda":  # the same bytes every time, in the precision that was asked for
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = True, False
+    return place
 
 
 def chosen(asked: str) -> torch.device:

@@ -18,8 +18,11 @@ from torch import Tensor
 from schwarz.config import Training
 from schwarz.images import Inputs
 from schwarz.seeds import derive
+from schwarz.training.device import device
+from schwarz.training.resident import Resident
 
 T = TypeVar("T")
+Source = Inputs | Resident
 ROOM = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 """Images of more bytes are not taken to stay in memory from one epoch to the next."""
 
@@ -44,17 +47,18 @@ def batches(n: int, training: Training, seed: int, epoch: int) -> Iterator[np.nd
 
 
 def epoch_of(
-    images: Sequence[Inputs], training: Training, seeds: Sequence[int], epoch: int, first: int = 0
+    images: Sequence[Source], training: Training, seeds: Sequence[int], epoch: int, first: int = 0
 ) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
     """The steps of an epoch, from `first` on: for each member a batch of its inputs, and of their classes."""
     orders = [batches(len(each), training, seed, epoch) for each, seed in zip(images, seeds, strict=True)]
     steps = (_read(images, chosen, epoch) for chosen in islice(zip(*orders, strict=True), first, None))
-    return ahead(steps) if sum(each.nbytes for each in images) > ROOM else steps
+    room = ROOM if device().type == "cpu" else 0  # a device need not wait for what can be read beside its work
+    return ahead(steps) if sum(each.nbytes for each in images) > room else steps
 
 
-def _read(images: Sequence[Inputs], chosen: Sequence[np.ndarray], epoch: int) -> tuple[list[Tensor], list[Tensor]]:
+def _read(images: Sequence[Source], chosen: Sequence[np.ndarray], epoch: int) -> tuple[list[Tensor], list[Tensor]]:
     pairs = list(zip(images, chosen, strict=True))
-    x = [torch.from_numpy(each.batch(at, epoch)) for each, at in pairs]
+    x = [torch.as_tensor(each.batch(at, epoch)) for each, at in pairs]
     return x, [torch.from_numpy(each.y[at]) for each, at in pairs]
 
 

@@ -16,13 +16,15 @@ from schwarz.images import Inputs, Labelled
 from schwarz.seeds import derive
 from schwarz.task import Task
 from schwarz.training.checkpoints import Checkpoint, Checkpoints
-from schwarz.training.device import clock
+from schwarz.training.choice import beside
+from schwarz.training.device import clock, device
 from schwarz.training.engine import Engine, State
 from schwarz.training.epochs import epoch_of, steps_of
 from schwarz.training.history import History, OnEpoch
 from schwarz.training.member import Member
 from schwarz.training.moments import Moments
 from schwarz.training.rates import learning_rate
+from schwarz.training.resident import resident
 from schwarz.training.scores import judged
 from schwarz.training.sums import Sums
 
@@ -69,11 +71,13 @@ class Fleet:
         self.steps, self.objective = steps_of(len(members[0].train), training), members[0].objective
         self.apart, self.sums = False, Sums.none(len(members))
         """Whether members may no longer share groups of convolutions; what an unfinished epoch has come to."""
+        self.images = resident([member.train for member in members], device())
         found = checkpoints.newest() if checkpoints else None
         if found is not None:
             self._restore(found)
         else:
             self.epoch, self.active, self.lost = 0, list(range(len(members))), list[int]()
+            self.streams = beside(self.members, training)
             self.engine = self._engine(self.active)
             for place, member in enumerate(members):
                 if member.start is not None:
@@ -119,7 +123,7 @@ class Fleet:
     def _train(self, members: Sequence[Member]) -> None:
         """The steps of an epoch, or those that are left of it."""
         epoch, began, spent_s = self.epoch + 1, clock(), self.sums.spent_s
-        images, seeds = [member.train for member in members], [member.seed for member in members]
+        seeds, images = [member.seed for member in members], [self.images[k] for k in self.active]
         for x, y in epoch_of(images, self.training, seeds, epoch, first=self.sums.steps):
             step = self.sums.steps
             done = (self.epoch * self.steps + step) / (self.training.epochs * self.steps)
@@ -139,7 +143,9 @@ class Fleet:
 
     def _sound(self) -> bool:
         """Whether all weights and losses are numbers: no state to go back to otherwise."""
-        return bool(self.sums.losses.isfinite().all()) and all(bool(value.isfinite().all()) for value in self.engine.module.parameters())
+        return bool(self.sums.losses.isfinite().all()) and all(
+            bool(value.isfinite().all()) for value in self.engine.module.parameters()
+        )
 
     def _lose(self, bad: list[int], losses: list[float]) -> bool:
         """What becomes of members whose loss is no number; whether the epoch counts for the others."""
@@ -170,7 +176,13 @@ class Fleet:
         about = good.about["members"][k]
         alone = {f"0{name.removeprefix(str(k))}": value for name, value in good.tensors.items() if _owner(name) == k}
         sums = Sums.from_json(good.about["sums"]).of(good.about["active"].index(k))
-        told = {"active": [0], "lost": [], "apart": True, "members": [{**about, "retries": about["retries"] + 1}]}
+        told = {
+            "active": [0],
+            "lost": [],
+            "apart": True,
+            "streams": False,
+            "members": [{**about, "retries": about["retries"] + 1}],
+        }
         told["sums"] = sums.to_json()
         self.checkpoints.of(k).write(Checkpoint(good.epoch, alone, told, sums.steps))
         self.lost.append(k)
@@ -192,7 +204,7 @@ class Fleet:
                 self.engine.load(place, states[k], self.taken)
 
     def _engine(self, active: Sequence[int]) -> Engine:
-        return Engine([self.members[k].model for k in active], self.training, self.apart, self.objective)
+        return Engine([self.members[k].model for k in active], self.training, self.apart, self.objective, self.streams)
 
     def _keep(self) -> None:
         """A checkpoint of all members."""
@@ -207,13 +219,14 @@ class Fleet:
             tensors |= {f"{k}.now.{name}": value for name, value in self.engine.state(place).items()}
         members = [member.to_json() for member in self.members]
         about = {"active": self.active, "lost": self.lost, "apart": self.apart, "members": members}
-        about["sums"] = self.sums.to_json()
+        about |= {"streams": self.streams, "sums": self.sums.to_json()}
         self.checkpoints.write(Checkpoint(self.epoch, tensors, about, self.sums.steps))
 
     def _restore(self, found: Checkpoint) -> None:
         """Go back, or on, to a checkpoint."""
         self.epoch, self.active, self.lost = found.epoch, list(found.about["active"]), list(found.about["lost"])
         self.apart, self.sums = self.apart or found.about["apart"], Sums.from_json(found.about["sums"])
+        self.streams = found.about["streams"]
         for k, (member, about) in enumerate(zip(self.members, found.about["members"], strict=True)):
             member.history = History(**about["history"])
             member.spent_s, member.retries = about["spent_s"], about["retries"]

@@ -1,9 +1,11 @@
 """Work shared out to processes of one machine: one thread each goes further than as many threads in one process."""
 
 import os
+import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from threading import Thread
 
 from schwarz.errors import SchwarzError
 from schwarz.training.memory import keep_freed_memory
@@ -61,10 +63,22 @@ def _listen(ears: list[Connection], tell: Tell) -> None:
 def _work(share: Callable[[Tell], None], mouth: Connection) -> None:
     """What runs in a process."""
     keep_freed_memory()
+    Thread(target=_end_with_parent, daemon=True).start()
     try:
         share(lambda *said: mouth.send(said))
         mouth.send(None)
     except BrokenPipeError:  # nobody listens any more
         return
     except Exception as fault:
-        mouth.send(fault if isinstance(fault, SchwarzError) else SchwarzError(f"{type(fault).__name__}: {fault}"))
+        travels = type(fault).__module__ in ("builtins", SchwarzError.__module__)  # others may ask for more than a text
+        told = fault if travels else SchwarzError(f"{type(fault).__name__}: {fault}")
+        told.add_note(f"In a worker process:\n{traceback.format_exc()}")
+        mouth.send(told)
+
+
+def _end_with_parent() -> None:
+    """Whoever began this may be killed: a rerun must not meet a process that still writes its checkpoints."""
+    parent = parent_process()
+    assert parent, "a worker has a parent"
+    parent.join()
+    os._exit(1)

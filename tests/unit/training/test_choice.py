@@ -1,13 +1,15 @@
 """Which members are trained in step."""
 
+import json
+import os
 from pathlib import Path
 
-import pytest
 from torch import nn
 
 from schwarz.config import Local
 from schwarz.networks import vgg9
 from schwarz.training import fleets
+from schwarz.training.choice import beside
 from tests.unit.training.examples import CLASSES, SHAPE, fleet
 
 
@@ -36,10 +38,29 @@ def test_what_cannot_be_stacked_is_trained_by_itself() -> None:
     assert fleets(fleet(2, odd), Local(engine="stacked")) == [[0], [1]]
 
 
-@pytest.mark.parametrize("width", [4, 64])
-def test_a_choice_is_made_once(tmp_path: Path, width: int) -> None:
-    members = fleet(2, lambda: vgg9(SHAPE, CLASSES, width=width))
-    chosen = fleets(members, Local(batch=8), tmp_path)
-    assert chosen in ([[0, 1]], [[0], [1]])
+def test_auto_stacks_many_narrow_networks() -> None:
+    """Eight of them in step take a third of what they take alone."""
+    assert fleets(fleet(8), Local(batch=8)) == [list(range(8))]
+
+
+def test_what_a_machine_found_once_it_does_again() -> None:
+    """Or else a run that is repeated might round otherwise."""
+    members, local = fleet(8), Local(batch=8)
+    fleets(members, local)
+    (kept,) = (Path(os.environ["XDG_CACHE_HOME"]) / "schwarz" / "steps").iterdir()
+    found = json.loads(kept.read_text())
+    assert found["stacked"] < found["alone"]
+    kept.write_text(json.dumps({"stacked": found["alone"], "alone": found["stacked"]}))
+    assert fleets(members, local) == [[k] for k in range(8)]
+    assert fleets(members, local.model_copy(update={"batch": 9})) == [list(range(8))]  # of another step it says nothing
+
+
+def test_a_choice_beside_checkpoints_is_kept(tmp_path: Path) -> None:
+    fleets(fleet(2), Local(engine="stacked"), tmp_path)
+    assert json.loads((tmp_path / "fleets.json").read_text()) == [[0, 1]]
     (tmp_path / "fleets.json").write_text("[[1], [0]]")
-    assert fleets(members, Local(batch=8), tmp_path) == [[1], [0]]
+    assert fleets(fleet(2), Local(engine="stacked"), tmp_path) == [[1], [0]]
+
+
+def test_on_a_processor_nothing_is_computed_beside_each_other() -> None:
+    assert not beside(fleet(8), Local(batch=8))

@@ -44,6 +44,31 @@ def test_a_gain_begins_the_count_anew() -> None:
     assert plateaus([], 2) == 0
 
 
+def test_a_drop_sets_the_rate_anew() -> None:
+    """Document 3: the last 80 of 200 epochs have the rates of the 80 that the composed network is trained for."""
+    drops = ((80, 0.1), (140, 0.1), (160, 0.1), (180, 0.5))
+    whole = Training(epochs=200, lr=1e-3, schedule="constant", drops=drops, plateau=5)
+    tuned = Training(epochs=80, lr=1e-4, schedule="constant", drops=((20, 0.1), (40, 0.1), (60, 0.5)), plateau=5)
+    first = [0.8] * 140  # where nothing was gained any more
+    for epoch in (21, 40, 41, 61, 80):
+        later = [0.8] * (epoch - 1 - 20)
+        assert learning_rate(whole, 120 + epoch, 0.0, [*first, *later]) == pytest.approx(
+            learning_rate(tuned, epoch, 0.0, [*[0.8] * 20, *later])
+        )
+    assert learning_rate(whole, 141, 0.0, first) == pytest.approx(1e-5)
+
+
+def test_what_was_best_before_a_drop_is_still_to_be_gained_on() -> None:
+    assert plateaus([0.9, 0.5, 0.5, 0.5], 2, since=1) == 1
+    assert plateaus([0.9, 0.5, 0.5, 0.5], 2, since=3) == 0
+
+
+def test_plateaus_end_at_the_floor() -> None:
+    training = Training(lr=1e-3, schedule="constant", plateau=1, floor=5e-4, drops=((9, 0.1),))
+    assert learning_rate(training, 5, 0.0, [0.5] * 4) == 5e-4
+    assert learning_rate(training, 10, 0.0, [0.5] * 9) == pytest.approx(1e-4)  # a drop may lead below it
+
+
 def test_a_training_ends_when_nothing_was_gained_for_so_long() -> None:
     training = Training(stop_after=2)
     assert not stopped(training, [])

@@ -1,12 +1,16 @@
 """Shares of work in processes of their own: what they say is heard here, and a fault of one is the fault of all."""
 
+import errno
 import os
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from schwarz.errors import SchwarzError
@@ -49,11 +53,56 @@ def test_one_share_is_done_here():
     assert said[-1] == ("process", os.getpid())
 
 
+class Odd(Exception):
+    """It is not made of a text alone, so that it cannot be sent as it is."""
+
+    def __init__(self, text: str, number: int) -> None:
+        super().__init__(text)
+
+
+def odd(tell: Tell) -> None:
+    raise Odd("x", 1)
+
+
+def test_a_full_disk_is_a_full_disk_and_says_where_it_was_met():
+    full = partial(fail, OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(OSError, match="No space left") as found:
+        side_by_side([full, full], lambda *words: None)
+    assert found.value.errno == errno.ENOSPC
+    assert "in fail\n" in found.value.__notes__[0]
+
+
+def lonely(file: Path, tell: Tell) -> None:
+    file.write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def bear(folder: Path) -> None:
+    side_by_side([partial(lonely, folder / "a"), partial(lonely, folder / "b")], lambda *words: None)
+
+
+def test_workers_end_with_the_process_that_began_them(tmp_path: Path):
+    """Even a killed one: its rerun must not meet them."""
+    parent = get_context("spawn").Process(target=bear, args=(tmp_path,))
+    parent.start()
+    until(lambda: all((tmp_path / name).exists() and (tmp_path / name).read_text() for name in "ab"))
+    parent.kill()
+    parent.join()
+    until(lambda: not any(psutil.pid_exists(int((tmp_path / name).read_text())) for name in "ab"))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("share", "message"),
     [
-        (partial(fail, SchwarzError("use a lower rate")), "^use a lower rate$"),
-        (partial(fail, KeyError("x")), "^KeyError: 'x'$"),
+        (partial(fail, SchwarzError("use a lower rate")), "^use a lower rate\n"),
+        (odd, "^Odd: x\n"),
         (end, "a worker process was killed, perhaps for lack of memory"),
     ],
 )

@@ -1,0 +1,73 @@
+"""Images that stay on the device that trains on them: a step of a small network is over before a batch of its images
+has been read and sent there."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from schwarz.augmentation import Moving, Spans, resampled
+from schwarz.images import Inputs, Labelled
+
+SHARE = 0.5
+"""Of the memory that is free on a device, for images; the rest is for training."""
+
+
+class Resident:
+    """What `Labelled` or `Moving` images are to a training, to the pixel, on a device."""
+
+    nbytes = 0
+    """Nothing is read from files any more."""
+
+    def __init__(self, images: Labelled | Moving, place: torch.device) -> None:
+        self.images, self.y, self.shape = images, images.y, images.shape
+        mirror = images.mirror if isinstance(images, Moving) else None
+        self.x = torch.from_numpy(np.array(images.x)).to(place)
+        self.mirror = self.x if mirror is None else torch.from_numpy(np.array(mirror)).to(place)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batch(self, at: np.ndarray, epoch: int) -> Tensor:
+        """[batch, C, ...]: the images at these places, as they are in an epoch."""
+        images = self.images
+        if isinstance(images, Labelled):
+            return self.x[torch.from_numpy(at)]
+        if images.augment.resamples:
+            moved = resampled(self.x[torch.from_numpy(at)], images.part, images.moves(at, epoch))
+        else:
+            moved = self._shifted(images, at, epoch)
+        return _bordered(moved, images.part.border)
+
+    def _shifted(self, images: Moving, at: np.ndarray, epoch: int) -> Tensor:
+        """As `Moving` has it: a window of what was read, at a place for each image."""
+        moves, part, reach = images.moves(at, epoch), images.part, images.augment.shift
+        found = self.x.new_empty((len(at), self.x.shape[1], *part.shape))
+        for flip, source in ((False, self.x), (True, self.mirror)):
+            mine = np.flatnonzero(moves.flip == flip)
+            shift = moves.shift[mine]
+            shift[:, -1] *= -1 if flip else 1
+            windows = _bordered(source[torch.from_numpy(at[mine])], [(reach - images.rim,) * 2] * len(part.shape))
+            for axis, size in enumerate(part.shape):
+                windows = windows.unfold(2 + axis, size, 1)
+            places = torch.from_numpy(reach - shift).unbind(1)
+            chosen = windows.movedim(1, 1 + len(part.shape))[(torch.arange(len(mine)), *places)]
+            found[torch.from_numpy(mine)] = chosen.flip(-1) if flip else chosen
+        return found
+
+
+def resident(images: Sequence[Inputs], place: torch.device, room: int | None = None) -> Sequence[Inputs | Resident]:
+    """The same images on a device, where they fit; `room`: bytes, unset a share of what is free there."""
+    if room is None:
+        room = 0 if place.type == "cpu" else int(SHARE * torch.cuda.mem_get_info(place)[0])
+    known = all(isinstance(each, Labelled | Moving) for each in images)
+    if not known or sum(each.nbytes for each in images) > room:
+        return images
+    return [Resident(each, place) for each in images if isinstance(each, Labelled | Moving)]
+
+
+def _bordered(x: Tensor, border: Spans) -> Tensor:
+    """With zeros around."""
+    return pad(x, [zeros for pair in reversed(border) for zeros in pair])
