@@ -80,7 +80,7 @@ def test_the_boxes_of_a_moved_image_are_the_moved_image(tmp_path: Path, name: st
 @pytest.mark.parametrize("shape", [shape for shape, _ in FRAMES.values()], ids=FRAMES)
 @pytest.mark.parametrize("name", [*MOTIONS, "none"])
 def test_images_that_stay_on_a_device_are_the_same_to_the_pixel(tmp_path: Path, name: str, shape: tuple[int, ...]):
-    """Whole images and boxes of them, with what is around and beside them in the mirror; the processor is the device."""
+    """Whole images and boxes of them, with what is around them and in the mirror. The processor is the device."""
     whole, augment, grid = images(shape), MOTIONS.get(name, Augment()), [2] * (len(shape) - 1)
     manifest, at = cut(tmp_path, whole, grid, 2, augment, overlap=1), np.array([5, 0, 17, 23, 11, 2])
     some = [

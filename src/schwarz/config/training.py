@@ -1,14 +1,14 @@
 """How networks are trained: one description for all, and what each strategy adds to it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from schwarz.config.section import Axis, Section
 
 
-class Training(Section):
-    """How one network is trained."""
+class Course(Section):
+    """How one network is trained, whatever comes of it."""
 
     epochs: int = Field(default=6, ge=1, description="passes over the training images")
     batch: int = Field(
@@ -27,6 +27,15 @@ class Training(Section):
     drops: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0)]], ...] = Field(
         default=(), examples=[[[80, 0.1], [140, 0.1]]], description="after epoch [e, f] the rate is f times what it was"
     )
+    weight_decay: float = Field(default=0.0, ge=0, description="decoupled weight decay (AdamW)")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the activations; weights and the optimizer stay float32"
+    )
+
+
+class Training(Course):
+    """How one network is trained, by what it gains on the validation images too."""
+
     plateau: int | None = Field(
         default=None,
         ge=1,
@@ -35,10 +44,6 @@ class Training(Section):
     floor: float = Field(default=0.0, ge=0, description="plateaus lower the rate to this and no further")
     stop_after: int | None = Field(
         default=None, ge=1, description="end after so many epochs without a gain on validation; unset: train to the end"
-    )
-    weight_decay: float = Field(default=0.0, ge=0, description="decoupled weight decay (AdamW)")
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="of the activations; weights and the optimizer stay float32"
     )
 
 
@@ -51,7 +56,7 @@ class Local(Training):
     )
 
 
-class Coarse(Training):
+class Coarse(Course):
     """The dense net on the concatenated local probabilities."""
 
     hidden: tuple[Axis, ...] = Field(default=(64, 64, 64, 64), description="neurons of its hidden layers")
@@ -66,15 +71,10 @@ class Coarse(Training):
         description="folds behind its own validation accuracy, or those that networks are trained without",
     )
 
-    @model_validator(mode="after")
-    def _all_it_knows_trains_it(self) -> Self:
-        for name in ("plateau", "stop_after"):
-            if (value := getattr(self, name)) is not None:
-                raise ValueError(
-                    f"{name} = {value}: no images are kept back from the coarse net to see a gain on; leave it unset "
-                    f"(`--coarse.{name} none`)"
-                )
-        return self
+    @property
+    def training(self) -> Training:
+        """How it is trained, to the end: no images are kept back from it to see a gain on."""
+        return Training.model_validate({name: getattr(self, name) for name in Course.model_fields})
 
 
 class Transfer(Training):

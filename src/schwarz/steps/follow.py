@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from schwarz.config import Training
+from schwarz.config.training import Course
 from schwarz.journal import Journal
 
 
 class Followers:
     """What a step trains, in step or one after the other; their progress is counted together."""
 
-    def __init__(self, journal: Journal, training: Training, *runs: str) -> None:
+    def __init__(self, journal: Journal, training: Course, *runs: str) -> None:
         self.journal, self.training = journal, training
         self.reached = dict.fromkeys(runs, 0)
         params: dict[str, Any] = training.model_dump(mode="json")
@@ -53,6 +53,6 @@ class Follower:
         self.together.journal.write("end", run=self.run)
 
 
-def follower(journal: Journal, run: str, training: Training) -> Follower:
+def follower(journal: Journal, run: str, training: Course) -> Follower:
     """Of a step that trains one network."""
     return Followers(journal, training, run).of(run)

@@ -55,7 +55,7 @@ def train_coarse(
         logits = Labelled(answers(cut, local, parts, seed, done), train.y)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
     spent_s, told = time.process_time() - began, follower(journal, "coarse", coarse)
-    history = fit(net, coarse, logits, None, derive(seed, "coarse"), told, spent_s)
+    history = fit(net, coarse.training, logits, None, derive(seed, "coarse"), told, spent_s)
     told.end()
     scores = _crosswise(blueprint, coarse, logits, seed) if coarse.source == "holdout" else predict(net, seen.x)
     save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden))
@@ -70,6 +70,6 @@ def _crosswise(blueprint: Blueprint, coarse: Coarse, logits: Labelled, seed: int
     for fold, left_out in enumerate(folds(logits.y, coarse.folds, derive(seed, "folds"))):
         net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))
         rest = Labelled(np.delete(logits.x, left_out, 0), np.delete(logits.y, left_out, 0))
-        fit(net, coarse, rest, None, derive(seed, "coarse", fold))
+        fit(net, coarse.training, rest, None, derive(seed, "coarse", fold))
         scores[torch.from_numpy(left_out)] = predict(net, logits.x[left_out])
     return scores
