@@ -80,8 +80,7 @@ def build(config: Config, pods: int, uid: str, place: Placement) -> Any:
             trained["coherent"] = model.outputs["model"]
         if needs.transfer:
             moved_on = train_transfer(**cut, local=local, coarse=coarse, transfer=transfer, **fleet())
-            model = place.task(moved_on.set_env_variable("SCHWARZ_WORKERS", str(config.place.workers)), "transfer")
-            trained["transfer"] = model.outputs["model"]
+            trained["transfer"] = place.task(moved_on, "transfer").outputs["model"]
         if needs.composed:
             model = place.task(compose(composition=composition, images=images, **fleet()))
             trained["composed"] = model.outputs["composed"]

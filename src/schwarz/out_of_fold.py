@@ -1,20 +1,19 @@
 """What local networks answer to training images that they have not seen: each image is left out of one fold, and
 answered by local networks that were trained on the other folds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from schwarz.augmentation import training_box
-from schwarz.blueprint import Blueprint
-from schwarz.config import Augment, Local
+from schwarz.blueprint import blueprint_of, load_fleet
 from schwarz.errors import StepFailed
-from schwarz.images import Inputs, load_box
+from schwarz.images import Inputs
 from schwarz.seeds import derive
-from schwarz.training import Member, fit_in_step, fleets, predict
+from schwarz.shares import Share, fleet
+from schwarz.training import predict
 
 
 def folds(y: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
@@ -33,16 +32,6 @@ def enough(y: np.ndarray, count: int) -> None:
             f"coarse.folds = {count}: class {least} has {have} training images, and every fold needs one. "
             f"`--coarse.folds {max(have, 2)}`, or a coarse.source other than 'out-of-fold'."
         )
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Training images as `split` cut them, and as they are."""
-
-    blueprint: Blueprint
-    manifest: dict[str, Any]
-    augment: Augment
-    x: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -71,28 +60,32 @@ class Some:
         return self.all_.batch(self.rows[at], epoch)
 
 
-def answers(
-    cut: Cut, local: Local, parts: Sequence[np.ndarray], seed: int, on_fold: Callable[[int], None]
-) -> np.ndarray:
-    """[n, N, K]: the logits of every training image, by local networks that were trained without its fold of `parts`.
+@dataclass(frozen=True)
+class Without(Share):
+    """Local networks that are trained without a fold of the training images."""
 
-    `on_fold` is told how many folds are done.
-    """
-    blueprint, n = cut.blueprint, len(cut.x)
-    boxes = [training_box(cut.manifest, k, cut.augment, seed) for k in range(len(blueprint.partition))]
-    found = np.empty((n, len(boxes), blueprint.classes), np.float32)
-    for fold, left_out in enumerate(parts):
-        rest = np.setdiff1d(np.arange(n), left_out)
-        fresh = blueprint.local_networks(derive(seed, "out-of-fold", fold))
-        members = [
-            Member(
-                blueprint.on_box(network, k), Some(box, rest), load_box(cut.manifest, k, "validation"),
-                derive(seed, "out-of-fold", fold, k),
-            )
-            for k, (network, box) in enumerate(zip(fresh, boxes, strict=True))
-        ]  # fmt: skip
-        for places in fleets(members, local):
-            fit_in_step([members[at] for at in places], local)
-        found[left_out] = predict(blueprint.divided(fresh, nn.Identity()), cut.x, left_out).numpy()
-        on_fold(fold + 1)
+    fold: int
+    left_out: np.ndarray
+
+    def start(self) -> int:
+        return derive(self.seed, "out-of-fold", self.fold)
+
+    def order(self, k: int) -> int:
+        return derive(self.seed, "out-of-fold", self.fold, k)
+
+    def images(self, manifest: dict[str, Any], k: int) -> Some:
+        all_ = super().images(manifest, k)
+        return Some(all_, np.setdiff1d(np.arange(len(all_)), self.left_out))
+
+
+def answers(x: np.ndarray, trained: Sequence[Without]) -> np.ndarray:
+    """[n, N, K]: the logits of every training image of x, by the local networks that were trained without its fold."""
+    parts = []
+    for each in trained:
+        boxes = fleet([each.out])
+        model = blueprint_of(boxes[0]).divided(load_fleet(boxes), nn.Identity())
+        parts.append(predict(model, x, each.left_out).numpy())
+    found = np.empty((len(x), *parts[0].shape[1:]), np.float32)
+    for each, part in zip(trained, parts, strict=True):
+        found[each.left_out] = part
     return found

@@ -17,7 +17,7 @@ from schwarz.errors import WrongInput
 from schwarz.files import read_json, sha256, write_atomic, write_json
 from schwarz.lineage import code, commit_of, processor, versions
 from schwarz.locks import held
-from schwarz.runs import RunFolder
+from schwarz.runs import RunFolder, checkpoints_of
 from schwarz.shell import command
 
 CONFIG, LINEAGE, WEIGHTS = "config.toml", "lineage.json", "weights.json"
@@ -37,13 +37,17 @@ class Made:
     model: dict[str, str]
     """`file` and `sha256` of the ONNX model."""
     in_step: dict[str, list[list[int]]] = field(default_factory=dict)
-    """Of every pod that trained several networks: which of them, by their places, were trained as one."""
+    """Which local networks, by their boxes, were trained as one: of every pod that trained several, and of those that
+    one step trained for itself, by the folder of their checkpoints."""
+    devices: list[str] = field(default_factory=list)
+    """The kinds of device that networks were trained on."""
     damage: tuple[str, ...] = ()
     """What the files say that are no longer as they were written."""
 
     def to_json(self) -> dict[str, Any]:
         """The content of weights.json."""
-        return {"networks": self.networks, "model": self.model, "in_step": self.in_step}
+        told = ("networks", "model", "in_step", "devices")
+        return {name: getattr(self, name) for name in told}
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,18 @@ class Record:
     config: Config
     lineage: dict[str, Any]
     made: Made
+
+    @property
+    def again(self) -> Config:
+        """What to make it again with: as it was; by one process where its networks were trained in step across those
+        that share them now, for their number was changed while it was made."""
+        from schwarz.shares import shared  # torch
+
+        for fleets in self.made.in_step.values():
+            shares = shared(_boxes(fleets), self.config.place.workers)
+            if not all(any(set(fleet) <= set(share) for share in shares) for fleet in fleets):
+                return reading.override(self.config, {"place.workers": 1})
+        return self.config
 
 
 @dataclass(frozen=True)
@@ -70,16 +86,19 @@ def made(run: RunFolder) -> Made:
     """What the steps of a run left, by what their done.json says; WrongInput while it is not finished."""
     kept = _read(run, "export_onnx/model.json")
     model = {name: kept[name] for name in ("file", "sha256")}
-    networks, in_step, damage = {}, {}, _damaged(run, "export_onnx", model["file"], model["sha256"])
+    networks, in_step, devices = dict[str, str](), dict[str, list[list[int]]](), set[str]()
+    damage = _damaged(run, "export_onnx", model["file"], model["sha256"])
     for done in _done(run):
         folder = done.parent
         weights = {n: s for n, s in _read(run, done)["files"].items() if Path(n).name == "weights.safetensors"}
-        for name, value in weights.items():
-            networks[_name(_read(run, (folder / name).with_name("network.json")))] = value
+        about = [_read(run, (folder / name).with_name("network.json")) for name in weights]
+        for (name, value), network in zip(weights.items(), about, strict=True):
+            networks[_name(network)] = value
             damage += _damaged(run, folder, name, value)
-        if len(weights) > 1:
-            in_step[folder.name] = _in_step(run, folder)
-    return Made({name: networks[name] for name in sorted(networks, key=_by_number)}, model, in_step, tuple(damage))
+        in_step |= _in_step("-".join(folder.relative_to(run.steps).parts), about)
+        devices |= {network["device"] for network in about if "device" in network}
+    networks = {name: networks[name] for name in sorted(networks, key=_by_number)}
+    return Made(networks, model, in_step, sorted(devices), tuple(damage))
 
 
 def record_of(run: RunFolder) -> dict[str, str]:
@@ -106,20 +125,20 @@ def of_mlflow(name: str, uri: str) -> Record:
 
 def others(record: Record) -> list[Other]:
     """What is other here, in the order in which it explains other bytes."""
-    return [*_code(record.lineage), *_versions(record.lineage), *_processor(record.lineage), *_choice(record)]
+    return [*_code(record.lineage), *_versions(record.lineage), *_device(record), *_processor(record.lineage)]
 
 
 def choose_alike(record: Record, run: RunFolder) -> None:
     """Lay down in a new run folder who was trained in step with whom: that is chosen by speed, where it is not known,
     and changes the rounding."""
-    from schwarz.training import Checkpoints  # torch
+    from schwarz.shares import shared  # torch
+    from schwarz.training import Checkpoints
     from schwarz.training.choice import KEPT
 
-    workers = run.config.place.workers
-    for pod, fleets in record.made.in_step.items():
-        boxes = sorted(k for fleet in fleets for k in fleet)
-        kept = Checkpoints(run.path / "checkpoints" / f"train_local-{pod}-{code()}", {})
-        for share in (boxes[n::workers] for n in range(min(workers, len(boxes)))):
+    for training, fleets in record.made.in_step.items():
+        step, *part = training.split("/")
+        kept = Checkpoints(checkpoints_of(run.path, step).joinpath(*part), {})
+        for share in shared(_boxes(fleets), run.config.place.workers):
             places = [[share.index(k) for k in fleet] for fleet in fleets if fleet[0] in share]
             write_json(kept.of(*share).folder / KEPT, places)
 
@@ -150,14 +169,20 @@ def _name(network: dict[str, Any]) -> str:
     return f"local {network['box']}" if network["role"] == "local" else network["role"]
 
 
+def _boxes(fleets: list[list[int]]) -> list[int]:
+    return sorted(k for fleet in fleets for k in fleet)
+
+
 def _by_number(name: str) -> list[str | int]:
     return [int(word) if word.isdigit() else word for word in name.split()]
 
 
-def _in_step(run: RunFolder, pod: Path) -> list[list[int]]:
-    """The boxes whose networks were trained as one."""
-    together = {tuple(_read(run, box / "network.json")["together"]) for box in pod.glob("box-*")}
-    return [list(boxes) for boxes in sorted(together)]
+def _in_step(step: str, networks: list[dict[str, Any]]) -> dict[str, list[list[int]]]:
+    """Whose networks a step trained as one; what it keeps in one network it knows of several trainings."""
+    together = {tuple(network["together"]) for network in networks if "together" in network}
+    of_pod = {step: [list(boxes) for boxes in sorted(together)]} if len(networks) > 1 else {}
+    apart = {f"{step}/{name}": boxes for each in networks for name, boxes in each.get("in_step", {}).items()}
+    return of_pod | apart
 
 
 def _damaged(run: RunFolder, folder: Path | str, name: str, value: str) -> list[str]:
@@ -225,11 +250,10 @@ def _processor(lineage: dict[str, Any]) -> Iterable[Other]:
         yield Other("another processor", f"Note: the processor there was {there}; here it is {processor()}.")
 
 
-def _choice(record: Record) -> Iterable[Other]:
-    """Out of fold, who is trained in step with whom is not recorded."""
-    config = record.config
-    if config.local.engine == "auto" and config.coarse.source == "out-of-fold" and "coarse" in config.strategies:
-        told = "by speed, on each machine for itself, and that changes the rounding of `coarse`"
-        yield Other(
-            "the choice of local.engine = auto", f"Note: local.engine = auto trains folds in step or apart {told}."
-        )
+def _device(record: Record) -> Iterable[Other]:
+    from schwarz.training.device import chosen  # torch
+
+    there, here = " and ".join(record.made.devices), chosen(record.config.place.device).type
+    if there not in ("", here):
+        cause = f"place.device: {there} there and {here} here"
+        yield Other(cause, f"Note: {cause}.")

@@ -15,6 +15,7 @@ from schwarz.config import Config
 from schwarz.document import document
 from schwarz.errors import WrongInput, nearest_path
 from schwarz.files import read_json, write_atomic, write_json
+from schwarz.lineage import code
 from schwarz.locks import Busy, locked
 
 BEGUN = {"logs", "run.json", "INDEX.md"}
@@ -96,8 +97,15 @@ class RunFolder:
             raise WrongInput(f"{self.path}: another process runs it now: wait until it has ended.") from None
 
 
+def checkpoints_of(run: Path, step: str) -> Path:
+    """Where the trainings of a step, or of a part of it, leave what they go on from; those of other code are left
+    alone."""
+    return run / "checkpoints" / f"{step}-{code()}"
+
+
 def create(config: Config, out: Path | None = None) -> RunFolder:
-    """A new run folder: `out`, or runs/<preset>/<n>. An `out` that holds the same run is opened, another is refused."""
+    """A new run folder: `out`, or runs/<preset>/<n>. An `out` that holds the same run is opened, another is refused.
+    Where a run takes place may change until it is finished."""
     path = Path(out).absolute() if out is not None else _next(Path("runs").absolute() / config.preset)
     if (path / "config.toml").exists():
         return _same(open_run(path), config)
@@ -153,6 +161,12 @@ def differences(old: Config, new: Config) -> list[str]:
     return [f"{name}: {a.get(name)!r}, not {b.get(name)!r}" for name in sorted(a | b) if a.get(name) != b.get(name)]
 
 
+def another(path: Path, what: str, changed: list[str], remedy: str) -> WrongInput:
+    """How a folder is refused that belongs to a configuration which differs in these fields."""
+    more = f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
+    return WrongInput(f"{path}: {what} ({'; '.join(changed[:3])}{more}). {remedy}")
+
+
 def _flat(config: Config) -> dict[str, Any]:
     values = config.model_dump(mode="json", by_alias=True, exclude={"place"})
     plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
@@ -162,12 +176,10 @@ def _flat(config: Config) -> dict[str, Any]:
 
 def _same(run: RunFolder, config: Config) -> RunFolder:
     if changed := differences(run.config, config):
-        more = f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise WrongInput(
-            f"{run.path}: holds a run of another configuration ({'; '.join(changed[:3])}{more}). Choose another --out."
-        )
-    if config != run.config:  # the same science in another place
-        _write_config(run.path, config)
+        raise another(run.path, "holds a run of another configuration", changed, "Choose another --out.")
+    if config == run.config or (run.path / "results.json").exists():  # it says where a finished run was made
+        return run
+    _write_config(run.path, config)  # the same science in another place
     return replace(run, config=config)
 
 

@@ -67,10 +67,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def again(home: Path) -> tuple[int, str, str]:
     """What `schwarz reproduce tiny/1` says, where networks would be trained in step if they were not and the other way
     round: the run folder runs/tiny/2 is what it made."""
-    choices = list((home / "cache" / "schwarz" / "faster-in-step").iterdir())
+    choices = list((home / "cache" / "schwarz" / "steps").iterdir())
     assert choices
     for file in choices:
-        write_json(file, not read_json(file))
+        spent = read_json(file)
+        write_json(file, {"alone": spent["stacked"], "stacked": spent["alone"]})
     return finished(reproduce.examples[0], home)  # type: ignore[attr-defined]  # our own kind of command
 
 

@@ -38,6 +38,12 @@ def test_where_it_runs_does_not_make_another_run(tmp_path: Path):
     assert open_run(tmp_path / "r").config.place.pods == 1
 
 
+def test_a_finished_run_was_made_where_it_was_made(tmp_path: Path):
+    made = create(CONFIG, tmp_path / "r")
+    (made.path / "results.json").write_text("{}")
+    assert create(override(CONFIG, {"place.workers": 3}), tmp_path / "r") == made == open_run(tmp_path / "r")
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(WrongInput, match="holds something that is not a run"):

@@ -13,7 +13,7 @@ from schwarz.files import read_json
 from schwarz.images import load
 from schwarz.journal import read
 from schwarz.runs import RunFolder
-from schwarz.steps.train_local import fleet
+from schwarz.shares import fleet
 from schwarz.training import accuracy, predict
 from tests.unit import composed_run
 

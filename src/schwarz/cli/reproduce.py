@@ -12,7 +12,7 @@ import click
 
 from schwarz.cli.columns import columns
 from schwarz.cli.grammar import Command
-from schwarz.cli.run import check
+from schwarz.cli.run import check, device_is_here
 from schwarz.errors import DONE, FAILED, WRONG_INPUT, SchwarzError, WrongInput
 from schwarz.shell import command, dvc
 
@@ -43,6 +43,7 @@ def reproduce(folder: str, out: Path | None, as_json: bool) -> int:
     from schwarz.reproduction import choose_alike, others
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
+    device_is_here(record.config)
     fetch(info)
     told = sys.stderr if as_json else sys.stdout
     run = _claim(record, out)
@@ -95,7 +96,7 @@ def _claim(record: "Record", out: Path | None) -> "RunFolder":
 
     if out is not None and (out / "config.toml").exists() and not (out / MARK).exists():
         raise WrongInput(f"--out {out}: holds a run. Choose an empty or new folder.")
-    run = create(record.config, out)
+    run = create(record.again, out)
     if not (run.path / MARK).exists():
         write_json(run.path / MARK, {"of": record.source, "same": None})
         index = run.path / "INDEX.md"

@@ -62,7 +62,7 @@ def trained(run: "RunFolder", count: int) -> Subject:
     from schwarz.blueprint import blueprint_of, load_fleet, load_whole
     from schwarz.composition import compose
     from schwarz.images import load, spread
-    from schwarz.steps.train_local import fleet
+    from schwarz.shares import fleet
 
     blueprint, folders = blueprint_of(composed), fleet(pods)
     if len(folders) < len(blueprint.partition):

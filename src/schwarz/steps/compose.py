@@ -19,8 +19,8 @@ from schwarz.images import Labelled, load, pad, spread
 from schwarz.journal import Journal
 from schwarz.report import features
 from schwarz.report.composition import PICTURE, VERIFIED
+from schwarz.shares import fleet
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.train_local import fleet
 from schwarz.theory import verify
 from schwarz.training import accuracy, predict
 from schwarz.verdict import Verdict

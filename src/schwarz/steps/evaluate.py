@@ -21,9 +21,9 @@ from schwarz.journal import Journal
 from schwarz.networks import count_parameters
 from schwarz.partition import Partition
 from schwarz.report.activation import FILES
+from schwarz.shares import fleet
 from schwarz.steps.compose import seen
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.train_local import fleet
 from schwarz.strategies import COMBINED, Trained, history
 from schwarz.training import accuracy, predict
 

@@ -8,8 +8,8 @@ from schwarz.config import Export, Strategy
 from schwarz.export import check, export
 from schwarz.files import read_json, sha256, write_json
 from schwarz.images import load
+from schwarz.shares import fleet
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.train_local import fleet
 from schwarz.strategies import Trained
 
 

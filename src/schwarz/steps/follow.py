@@ -17,42 +17,25 @@ class Followers:
         for run in runs:
             journal.write("run", run=run, params=told, tags={})
 
-    def of(self, run: str) -> "Follower":
-        """Called after each epoch of one network."""
-        return Follower(self, run)
-
     def hear(self, what: str, run: str, *said: Any) -> None:
-        """Of one network, from wherever it is trained: an `epoch` and its figures, a `retry` and why, or its `end`."""
-        follower = self.of(run)
-        {"epoch": follower, "retry": follower.retry, "end": follower.end}[what](*said)
+        """What is said of a network: an `epoch` and its figures, a `retry` and why, or its `end`."""
+        getattr(self, what)(run, *said)
 
-    def reach(self, run: str, epoch: int) -> None:
-        """So many epochs of a network are done."""
+    def epoch(self, run: str, epoch: int, figures: dict[str, float]) -> None:
+        """One more is done."""
+        self.journal.write("metric", run=run, epoch=epoch, metrics=figures)
+        self._reach(run, epoch)
+
+    def retry(self, run: str, message: str) -> None:
+        """A loss that was lost, and what is done about it."""
+        self.journal.write("note", text=f"{run}: {message}")
+
+    def end(self, run: str) -> None:
+        """It is trained, after all epochs or before."""
+        self._reach(run, self.training.epochs)
+        self.journal.write("end", run=run)
+
+    def _reach(self, run: str, epoch: int) -> None:
         self.reached[run] = epoch
         total = len(self.reached) * self.training.epochs
         self.journal.write("progress", done=sum(self.reached.values()), total=total)
-
-
-class Follower:
-    """Called after each epoch of one network."""
-
-    def __init__(self, together: Followers, run: str) -> None:
-        self.together, self.run = together, run
-
-    def __call__(self, epoch: int, figures: dict[str, float]) -> None:
-        self.together.journal.write("metric", run=self.run, epoch=epoch, metrics=figures)
-        self.together.reach(self.run, epoch)
-
-    def retry(self, message: str) -> None:
-        """A loss that was lost, and what is done about it."""
-        self.together.journal.write("note", text=f"{self.run}: {message}")
-
-    def end(self) -> None:
-        """It is trained, after all epochs or before."""
-        self.together.reach(self.run, self.together.training.epochs)
-        self.together.journal.write("end", run=self.run)
-
-
-def follower(journal: Journal, run: str, training: Course) -> Follower:
-    """Of a step that trains one network."""
-    return Followers(journal, training, run).of(run)

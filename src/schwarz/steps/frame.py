@@ -27,6 +27,7 @@ from schwarz.files import read_json, sha256, tree, write_atomic, write_json
 from schwarz.journal import Journal
 from schwarz.lineage import code
 from schwarz.reading import read_section
+from schwarz.runs import checkpoints_of
 
 DONE, ERROR = "done.json", "error.json"
 Metrics = dict[str, float]
@@ -58,7 +59,7 @@ class Place:
         with an empty disk finds them; else in the run folder, where those of other code are left alone."""
         if kept := os.environ.get("SCHWARZ_CHECKPOINTS"):
             return Path(kept) / key
-        return (run if (run := run_folder()) else self.out.parent) / "checkpoints" / f"{self.label}-{code()}"
+        return checkpoints_of(run if (run := run_folder()) else self.out.parent, self.label)
 
     @property
     def journal(self) -> Path:

@@ -2,6 +2,8 @@
 network was trained on, or of training images, by the networks that saw them or by others that did not."""
 
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,59 +11,84 @@ import torch
 from torch import nn
 
 from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, save
+from schwarz.coherent import Divided
 from schwarz.config import Augment, Coarse, Local
-from schwarz.files import read_json, write_json
-from schwarz.images import MANIFEST, Labelled, load, save_array
+from schwarz.files import write_json
+from schwarz.images import Labelled, load, save_array
 from schwarz.journal import Journal
-from schwarz.out_of_fold import Cut, answers, enough, folds
+from schwarz.out_of_fold import Without, answers, enough, folds
 from schwarz.seeds import derive
-from schwarz.steps.follow import follower
+from schwarz.shares import HISTORY, fleet, in_step, seconds
+from schwarz.steps.follow import Followers
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.train_local import fleet
-from schwarz.training import accuracy, fit, predict
+from schwarz.training import Checkpoints, accuracy, fit, predict
+from schwarz.training.device import device
+from schwarz.training.workers import side_by_side, workers
 
 
 @step("coarse net")
 def train_coarse(
     seed: int, augment: Augment, coarse: Coarse, local: Local, *,
-    images: Path, shards: Path, locals_: list[Path], journal: Journal, out: Path,
+    images: Path, shards: Path, locals_: list[Path], journal: Journal, checkpoints: Checkpoints, out: Path,
 ) -> Metrics:  # fmt: skip
     """Writes the coarse net, its history, and validation.npy: its scores on the validation images, by which strategies
     are compared.
 
     A net that learned from those images says nothing by its own answers on them: each is instead scored by a net
-    trained without its fold.
+    trained without its fold. Local networks that are trained for the coarse net alone are part of its cost.
     """
-    began = time.process_time()
-    boxes = fleet(locals_)
-    blueprint = blueprint_of(boxes[0])
-    model = blueprint.divided(load_fleet(boxes), nn.Identity())
-    held = load(images, "validation")
-    seen = Labelled(predict(model, held.x).numpy(), held.y)
-    if coarse.source == "holdout":
-        logits = seen
-    elif coarse.source == "train":
-        train = load(images, "train")
-        logits = Labelled(predict(model, train.x).numpy(), train.y)
-    else:
-        train = load(images, "train")
+    boxes, others = fleet(locals_), list[Without]()
+    blueprint, train, held = blueprint_of(boxes[0]), load(images, "train"), load(images, "validation")
+    if coarse.source == "out-of-fold":
         enough(train.y, coarse.folds)
         parts = folds(train.y, coarse.folds, derive(seed, "out-of-fold"))
-
-        def done(count: int) -> None:
-            journal.write("progress", done=count, total=len(parts))
-
-        cut = Cut(blueprint, read_json(shards / MANIFEST), augment, train.x)
-        logits = Labelled(answers(cut, local, parts, seed, done), train.y)
+        others = _without(parts, blueprint, seed, augment, local, shards, journal, checkpoints)
+    before_s, began = sum(seconds(fleet([each.out])) for each in others), time.process_time()
+    model = blueprint.divided(load_fleet(boxes), nn.Identity())
+    seen = _answered(model, held)
+    logits = _learned_from(coarse, seen, model, train, others)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
-    spent_s, told = time.process_time() - began, follower(journal, "coarse", coarse)
-    history = fit(net, coarse.training, logits, None, derive(seed, "coarse"), told, spent_s)
-    told.end()
+    spent_s, told = before_s + time.process_time() - began, Followers(journal, coarse, "coarse")
+    history = fit(net, coarse.training, logits, None, derive(seed, "coarse"), partial(told.epoch, "coarse"), spent_s)
+    told.end("coarse")
     scores = _crosswise(blueprint, coarse, logits, seed) if coarse.source == "holdout" else predict(net, seen.x)
-    save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden))
-    write_json(out / "history.json", history.to_json())
+    about = {"in_step": {each.checkpoints.folder.name: in_step(fleet([each.out])) for each in others}}
+    save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden), device=device().type, **about)
+    write_json(out / HISTORY, history.to_json())
     save_array(out / "validation.npy", scores.numpy())
     return {"validation_accuracy": accuracy(scores, held.y)}
+
+
+def _without(
+    parts: list[np.ndarray], blueprint: Blueprint, seed: int, augment: Augment, local: Local, shards: Path,
+    journal: Journal, checkpoints: Checkpoints,
+) -> list[Without]:  # fmt: skip
+    """Local networks for every fold, trained on the others; beside the checkpoints, which no result holds."""
+    boxes, found = tuple(range(len(blueprint.partition))), list[Without]()
+    told = Followers(journal, local, *(f"fold {fold} local {k}" for fold in range(len(parts)) for k in boxes))
+    for fold, left_out in enumerate(parts):
+        apart = replace(checkpoints, folder=checkpoints.folder / f"fold-{fold}")
+        networks, name = apart.folder / "networks", f"fold {fold}"
+        share = Without(seed, blueprint.network, augment, local, shards, boxes, apart, networks, fold, left_out)
+        side_by_side(
+            share.parts(workers()), lambda what, run, *said, name=name: told.hear(what, f"{name} {run}", *said)
+        )
+        found.append(share)
+    return found
+
+
+def _answered(model: Divided, images: Labelled) -> Labelled:
+    """What local networks answer, in the place of the images."""
+    return Labelled(predict(model, images.x).numpy(), images.y)
+
+
+def _learned_from(coarse: Coarse, seen: Labelled, model: Divided, train: Labelled, others: list[Without]) -> Labelled:
+    """What the net is trained on, as `coarse.source` says."""
+    if coarse.source == "holdout":
+        return seen
+    if coarse.source == "train":
+        return _answered(model, train)
+    return Labelled(answers(train.x, others), train.y)
 
 
 def _crosswise(blueprint: Blueprint, coarse: Coarse, logits: Labelled, seed: int) -> torch.Tensor:

@@ -4,22 +4,19 @@ trained local networks (document 1, section 2.2: CNN-DNN-transfer)."""
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
-from schwarz.augmentation import moving
-from schwarz.blueprint import Blueprint, load_fleet, planned, save
-from schwarz.coherent import Divided
-from schwarz.combine import CoarseNet
+from schwarz.blueprint import load_fleet, planned
 from schwarz.config import Augment, Coarse, Local, Network, Training, Transfer
-from schwarz.files import read_json, write_json
+from schwarz.files import read_json
 from schwarz.images import MANIFEST, Labelled, load
 from schwarz.journal import Journal
 from schwarz.seeds import derive
-from schwarz.steps.follow import Followers, follower
+from schwarz.shares import Share, fleet, in_step, seconds
+from schwarz.steps.follow import Followers
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.train_local import HISTORY, Share, fleet
+from schwarz.steps.train_whole import train_whole
 from schwarz.training import Checkpoints, fit, predict
 from schwarz.training.workers import side_by_side, workers
 
@@ -34,7 +31,8 @@ def train_coherent(
     locals_ = blueprint.local_networks(derive(seed, "coherent"))
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coherent"))
     model = blueprint.divided(locals_, net)
-    return _train(blueprint, model, augment, coherent, "coherent", seed, images, journal, checkpoints, out)
+    told = {"images": images, "journal": journal, "checkpoints": checkpoints, "out": out}
+    return train_whole("coherent", model, blueprint, seed, augment, coherent, **told, hidden=list(coarse.hidden))
 
 
 @step("transfer", name="train_coherent", part="transfer")
@@ -49,11 +47,11 @@ def train_transfer(
     The validation images choose the best epoch and the best strategy, so its start must not have learned from them:
     it is not the net of `coarse`.
     """
-    boxes, before_s = fleet(locals_), 0.0
+    boxes, before_s, together = fleet(locals_), 0.0, {}
     if transfer.pretrain is not None:
         settings = local.model_copy(update={"epochs": transfer.pretrain})
         boxes = _pretrained(derive(seed, "pretrain"), network, augment, settings, shards, journal, checkpoints)
-        before_s = sum(read_json(box / HISTORY)["cpu_s"][-1] for box in boxes)
+        before_s, together = seconds(boxes), {"pretrain": in_step(boxes)}
     began = time.process_time()
     blueprint = planned(shards, network)
     start = load_fleet(boxes)
@@ -63,10 +61,9 @@ def train_transfer(
         answers = predict(blueprint.divided(start, nn.Identity()), train.x).numpy()
         fit(net, transfer, Labelled(answers, train.y), None, derive(seed, "transfer", "alone"))
     model, spent_s = blueprint.divided(start, net), before_s + time.process_time() - began
-    return _train(
-        blueprint, model, augment, transfer, "transfer", seed, images, journal, checkpoints, out, spent_s,
-        pretrain=transfer.pretrain,
-    )  # fmt: skip
+    told = {"images": images, "journal": journal, "checkpoints": checkpoints, "out": out}
+    about = {"hidden": list(coarse.hidden), "pretrain": transfer.pretrain, "in_step": together}
+    return train_whole("transfer", model, blueprint, seed, augment, transfer, **told, spent_s=spent_s, **about)
 
 
 def _pretrained(
@@ -80,19 +77,3 @@ def _pretrained(
     together = Followers(journal, local, *(f"pretrained local {k}" for k in boxes))
     side_by_side(share.parts(workers()), lambda what, run, *said: together.hear(what, f"pretrained {run}", *said))
     return fleet([share.out])
-
-
-def _train(
-    blueprint: Blueprint, model: Divided, augment: Augment, training: Training, name: str, seed: int,
-    images: Path, journal: Journal, checkpoints: Checkpoints, out: Path, spent_s: float = 0.0, **about: Any,
-) -> Metrics:  # fmt: skip
-    train, validation = moving(load(images, "train"), augment, seed), load(images, "validation")
-    told = follower(journal, name, training)
-    history = fit(model, training, train, validation, derive(seed, name), told, spent_s, checkpoints)
-    told.end()
-    net = model.combiner
-    assert isinstance(net, CoarseNet)
-    hidden = [layer.out_features for layer in net.hidden if isinstance(layer, nn.Linear)]
-    save(out, model, blueprint, role=name, hidden=hidden, **about)
-    write_json(out / HISTORY, history.to_json())
-    return {"validation_accuracy": max(history.validation_accuracy)}

@@ -4,18 +4,15 @@ from pathlib import Path
 
 from torch import nn
 
-from schwarz.augmentation import moving
-from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, load_whole, planned, save
+from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, load_whole, planned
 from schwarz.config import Augment, Network, Training, Tune
-from schwarz.files import write_json
-from schwarz.images import load
 from schwarz.journal import Journal
 from schwarz.moments import composed_states
 from schwarz.seeds import derive
-from schwarz.steps.follow import follower
+from schwarz.shares import fleet
 from schwarz.steps.frame import Metrics, step
-from schwarz.steps.train_local import fleet
-from schwarz.training import MOMENTS, Checkpoints, Moments, fit
+from schwarz.steps.train_whole import train_whole
+from schwarz.training import MOMENTS, Checkpoints, Moments
 from schwarz.training.adam import BETAS
 
 
@@ -27,7 +24,8 @@ def train_global(
     """The global network from random weights."""
     blueprint = planned(shards, network)
     start = blueprint.global_network(derive(seed, "global"))
-    return _train(blueprint, start, augment, global_, "global", seed, images, journal, checkpoints, out)
+    told = {"images": images, "journal": journal, "checkpoints": checkpoints, "out": out}
+    return train_whole("global", blueprint.whole(start), blueprint, seed, augment, global_, **told)
 
 
 @step("composed_tuned", name="train_global", part="composed")
@@ -39,7 +37,9 @@ def tune(
     networks."""
     blueprint, start = blueprint_of(composed), load_whole(composed).network
     moments = composed_moments(blueprint, start, fleet(locals_)) if tune.moments == "composed" else None
-    return _train(blueprint, start, augment, tune, "composed_tuned", seed, images, journal, checkpoints, out, moments)
+    told = {"images": images, "journal": journal, "checkpoints": checkpoints, "out": out}
+    model = blueprint.whole(start)
+    return train_whole("composed_tuned", model, blueprint, seed, augment, tune, start=moments, **told)
 
 
 def composed_moments(blueprint: Blueprint, network: nn.Module, boxes: list[Path]) -> Moments:
@@ -48,16 +48,3 @@ def composed_moments(blueprint: Blueprint, network: nn.Module, boxes: list[Path]
     kept = [Moments.read(box / MOMENTS).states(part.named_parameters()) for box, part in zip(boxes, parts, strict=True)]
     states = composed_states(kept, network, parts, blueprint.partition, set(network.parameters()), BETAS)
     return Moments.of_states(states, blueprint.whole(network).named_parameters())
-
-
-def _train(
-    blueprint: Blueprint, start: nn.Module, augment: Augment, training: Training, name: str, seed: int, images: Path,
-    journal: Journal, checkpoints: Checkpoints, out: Path, moments: Moments | None = None,
-) -> Metrics:  # fmt: skip
-    model, told = blueprint.whole(start), follower(journal, name, training)
-    train, validation = moving(load(images, "train"), augment, seed), load(images, "validation")
-    history = fit(model, training, train, validation, derive(seed, name), told, checkpoints=checkpoints, start=moments)
-    told.end()
-    save(out, model.network, blueprint, role=name)
-    write_json(out / "history.json", history.to_json())
-    return {"validation_accuracy": max(history.validation_accuracy)}

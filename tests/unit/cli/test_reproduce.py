@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
+import torch
 
 from schwarz.data import describe
 from schwarz.document import document
@@ -22,7 +24,7 @@ from tests.pipeline.graphs import model
 Schwarz = Callable[..., Any]
 
 
-def network(folder: Path, role: str, content: str, **more: int | list[int]) -> None:
+def network(folder: Path, role: str, content: str, **more: Any) -> None:
     """What a step keeps of a network."""
     write_atomic(folder / "weights.safetensors", content)
     write_json(folder / "network.json", {"role": role, **more})
@@ -43,7 +45,7 @@ def run(checkout: Path) -> RunFolder:
             folder = run.steps / "train_local" / str(pod) / f"box-{k}"
             network(folder, "local", f"{pod} {k}", box=k, together=fleet)
         done(run.steps / "train_local" / str(pod))
-    network(run.steps / "train_coarse", "coarse", "coarse")
+    network(run.steps / "train_coarse", "coarse", "coarse", device="cpu", in_step={"fold-0": [[0, 2], [1]]})
     done(run.steps / "train_coarse")
     write_json(run.steps / "begin" / "lineage.json", lineage(run.config, run.uid))
     write_atomic(run.steps / "export_onnx" / "coarse.onnx", "model")
@@ -66,20 +68,36 @@ def test_every_network_is_named_once_and_pods_of_before_do_not_count(run: RunFol
 
 def test_who_was_trained_in_step_is_known_and_laid_down_for_the_next_run(run: RunFolder, tmp_path: Path) -> None:
     found = made(run)
-    assert found.in_step == {"0": [[0, 2, 4, 6, 8, 10]], "1": [[1], [3], [5], [7], [9], [11]]}
+    apart = [[1], [3], [5], [7], [9], [11]]
+    folds = {"train_coarse/fold-0": [[0, 2], [1]]}
+    assert found.in_step == {"train_local-0": [[0, 2, 4, 6, 8, 10]], "train_local-1": apart} | folds
     again = create(run.config, tmp_path / "again")
     choose_alike(Record("", run.config, {}, found), again)
     chosen = again.path / "checkpoints" / f"train_local-1-{code()}" / "1-3-5-7-9-11"
     assert read_json(chosen / "fleets.json") == [[0], [1], [2], [3], [4], [5]]
+    fold = again.path / "checkpoints" / f"train_coarse-{code()}" / "fold-0" / "0-1-2"
+    assert read_json(fold / "fleets.json") == [[0, 2], [1]]
 
 
 def test_workers_find_the_choice_of_their_own_networks(run: RunFolder, tmp_path: Path) -> None:
-    found = Made({}, {}, {"0": [[0, 4], [2, 6], [8]]})
+    found = Made({}, {}, {"train_local-0": [[0, 4], [2, 6], [8]]})
     again = create(override(run.config, {"place.workers": 2}), tmp_path / "again")
     choose_alike(Record("", run.config, {}, found), again)
     chosen = again.path / "checkpoints" / f"train_local-0-{code()}"
     assert read_json(chosen / "0-4-8" / "fleets.json") == [[0, 1], [2]]
     assert read_json(chosen / "2-6" / "fleets.json") == [[0, 1]]
+
+
+def test_networks_that_other_workers_trained_in_step_are_made_again_by_one(run: RunFolder, tmp_path: Path) -> None:
+    """As where a run was cut off, and resumed with more of them."""
+    two = override(run.config, {"place.workers": 2})
+    record = Record("", two, {}, Made({}, {}, {"train_local-0": [[0, 2, 4, 6]], "train_local-1": [[1, 5], [3]]}))
+    assert record.again == override(two, {"place.workers": 1})
+    again = create(record.again, tmp_path / "again")
+    choose_alike(record, again)
+    chosen = again.path / "checkpoints" / f"train_local-0-{code()}" / "0-2-4-6"
+    assert read_json(chosen / "fleets.json") == [[0, 1, 2, 3]]
+    assert Record("", two, {}, Made({}, {}, {"train_local-0": [[0, 4], [2]]})).again == two
 
 
 def test_weights_that_changed_since_are_named_and_what_was_written_down_counts(run: RunFolder) -> None:
@@ -139,11 +157,26 @@ def test_other_code_versions_and_processors_are_told(run: RunFolder) -> None:
     assert line == f"another processor; Note: the processor there was Z80; here it is {processor()}."
 
 
-def test_a_choice_by_speed_that_is_not_recorded_is_told(run: RunFolder, tmp_path: Path) -> None:
-    config = override(run.config, {"coarse.source": "out-of-fold"})
-    (line,) = told(create(config, tmp_path / "folds"))
-    assert line.startswith("the choice of local.engine = auto; ")
-    assert told(create(override(config, {"local.engine": "loop"}), tmp_path / "loop")) == []
+def test_another_device_is_told(run: RunFolder) -> None:
+    on_cpu = Record("", override(run.config, {"place.device": "cpu"}), lineage(run.config, run.uid), made(run))
+    assert on_cpu.made.devices == ["cpu"]
+    assert others(on_cpu) == []
+    (other,) = others(replace(on_cpu, made=replace(on_cpu.made, devices=["cuda"])))
+    assert other.told == "Note: place.device: cuda there and cpu here."
+    assert other.cause in other.told
+
+
+def test_a_device_that_is_not_here_is_refused_before_anything_is_made(
+    run: RunFolder, schwarz: Schwarz, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # wherever this is tested
+    monkeypatch.setenv("SCHWARZ_PROJECT", str(sample.parent))
+    changes = {"place.device": "cuda", "data.md5": describe(sample.parent, "sample").md5}
+    write_atomic(run.path / "config.toml", document(override(run.config, changes)))
+    answer = schwarz("reproduce", "run", "--out", "again")
+    assert answer.status == 2
+    assert "place.device = 'cuda': " in answer.last
+    assert not Path("again").exists()
 
 
 def test_an_unfinished_run_is_to_be_resumed_and_a_running_one_waited_for(run: RunFolder, schwarz: Schwarz) -> None:

@@ -17,10 +17,10 @@ from schwarz.images import Labelled, load
 from schwarz.networks import initialise
 from schwarz.runs import RunFolder
 from schwarz.seeds import derive
+from schwarz.shares import fleet as folders
 from schwarz.steps.compose import compose as compose_step
 from schwarz.steps.frame import place_of
 from schwarz.steps.train_global import composed_moments, tune
-from schwarz.steps.train_local import fleet as folders
 from schwarz.training import MOMENTS, Checkpoints, Member, Moments, fit, fit_in_step
 from schwarz.training.adam import BETAS
 from tests.models import row_network
