@@ -26,21 +26,41 @@ class Accuracy(NamedTuple):
     def text(self) -> str:
         return f"{self.share:.4f}" if self.train is None else f"{self.validation} ({self.train})"
 
+    @property
+    def text5(self) -> str:
+        """The right class among the five likeliest, as a share; '' where that is not printed."""
+        return f"{float(self.top5) / 100:.4f}" if self.top5 else ""
+
 
 class Times(NamedTuple):
-    """What a table prints of 10 epochs, in seconds on four GPUs, which the local networks share; '-' where their memory
-    was too small."""
+    """What a table prints of 10 epochs, in seconds on so many GPUs, which the local networks share; '-' where their
+    memory was too small."""
 
     table: str
+    gpus: int
     whole: str
     parts: str
 
     def __str__(self) -> str:
-        ratio = (
-            "" if "-" in (self.whole, self.parts) else f", {float(self.whole) / float(self.parts):.2f} times as much"
-        )
+        known = "-" not in (self.whole, self.parts)
+        ratio = f": that is {float(self.whole) / float(self.parts):.2f} times as much" if known else ""
         whole, parts = (f"{text} s" if text != "-" else "nothing" for text in (self.whole, self.parts))
-        return f"{self.table[0].upper()}{self.table[1:]} prints {whole} and, for the local networks, {parts}{ratio}."
+        where = f"{self.gpus} GPU{'s' if self.gpus > 1 else ''}"
+        return (
+            f"{self.table[0].upper()}{self.table[1:]} prints, of 10 epochs on {where}, {whole} and, for the local "
+            f"networks, {parts}{ratio}."
+        )
+
+
+class Faster(NamedTuple):
+    """What a document says of training time, without a table."""
+
+    table: str
+    ratio: str
+
+    def __str__(self) -> str:
+        name = f"{self.table[0].upper()}{self.table[1:]}"
+        return f"{name} prints a factor of {self.ratio} for training on its chest CT scans, with its networks."
 
 
 TABLE_1 = """
@@ -113,8 +133,10 @@ TABLE_3_4 = """
 """Document 3: seconds for 10 epochs on Food-101 of the global ResNet50 and of its 4, 8 or 16 local networks; of
 ResNet101 and its."""
 
-FASTER_3D = "almost 23"
-"""Document 2: how many times faster it trains on chest CT scans than the global network."""
+FASTER_3D = Faster("document 2", "almost 23")
+"""How many times less its training takes on chest CT scans than that of its global network."""
+VOLUMES = ("chestct", "adrenal3d")
+"""Data sets of ours beside which that can be shown: scans too, but not known to be the same."""
 
 
 def accuracies(preset: str, strategy: str) -> tuple[Accuracy, ...]:
@@ -127,20 +149,26 @@ def strategies_printed(preset: str) -> list[str]:
     return list(dict.fromkeys(known.split()[0] for (name, known), _ in _all() if name == preset))
 
 
-def times(preset: str) -> Times | None:
-    """The seconds that are printed for a preset's row, with data augmentation."""
+def times(preset: str, augmented: bool, gpus: int = 4) -> Times | None:
+    """The seconds that are printed for a preset's row: in Table 3.2 with data augmentation or without, and on four
+    GPUs; in Table 3.4 on one, too."""
     if preset in FOOD:
         layers, part = divmod(FOOD.index(preset), 3)
-        figures = dict(_rows(TABLE_3_4))["4-gpus"][4 * layers :]
-        return Times("document 3, Table 3.4", figures[0], figures[1 + part])
+        figures = dict(_rows(TABLE_3_4))[f"{gpus}-gpu{'s' if gpus > 1 else ''}"][4 * layers :]
+        return Times("document 3, Table 3.4", gpus, figures[0], figures[1 + part])
     partition, found, batch = preset.removeprefix("cifar10-resnet32-").partition("-batch")
-    return _times(partition, int(batch)) if found else None
+    return _times(partition, int(batch), "-augmented" if augmented else "") if found and gpus == 4 else None
 
 
-def _times(partition: str, batch: int, augmented: str = "-augmented") -> Times:
+def _times(partition: str, batch: int, suffix: str) -> Times:
     """A column of Table 3.2."""
     rows, column = dict(_rows(TABLE_3_2)), BATCHES.index(batch)
-    return Times("document 3, Table 3.2", rows[f"global{augmented}"][column], rows[f"{partition}{augmented}"][column])
+    return Times("document 3, Table 3.2", 4, rows[f"global{suffix}"][column], rows[f"{partition}{suffix}"][column])
+
+
+def faster(data: str) -> Faster | None:
+    """What is printed of a data set's training time without a table."""
+    return FASTER_3D if data in VOLUMES else None
 
 
 @cache

@@ -165,12 +165,32 @@ def test_food101_has_top_5_accuracies_too() -> None:
 
 
 def test_training_times_are_found_by_row_and_batch() -> None:
-    found = times("cifar10-resnet32-2x2-overlap4-batch32")
-    assert found == ("document 3, Table 3.2", "1484", "627")
-    assert str(found) == "Document 3, Table 3.2 prints 1484 s and, for the local networks, 627 s, 2.37 times as much."
-    assert str(times("cifar10-resnet32-2x2-batch16384")).endswith("prints nothing and, for the local networks, 88 s.")
-    assert times("food101-resnet101-8boxes") == ("document 3, Table 3.4", "2507", "607")
-    assert times("cifar10-resnet32-2x2") is None
+    found = times("cifar10-resnet32-2x2-overlap4-batch32", augmented=True)
+    assert found == ("document 3, Table 3.2", 4, "1484", "627")
+    assert str(found) == (
+        "Document 3, Table 3.2 prints, of 10 epochs on 4 GPUs, 1484 s and, for the local networks, 627 s: that is 2.37 "
+        "times as much."
+    )
+    lacking = times("cifar10-resnet32-2x2-batch16384", augmented=True)
+    assert str(lacking).endswith("on 4 GPUs, nothing and, for the local networks, 88 s.")
+    assert times("cifar10-resnet32-2x2", augmented=True) is None
+
+
+def test_without_augmentation_other_times_are_printed() -> None:
+    found = times("cifar10-resnet32-2x2-batch128", augmented=False)
+    assert found == ("document 3, Table 3.2", 4, "461", "170")
+
+
+def test_a_ratio_that_we_compute_is_not_said_to_be_printed() -> None:
+    found = str(times("cifar10-resnet32-2x2-batch128", augmented=True))  # 472 s and 181 s, where 2.60 is printed
+    assert found.endswith("181 s: that is 2.61 times as much.")
+
+
+def test_on_food101_times_are_printed_for_four_gpus_and_for_one() -> None:
+    four, one = (times("food101-resnet101-8boxes", augmented=True, gpus=gpus) for gpus in (4, 1))
+    assert four == ("document 3, Table 3.4", 4, "2507", "607")
+    assert one == ("document 3, Table 3.4", 1, "2920", "1533")
+    assert times("cifar10-resnet32-2x2-batch128", augmented=True, gpus=1) is None
 
 
 @pytest.mark.parametrize("name", [*CIFAR, *FOOD, "cifar10-vgg9-2x2", "flowers-resnet20-4x4", "chestct-vgg9-2x2x1"])

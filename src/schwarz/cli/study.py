@@ -203,15 +203,16 @@ def _tell(out: Path, cells: "Sequence[Cell]", repeated: str) -> None:
     """Write what came out, and print its table."""
     from schwarz.study.findings import findings
     from schwarz.study.pages import JSON, PAGE, PICTURE, heading, write
-    from schwarz.study.speed import speed
-    from schwarz.study.table import HEAD, notes, rows
+    from schwarz.study.speed import speeds
+    from schwarz.study.table import head, notes, rows
 
     found = findings(cells)
     write(out, cells, found, repeated)
+    told = speeds(cells, found)
     for preset, each in found.items():
-        print("", heading(preset, cells), *columns([HEAD, *rows(each)], left=1), sep="\n")
-        if told := speed(each):
-            print(*_wrapped([str(told)]), sep="\n")
+        print("", heading(preset, cells), *columns([head(each), *rows(each)], left=1), sep="\n")
+        if told[preset]:
+            print(*_wrapped([str(told[preset])]), sep="\n")
     print("", *_wrapped(notes([each for rows in found.values() for each in rows])), sep="\n")
     print(*(f"{name:<11}{out / name}" for name in (PAGE, JSON, PICTURE)), sep="\n")
 

@@ -15,8 +15,10 @@ def tables() -> Iterator[str]:
         yield from (f"### {group[0].upper()}{group[1:]}", "")
         yield from ("| preset | data | network | boxes | epochs | printed |", "|---|---|---|---|---|---|")
         for each in members:
-            printed = ", ".join([*strategies_printed(each.name), *(["times"] if times(each.name) else [])]) or "-"
-            yield f"| `{each.name}` | {each.data} | {' | '.join(_cells(each()))} | {printed} |"
+            config = each()
+            seconds = ["times"] if times(each.name, config.augment.moves) else []
+            printed = ", ".join([*strategies_printed(each.name), *seconds]) or "-"
+            yield f"| `{each.name}` | {each.data} | {' | '.join(_cells(config))} | {printed} |"
         yield ""
     yield from ("### Data sets", "", "| name | what it is | images | original | command |", "|---|---|---|---|---|")
     yield from map(_source, SOURCES.values())

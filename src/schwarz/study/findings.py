@@ -13,11 +13,12 @@ from schwarz.study.costs import cost_of, pretrained
 from schwarz.study.spread import Spread, spread
 
 FIGURES = (
-    "validation", "train", "test", "epochs", "cpu_s", "apart_cpu_s", "wall_s", "training_cpu_s",
+    "validation", "train", "test", "top5", "epochs", "cpu_s", "apart_cpu_s", "wall_s", "training_cpu_s",
     "global_at_its_epochs", "global_at_its_cpu_s",
 )  # fmt: skip
-"""Of a strategy in a cell: accuracies; epochs of its local networks and its own together; costs with set-up, and of the
-training alone; the validation accuracy that `global` had after as many epochs, or as many CPU-seconds."""
+"""Of a strategy in a cell: accuracies, `top5` that of the five likeliest classes on validation images; epochs of its
+local networks and its own together; costs with set-up, and of the training alone; the validation accuracy that `global`
+had after as many epochs, or as many CPU-seconds."""
 Figures = Mapping[str, float | None]
 """A figure that there is not is None."""
 Course = Sequence[Mapping[str, float]]
@@ -32,6 +33,8 @@ class Finding:
     name: str
     figures: tuple[Figures, ...]
     """One for each seed."""
+    classes: int
+    """How many classes the images have."""
     course: Course = ()
     """Of `global` after each epoch: epochs, cpu_s and the best validation accuracy so far, means over the seeds."""
 
@@ -61,16 +64,18 @@ def findings(cells: Iterable[Cell]) -> dict[str, list[Finding]]:
     """What finished cells found, by preset: the local networks first, then the strategies."""
     gathered: dict[str, dict[str, list[Figures]]] = {}
     courses: dict[tuple[str, str], list[Course]] = {}
+    classes: dict[str, int] = {}
     for cell in cells:
         if results := cell.run.results():
             rows = gathered.setdefault(cell.preset, {})
+            classes[cell.preset] = len(results["data"]["classes"])
             for name, figures in (_locals(results) | _strategies(cell, results)).items():
                 rows.setdefault(name, []).append(figures)
             if "global" in results["strategies"]:
                 courses.setdefault((cell.preset, "global"), []).append(_course(cell, results))
     return {
         preset: [
-            Finding(preset, name, tuple(figures), _mean_course(courses.get((preset, name), ())))
+            Finding(preset, name, tuple(figures), classes[preset], _mean_course(courses.get((preset, name), ())))
             for name, figures in rows.items()
         ]
         for preset, rows in gathered.items()
@@ -81,7 +86,7 @@ def mean_of_locals(found: Sequence[Finding]) -> Finding:
     """The local networks of a preset as one finding: in every figure of a seed their mean."""
     seeds = zip(*(each.figures for each in found), strict=True)
     means = [{name: _mean([figures[name] for figures in boxes]) for name in FIGURES} for boxes in seeds]
-    return Finding(found[0].preset, f"local, mean of {len(found)}", tuple(means))
+    return Finding(found[0].preset, f"local, mean of {len(found)}", tuple(means), found[0].classes)
 
 
 def _mean_course(courses: Sequence[Course]) -> Course:
@@ -119,7 +124,8 @@ def _strategies(cell: Cell, results: Mapping[str, Any]) -> dict[str, Figures]:
 
 
 def _row(row: Mapping[str, float], **more: float | None) -> Figures:
-    return {**dict.fromkeys(FIGURES), **{name: row[name] for name in ("validation", "train", "test")}, **more}
+    reached = {name: row[name] for name in ("validation", "train", "test")} | {"top5": row.get("validation_top5")}
+    return {**dict.fromkeys(FIGURES), **reached, **more}
 
 
 def epochs_of(strategy: str, curves: Mapping[str, Any], pretrain: int | None = None) -> int:

@@ -9,8 +9,8 @@ from schwarz.files import read_json, write_atomic, write_json
 from schwarz.study import picture
 from schwarz.study.cells import Cell
 from schwarz.study.findings import Finding
-from schwarz.study.speed import speed
-from schwarz.study.table import HEAD, markdown, notes, rows
+from schwarz.study.speed import speeds
+from schwarz.study.table import head, markdown, notes, rows
 
 JSON, PAGE, PICTURE = "study.json", "study.md", "study.svg"
 
@@ -38,7 +38,7 @@ def _write_json(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[F
     write_json(out / JSON, {
         "schema": 1, "command": command, "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "presets": {preset: {each.name: each.to_json() for each in rows} for preset, rows in found.items()},
-        "speed": {preset: told.to_json() if (told := speed(rows)) else None for preset, rows in found.items()},
+        "speed": {preset: told.to_json() if told else None for preset, told in speeds(cells, found).items()},
         "cells": [_about(cell) for cell in cells],
     })  # fmt: skip
 
@@ -56,13 +56,14 @@ def heading(preset: str, cells: Sequence[Cell]) -> str:
 def page(cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> list[str]:
     """The table as Markdown, with what it was made by."""
     lines = [f"# Study of {', '.join(found) or 'nothing yet'}", "", f"    {command}", ""]
+    told = speeds(cells, found)
     for preset in dict.fromkeys(cell.preset for cell in cells):
         lines += [f"## {heading(preset, cells)}", ""]
         if preset in found:
             lines += [
-                *markdown(HEAD, list(rows(found[preset]))),
+                *markdown(head(found[preset]), list(rows(found[preset]))),
                 "",
-                *([str(told), ""] if (told := speed(found[preset])) else []),
+                *([str(told[preset]), ""] if told[preset] else []),
             ]
     lines += [f"- {note}" for note in notes([each for rows in found.values() for each in rows])]
     picture_line = [f"![Validation accuracy against epochs and against CPU-seconds]({PICTURE})", ""] if found else []

@@ -1,10 +1,12 @@
 """How much less an epoch takes of the local networks than of the global one: what documents 2 and 3 are about."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schwarz.published_accuracies import Times, times
+from schwarz.config import Config
+from schwarz.published_accuracies import Faster, Times, faster, times
+from schwarz.study.cells import Cell
 from schwarz.study.findings import Finding
 
 
@@ -16,27 +18,39 @@ class Speed:
     """One after the other."""
     apart: float
     """At the same time, on a machine each: the longest one counts."""
-    printed: Times | None
-    """A document's seconds on GPUs."""
+    printed_together: Times | None
+    """A document's seconds on one GPU."""
+    printed: Times | Faster | None
+    """Its seconds on several, or what it says besides."""
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "printed": self.printed and self.printed._asdict()}
+        printed = {name: getattr(self, name) for name in ("printed_together", "printed")}
+        return {**vars(self), **{name: each and each._asdict() for name, each in printed.items()}}
 
     def __str__(self) -> str:
         ours = (
             f"An epoch of the global network took {self.together:.2f} times the CPU-seconds of one of all local "
             f"networks, and {self.apart:.2f} times those of the longest one alone."
         )
-        return f"{ours} {self.printed}" if self.printed else ours
+        first = f"Beside the first figure: {self.printed_together}" if self.printed_together else None
+        return " ".join(str(each) for each in (ours, first, self.printed) if each)
 
 
-def speed(found: Sequence[Finding]) -> Speed | None:
-    """That of a preset; None where the global network or the local ones were not trained."""
+def speed(found: Sequence[Finding], config: Config) -> Speed | None:
+    """That of a preset, run as `config` says; None where the global network or the local ones were not trained."""
     whole = [_epoch_s(each) for each in found if each.name == "global"]
     parts = [_epoch_s(each) for each in found if each.local]
     if not whole or not parts:
         return None
-    return Speed(whole[0] / sum(parts), whole[0] / max(parts), times(found[0].preset))
+    name, augmented = config.preset, config.augment.moves
+    printed = times(name, augmented) or faster(config.data.name)
+    return Speed(whole[0] / sum(parts), whole[0] / max(parts), times(name, augmented, gpus=1), printed)
+
+
+def speeds(cells: Iterable[Cell], found: Mapping[str, Sequence[Finding]]) -> dict[str, Speed | None]:
+    """That of every preset."""
+    configs = {cell.preset: cell.run.config for cell in cells}
+    return {preset: speed(rows, configs[preset]) for preset, rows in found.items()}
 
 
 def _epoch_s(found: Finding) -> float:

@@ -9,6 +9,10 @@ HEAD = (
     "strategy", "epochs", "validation (training)", "+-", "test", "CPU-s", "apart", "at epochs", "at CPU-s",
     "printed", "difference",
 )  # fmt: skip
+TOP_5 = ("top 5", "printed")
+"""Further columns, where they say something."""
+MANY = 10
+"""Of more classes than these one wants to know whether the right one was near."""
 NOTES = (
     "Accuracies are means over the seeds, on validation images and, in brackets, on training images; +- is half of the "
     "95% interval of the mean on validation images, by Student's t-distribution.",
@@ -23,11 +27,18 @@ PRINTED = (
     "printed: the document's figures on what it calls validation images; of CIFAR-10 these are the test images of the "
     "set. difference: our accuracy on validation images less the printed one."
 )
+NOTE_5 = "top 5: on how many validation images the right class was among the five likeliest; beside it what is printed."
+
+
+def head(found: Sequence[Finding]) -> tuple[str, ...]:
+    """The names of the columns for one preset."""
+    return HEAD + _top_5(found)
 
 
 def rows(found: Sequence[Finding]) -> Iterator[tuple[str, ...]]:
     """The table of one preset. Local networks of which nothing is printed share a row; of two printed figures the
     second has a row of its own."""
+    places = len(_top_5(found))
     locals_ = [each for each in found if each.local]
     if locals_ and not any(each.printed for each in locals_):
         found = [mean_of_locals(locals_), *(each for each in found if not each.local)]
@@ -35,12 +46,13 @@ def rows(found: Sequence[Finding]) -> Iterator[tuple[str, ...]]:
     for each in found:
         own = (each.name, *_accuracies(each), *_costs(each), *_levels(each, whole))
         for number, printed in enumerate(_printed(each)):
-            yield (*(("",) * len(own) if number else own), *printed)
+            five = _five(each)[:places] if not number else ("",) * places
+            yield (*(("",) * len(own) if number else own), *printed, *five)
 
 
 def notes(found: Sequence[Finding]) -> list[str]:
     """What the columns mean."""
-    return [*NOTES, *([PRINTED] if any(each.printed for each in found) else [])]
+    return [*NOTES, *([PRINTED] if any(each.printed for each in found) else []), *([NOTE_5] if _top_5(found) else [])]
 
 
 def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
@@ -74,6 +86,17 @@ def _printed(found: Finding) -> list[tuple[str, str]]:
         (each.text + (f", {each.table.partition(', ')[2]}" if several else ""), f"{found.difference(each):+.4f}")
         for each in found.printed
     ] or [("", "")]
+
+
+def _top_5(found: Sequence[Finding]) -> tuple[str, ...]:
+    """Those of the further columns that a table of these findings has."""
+    if any(printed.top5 for each in found for printed in each.printed):
+        return TOP_5
+    return TOP_5[:1] if any(each.classes > MANY and each.of("top5") for each in found) else ()
+
+
+def _five(found: Finding) -> tuple[str, str]:
+    return _figure(found, "top5", ".4f"), next((each.text5 for each in found.printed), "")
 
 
 def _seconds(found: Spread | None) -> str:
