@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,15 @@ def test_document_3_drops_the_rate_where_it_says() -> None:
     assert (config.global_.lr, config.local.lr, config.tune.lr) == (1e-3, 1e-3, 1e-4)
     assert config.global_.epochs == config.local.epochs + config.tune.epochs == 200
     assert {t.batch for t in (config.global_, config.local, config.tune)} == {32}
+
+
+def test_plateaus_lead_no_lower_than_the_smallest_rate_of_document_3() -> None:
+    config = preset("cifar10-resnet56-2x2-overlap4")
+    for training in (config.global_, config.tune):
+        assert training.lr * prod(factor for _, factor in training.drops) == pytest.approx(training.floor)
+    for name in ("cifar100-resnet32-2x2", "food101-resnet50-4x4"):
+        config = preset(name)
+        assert {(t.plateau, t.floor) for t in (config.global_, config.local, config.tune)} == {(5, 5e-7)}
 
 
 def test_food101_is_trained_in_epochs_of_300_steps_on_boxes_of_the_sizes_that_document_3_gives() -> None:
