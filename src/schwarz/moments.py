@@ -8,6 +8,7 @@ they began at 0 is made up for.
 """
 
 from collections.abc import Container, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -73,23 +74,43 @@ def composed_states(
             continue
         if not all(state and "exp_avg_sq" in state and state.keys() <= {"step", *POWERS} for state in before):
             raise ValueError(f"{filling.layer}.{filling.name} has no moments of Adam in every local optimizer")
-        # the mean of N predictions has 1/N of the gradient in all layers but the last, whose weights are divided
-        damped = len(partition) if rule.averages and not rule.divides and filling.mean is None else 1
+        damped = _damped(rule, partition, filling.mean is not None)
         states[parameter] = _state(filling, parameter, trained, damped, betas)
     if not states:
         raise ValueError("the local optimizers have no state: none has made a step on these local networks")
     return states
 
 
+def _damped(task: Task, partition: Partition, last: bool) -> list[float]:
+    """How much of its own gradient a weight of each local network has in the composed one, whose predictions are means.
+
+    A value that m networks predict comes to each by 1/m, but for the last layer, whose weights are divided. And the
+    error of an autoencoder is the mean over all values, where a local network took it over those of its box.
+    """
+    if not task.averages:
+        return [1.0] * len(partition)
+    if not task.divides:
+        return [1.0 if last else 1 / len(partition)] * len(partition)
+    values, all_ = 1 / partition.multiplicity.clip(1), prod(partition.shape)
+    return [(prod(box.shape) if last else float(values[box.slices].sum())) / all_ for box in partition]
+
+
 def _state(
-    filling: Filling, parameter: Tensor, states: Sequence[dict[str, Any]], damped: int, betas: tuple[float, float]
+    filling: Filling,
+    parameter: Tensor,
+    states: Sequence[dict[str, Any]],
+    damped: Sequence[float],
+    betas: tuple[float, float],
 ) -> dict[str, Any]:
     state: dict[str, Any] = {"step": max((each["step"] for each in states), key=float).clone()}
     for name in POWERS.keys() & states[0].keys():
         there = [_share(betas, name, each) for each in states]
-        parts = [each[name] * (max(there) / share) for each, share in zip(states, there, strict=True)]
+        parts = [
+            each[name] * (max(there) / share) * damp ** POWERS[name]
+            for each, share, damp in zip(states, there, damped, strict=True)
+        ]
         total, count = scattered(filling.index, parameter, parts)
-        mean = total / count.clamp(min=1) / damped ** POWERS[name]
+        mean = total / count.clamp(min=1)
         rest = mean[count > 0].mean() if POWERS[name] == 2 else torch.zeros((), dtype=mean.dtype, device=mean.device)
         state[name] = torch.where(count > 0, mean, rest)
     return state

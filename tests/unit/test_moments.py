@@ -5,8 +5,11 @@ import copy
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import mse_loss
 
 from schwarz import Partition, compose, compose_moments, decompose
+from schwarz.networks.dense import autoencoder
+from schwarz.partition import Box
 from tests.models import row_network
 
 PART = Partition.grid((8,), (2,))
@@ -100,6 +103,49 @@ def test_regression_damps_the_moments_of_layers_whose_gradient_the_mean_divides(
     torch.testing.assert_close(moment(optimizer, module, "0", "exp_avg_sq")[:2], squares / 4)
     local = moment(optimizers[0], locals_[0], "4").reshape(2, 2)
     torch.testing.assert_close(moment(optimizer, module, "4").reshape(4, 6)[:2, :2], local)
+
+
+@pytest.mark.parametrize("edges", [(4,), (3,), (2, 4, 6)])
+def test_of_an_autoencoder_they_are_the_mean_gradient_of_all_outputs(edges: tuple[int, ...]):
+    """On a complete partition, of boxes of one size or of several: to the digit."""
+    torch.manual_seed(0)
+    stops = [*edges, 8]
+    part = Partition((8,), tuple(Box(((start, stop),)) for start, stop in zip([0, *edges], stops, strict=True)))
+    module, x = autoencoder((8,), dense=8, code=4).double(), torch.randn(16, 8, dtype=torch.float64)
+    locals_ = [local.double() for local in decompose(module, part, (8,), "autoencoder")]
+    optimizers = [torch.optim.Adam(local.parameters(), lr=0.0) for local in locals_]
+    for local, box, optimizer in zip(locals_, part.split(x), optimizers, strict=True):
+        mse_loss(local(box), box).backward()
+        optimizer.step()
+    compose(module, locals_, part, task="autoencoder")
+    optimizer = torch.optim.Adam(module.parameters())
+    compose_moments(optimizer, optimizers, module, locals_, part, task="autoencoder")
+    mse_loss(module(x), x).backward()
+    for parameter in module.parameters():
+        held = parameter != 0
+        assert parameter.grad is not None
+        gradient, state = parameter.grad[held], optimizer.state[parameter]
+        torch.testing.assert_close(state["exp_avg"][held], 0.1 * gradient, rtol=1e-10, atol=1e-15)
+        torch.testing.assert_close(state["exp_avg_sq"][held], 1e-3 * gradient**2, rtol=1e-10, atol=1e-15)
+
+
+def test_of_outputs_that_several_boxes_have_hidden_layers_get_their_share():
+    torch.manual_seed(0)
+    part = Partition.grid((8,), (2,), overlap=2)  # 6 of the 8 outputs each, 4 of these twice
+    module, x = autoencoder((8,), dense=8, code=4), torch.randn(16, 8)
+    locals_ = decompose(module, part, (8,), "autoencoder")
+    optimizers = [torch.optim.Adam(local.parameters(), lr=0.0) for local in locals_]
+    for local, box, optimizer in zip(locals_, part.split(x), optimizers, strict=True):
+        mse_loss(local(box), box).backward()
+        optimizer.step()
+    compose(module, locals_, part, task="autoencoder")
+    optimizer = torch.optim.Adam(module.parameters())
+    compose_moments(optimizer, optimizers, module, locals_, part, task="autoencoder")
+    name = next(iter(dict(module.named_parameters()))).removesuffix(".weight")
+    first = moment(optimizers[0], locals_[0], name)
+    torch.testing.assert_close(moment(optimizer, module, name)[:4, :6], first * 4 / 8)
+    last = moment(optimizers[0], locals_[0], "output")
+    torch.testing.assert_close(moment(optimizer, module, "output")[:2, :4], last[:2] * 6 / 8)
 
 
 def test_frozen_layers_have_no_moments():

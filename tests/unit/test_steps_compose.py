@@ -14,6 +14,7 @@ from schwarz.images import load
 from schwarz.journal import read
 from schwarz.runs import RunFolder
 from schwarz.shares import fleet
+from schwarz.steps.compose import enough
 from schwarz.training import accuracy, predict
 from tests.unit import composed_run
 
@@ -93,6 +94,19 @@ def test_recomputed_statistics_are_those_of_whole_training_images(runs: dict[str
         maps = first(network.preprocess(torch.from_numpy(np.array(train.x))))
     torch.testing.assert_close(norm.get_buffer("running_mean"), maps.mean((0, 2, 3)))
     torch.testing.assert_close(norm.get_buffer("running_var"), maps.var((0, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [
+        ((3, 32, 32), 1024), ((3, 180, 180), 32), ((3, 512, 512), 32),
+        ((1, 28, 28, 28), 47), ((1, 64, 64, 64), 8), ((1, 128, 128, 64), 8),
+    ],
+)  # fmt: skip
+def test_statistics_are_of_a_million_pixels_and_of_volumes_on_eight_of_them_at_least(
+    shape: tuple[int, ...], count: int
+):
+    assert enough(shape) == count
 
 
 def test_the_picture_is_drawn_once_for_the_page(runs: dict[str, RunFolder]):

@@ -2,6 +2,7 @@
 theory says of it (section 2.3)."""
 
 import copy
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
@@ -28,8 +29,8 @@ from schwarz.verdict import Verdict
 IMAGES, MOST, FEW = 256, 2**22, 8
 """The composition is verified on so many validation images, or as many as have that many pixels; on eight at least."""
 PIXELS, LEAST = 2**20, 32
-"""Statistics are recomputed on so many pixels of whole training images, evenly spread, and on 32 images at least: more
-change no accuracy, and all of them are in memory at once."""
+"""Statistics are recomputed on so many pixels of whole training images, evenly spread, and on 32 images at least, or on
+eight volumes: more change no accuracy, and all of them are in memory at once."""
 
 
 @step("compose")
@@ -82,8 +83,15 @@ def figures(verdict: Verdict) -> Metrics:
 
 def on_whole_images(blueprint: Blueprint, network: nn.Module, train: Labelled) -> nn.Module:
     """A copy of the composed network with BatchNorm's statistics of whole training images."""
-    count = max(LEAST, PIXELS // prod(blueprint.input_shape[1:]))
-    return recompute_statistics(copy.deepcopy(network), seen(blueprint, spread(train, count).x))
+    chosen = spread(train, enough(blueprint.input_shape))
+    return recompute_statistics(copy.deepcopy(network), seen(blueprint, chosen.x))
+
+
+def enough(input_shape: Sequence[int]) -> int:
+    """Of how many images (C, *spatial) statistics are recomputed: of 32 volumes of 128x128x64, 32 channels would be
+    4 GB."""
+    _, *spatial = input_shape
+    return max(LEAST if len(spatial) < 3 else FEW, PIXELS // prod(spatial))
 
 
 def write_picture(path: Path, blueprint: Blueprint, network: nn.Module, parts: list[nn.Module], held: Labelled) -> None:

@@ -29,6 +29,7 @@ from schwarz.training import accuracy, predict
 
 TRAIN_IMAGES = 2000
 """Training accuracy is that of the finished network on this many training images, spread evenly."""
+TOP = 5
 SHOWN = 4
 """Validation images whose class activation maps are kept."""
 
@@ -146,7 +147,14 @@ def _scores(
     return scores
 
 
-def _figures(scores: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, float]:
+def among_top(scores: Tensor, y: np.ndarray) -> float | None:
+    """The share of images whose class is among the five largest scores [n, K]; None where there are no more classes."""
+    if scores.shape[-1] <= TOP:
+        return None
+    return float((scores.topk(TOP).indices == torch.from_numpy(y)[:, None]).any(-1).double().mean())
+
+
+def _figures(scores: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, float | None]:
     reached = {name: accuracy(scores[name], part.y) for name, part in parts.items()}
     n = len(parts["test"].y)
     low, high = wilson(round(reached["test"] * n), n)
@@ -155,10 +163,11 @@ def _figures(scores: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, flo
         "low": low,
         "high": high,
         **{name: reached[name] for name in ("validation", "train")},
+        "validation_top5": among_top(scores["validation"], parts["validation"].y),
     }
 
 
-def _local(trained: Trained, k: int, logits: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, float]:
+def _local(trained: Trained, k: int, logits: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, float | None]:
     figures = _figures({name: scores[:, k] for name, scores in logits.items()}, parts)
     return {"box": k, **figures, "cpu_s": history(trained.locals_[k])["cpu_s"][-1]}
 

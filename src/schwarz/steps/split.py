@@ -87,6 +87,6 @@ def _write_whole(folder: Path, images: Path) -> dict[str, str]:
 
 
 def _summed(folder: Path) -> dict[str, str]:
-    sums = {path.name: sha256(path) for path in sorted(folder.glob("*.npy"))}
+    sums = {path.name: sha256(path) for path in sorted(folder.glob("[!.]*.npy"))}
     write_json(folder / "sha256.json", sums)
     return sums

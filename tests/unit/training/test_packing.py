@@ -66,6 +66,18 @@ def test_one_pod_two_pods_and_a_pod_for_each_box_give_the_same_weights(images: P
                 assert float((value - other[name]).abs().max()) < 1e-10, name
 
 
+def test_what_a_killed_save_leaves_is_no_shard(images: Path):
+    cut = {"data": Data(), "partition": PartitionConfig(grid=(2, 2)), "augment": Augment(), "images": images}
+    split(seed=0, **cut, out=images.parent / "out")
+    whole = read_json(images.parent / "out" / MANIFEST)
+    folder = Path(whole["uri"]) / "0"
+    (folder / "sha256.json").unlink()
+    (folder / ".train-x.npy.a1b2c3.npy").write_bytes(b"half of it")  # as `schwarz.files.replacing` calls it
+    (images.parent / "run" / "steps" / "split" / DONE).unlink()
+    split(seed=0, **cut, out=images.parent / "again")
+    assert read_json(images.parent / "again" / MANIFEST) == whole
+
+
 def test_every_epoch_shows_other_images(images: Path):
     """Or else nothing above could fail."""
     augment = Augment(shift=2, flip=True)
