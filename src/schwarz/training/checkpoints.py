@@ -47,6 +47,8 @@ class Checkpoints:
     """How old the newest one may get within an epoch; after an epoch there is one in any case."""
     written: list[float] = field(default_factory=list, compare=False)
     """When the newest one was, on the monotonic clock."""
+    damaged: list[Path] = field(default_factory=list, compare=False)
+    """Those that were passed over when the newest whole one was last looked for."""
 
     @property
     def due(self) -> bool:
@@ -69,11 +71,16 @@ class Checkpoints:
 
     def of(self, *members: int) -> Self:
         """Those of some members of a fleet."""
-        return replace(self, folder=self.folder / "-".join(map(str, members)), written=[])
+        return replace(self, folder=self.folder / "-".join(map(str, members)), written=[], damaged=[])
 
     def newest(self) -> Checkpoint | None:
         """The newest whole one, if there is one; WrongInput where it belongs to another configuration."""
-        return next((found for path in self._files() if (found := self._read(path)) is not None), None)
+        self.damaged.clear()
+        for path in self._files():
+            if (found := self._read(path)) is not None:
+                return found
+            self.damaged.append(path)
+        return None
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]*.safetensors"), reverse=True)

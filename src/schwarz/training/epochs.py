@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schwarz.config import Training
+from schwarz.config.training import Course
 from schwarz.images import Inputs
 from schwarz.seeds import derive
 from schwarz.training.device import device
@@ -27,12 +27,12 @@ ROOM = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 """Images of more bytes are not taken to stay in memory from one epoch to the next."""
 
 
-def steps_of(n: int, training: Training) -> int:
+def steps_of(n: int, training: Course) -> int:
     """Steps of an epoch of n images."""
     return training.steps or math.ceil(n / training.batch)
 
 
-def batches(n: int, training: Training, seed: int, epoch: int) -> Iterator[np.ndarray]:
+def batches(n: int, training: Course, seed: int, epoch: int) -> Iterator[np.ndarray]:
     """The indices that make the batches of an epoch.
 
     Pass after pass each of 0..n-1 comes once, in an order of its own, in batches of nearly one size: a last one of 1
@@ -47,7 +47,7 @@ def batches(n: int, training: Training, seed: int, epoch: int) -> Iterator[np.nd
 
 
 def epoch_of(
-    images: Sequence[Source], training: Training, seeds: Sequence[int], epoch: int, first: int = 0
+    images: Sequence[Source], training: Course, seeds: Sequence[int], epoch: int, first: int = 0
 ) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
     """The steps of an epoch, from `first` on: for each member a batch of its inputs, and of their classes."""
     orders = [batches(len(each), training, seed, epoch) for each, seed in zip(images, seeds, strict=True)]

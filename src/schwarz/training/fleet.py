@@ -20,7 +20,7 @@ from schwarz.training.choice import beside
 from schwarz.training.device import clock, device
 from schwarz.training.engine import Engine, State
 from schwarz.training.epochs import epoch_of, steps_of
-from schwarz.training.history import History, OnEpoch
+from schwarz.training.history import History, OnEpoch, OnNote
 from schwarz.training.member import Member
 from schwarz.training.moments import Moments
 from schwarz.training.rates import learning_rate
@@ -36,6 +36,7 @@ def fit(
     module: nn.Module, training: Training, train: Inputs, validation: Labelled | None, seed: int,
     on_epoch: OnEpoch = lambda epoch, figures: None, spent_s: float = 0.0, checkpoints: Checkpoints | None = None,
     task: Task | str = Task.CLASSIFICATION, start: Moments | None = None,
+    on_note: OnNote = lambda message: None,
 ) -> History:  # fmt: skip
     """Train `module` in place; it ends in eval mode with its best epoch's weights, or its last one's where there is
     nothing to choose by.
@@ -44,7 +45,7 @@ def fit(
     [n, outputs]. Autoencoder: squared error of what the network sees, y is not read (`unlabelled`). `start`: what
     Adam's moments begin with.
     """
-    member = Member(module, train, validation, seed, on_epoch, task=task, start=start, spent_s=spent_s)
+    member = Member(module, train, validation, seed, on_epoch, on_note, task, start, spent_s=spent_s)
     fit_in_step([member], training, checkpoints)
     return member.history
 
@@ -55,9 +56,10 @@ def fit_in_step(members: Sequence[Member], training: Training, checkpoints: Chec
     With checkpoints it goes on where it was cut off, and a member that loses its loss goes on alone from the last good
     state, at half the rate.
     """
-    lost = Fleet(members, training, checkpoints).run()
-    for k in lost:
-        fit_in_step([members[k]], training, checkpoints and checkpoints.of(k))
+    together = Fleet(members, training, checkpoints)
+    together.tell()
+    for k in together.run():
+        Fleet([members[k]], training, checkpoints and checkpoints.of(k)).run()
     for member in members:
         member.model.cpu().load_state_dict(member.kept)
         member.model.eval()
@@ -73,6 +75,8 @@ class Fleet:
         """Whether members may no longer share groups of convolutions; what an unfinished epoch has come to."""
         self.images = resident([member.train for member in members], device())
         found = checkpoints.newest() if checkpoints else None
+        self.began = (found.epoch, found.step) if found else (0, 0)
+        """After how many epochs, and steps of the next, it goes on."""
         if found is not None:
             self._restore(found)
         else:
@@ -83,6 +87,18 @@ class Fleet:
                 if member.start is not None:
                     self.engine.load(place, member.start.values, member.start.steps)
             self._keep()
+
+    def tell(self) -> None:
+        """What is gone on from, where that is not the beginning."""
+        (epoch, step), damaged = self.began, self.checkpoints.damaged if self.checkpoints else []
+        for path in damaged:
+            self.members[0].on_note(f"{path} is damaged: passed over")
+        if epoch or step:
+            within = f" and {step} steps" if step else ""
+            others = f", with {len(self.members) - 1} in step" if len(self.members) > 1 else ""
+            self.members[0].on_note(f"goes on after epoch {epoch}{within}{others}")
+        elif damaged:
+            self.members[0].on_note("begins anew")
 
     @property
     def taken(self) -> int:
@@ -160,7 +176,7 @@ class Fleet:
             self._restore(good)
             return False
         for k in bad:
-            self.members[k].on_retry(f"{at} {rate:g}: from epoch {good.epoch} on again, at {rate / 2:g}")
+            self.members[k].on_note(f"{at} {rate:g}: from epoch {good.epoch} on again, at {rate / 2:g}")
         if len(self.members) == 1:
             self._restore(good)
             worst.retries += 1

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 """Called after each epoch, from 1, with its figures."""
+OnNote = Callable[[str], None]
+"""Called with what else is worth knowing: a retry and why, what a training goes on from."""
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """One network of a fleet: what it is trained on, and how far it has come."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,7 @@ from schwarz.config import Training
 from schwarz.images import Inputs, Labelled
 from schwarz.task import Task
 from schwarz.training.engine import State
-from schwarz.training.history import History, OnEpoch
+from schwarz.training.history import History, OnEpoch, OnNote
 from schwarz.training.moments import Moments
 from schwarz.training.objective import OBJECTIVES, Objective
 from schwarz.training.rates import stopped
@@ -25,7 +24,7 @@ class Member:
     validation: Labelled | None
     seed: int
     on_epoch: OnEpoch = lambda epoch, figures: None
-    on_retry: Callable[[str], None] = lambda message: None
+    on_note: OnNote = lambda message: None
     task: Task | str = Task.CLASSIFICATION
     start: Moments | None = None
     """What Adam begins with; None: with nothing. The members of a fleet begin at one count of steps."""

@@ -42,6 +42,7 @@ def test_a_flipped_byte_anywhere_gives_the_one_before(tmp_path: Path, place: int
     found = kept.newest()
     assert found is not None
     assert found.epoch == 1
+    assert kept.damaged == [path]
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 100, -1])

@@ -121,7 +121,7 @@ def losing(members: list[Member], k: int, calls: range) -> Iterator[str]:
     """Make a member lose its loss in those steps; what it is told of it."""
     told: list[str] = []
     members[k].train = Lost(members[k].train, calls)
-    members[k].on_retry = told.append
+    members[k].on_note = told.append
     return iter(told)
 
 

@@ -99,8 +99,28 @@ def test_a_member_that_loses_its_loss_within_an_epoch_goes_on_from_before_it(tmp
     """Whatever was kept of that epoch since, for it is kept after every step."""
     broken = Broken(images(0))
     retries: list[str] = []
-    member = Member(initialise(small(), 0).double(), broken, images(100, 20), seed=0, on_retry=retries.append)
+    member = Member(initialise(small(), 0).double(), broken, images(100, 20), seed=0, on_note=retries.append)
     fit_in_step([member], TRAINING, Checkpoints(tmp_path, {}, minutes=0.0))
     assert len(retries) == 1
     assert all(bool(value.isfinite().all()) for value in member.model.state_dict().values())
     assert len(member.history.epoch) == TRAINING.epochs
+
+
+def test_what_a_training_goes_on_from_is_told_and_what_was_passed_over(tmp_path: Path):
+    def goes_on() -> list[str]:
+        again, _ = members(2, small, None)
+        again[0].on_note = (told := list[str]()).append
+        fit_in_step(again, TRAINING, Checkpoints(tmp_path, {}, minutes=0.0))
+        return told
+
+    begun, _ = members(2, small, 2 * STEPS + 4)
+    with pytest.raises(OSError, match="cut off"):
+        fit_in_step(begun, TRAINING, Checkpoints(tmp_path, {}, minutes=0.0))
+    newest, older = sorted(tmp_path.iterdir(), reverse=True)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    expected = "goes on after epoch 2 and 3 steps, with 1 in step"
+    assert goes_on() == [f"{newest} is damaged: passed over", expected]
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"")
+    assert goes_on()[-1] == "begins anew"
+    assert older
