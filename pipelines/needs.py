@@ -3,8 +3,8 @@
 from schwarz.config import Config
 
 OF_LOCALS = {"average", "majority", "product", "coarse", "transfer", "composed", "composed_tuned"}
-"""`transfer` even where it pretrains networks of its own: `transfer.pretrain` is a parameter of the compiled graph, and a
-person may unset it in the Kubeflow UI."""
+"""`transfer` even where it pretrains networks of its own: `transfer.pretrain` is a parameter of the compiled graph,
+which may be unset when it is run."""
 
 
 class Needs:

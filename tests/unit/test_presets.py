@@ -82,7 +82,7 @@ def test_document_1_has_one_global_network_for_all_partitions_of_a_set() -> None
 def test_a_coarse_net_has_2250_steps_however_few_images_it_learns_from(name: str) -> None:
     config = preset(name)
     if "coarse" in config.strategies:
-        assert config.coarse.epochs * steps_of(16, config.coarse) == 2250
+        assert config.coarse.epochs * steps_of(16, config.coarse.training) == 2250
 
 
 def test_the_documents_habit_of_choosing_by_test_images_can_be_had_of_every_preset() -> None:
