@@ -1,5 +1,5 @@
 """What training takes beyond its steps, and what local networks take against the global one: `python -m
-benchmarks.training`. CPU-seconds of one thread, each variant in a process of its own, in turn; medians of the rounds."""
+benchmarks.training`. CPU-seconds of one thread, each variant in a process of its own, in turn; medians."""
 
 import resource
 import sys
@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -59,7 +60,7 @@ def whole(told: bool, answer: Connection) -> None:
             x = generator.normal(size=(IMAGES, *FLEET.shape)).astype(np.float32)
             images = Labelled(x, generator.integers(0, CLASSES, IMAGES))
             member = Member(FLEET.make(), images, Labelled(x[:256], images.y[:256]), seed=k)
-            member.on_epoch = followers.of(f"local {k}") if told else member.on_epoch
+            member.on_epoch = partial(followers.epoch, f"local {k}") if told else member.on_epoch
             members.append(member)
         before = time.process_time()
         fit_in_step(members, training, Checkpoints(Path(folder) / "checkpoints", {}) if told else None)

@@ -20,7 +20,7 @@ from schwarz.training.choice import beside
 from schwarz.training.device import clock, device
 from schwarz.training.engine import Engine, State
 from schwarz.training.epochs import epoch_of, steps_of
-from schwarz.training.history import History, OnEpoch, OnNote
+from schwarz.training.history import History, OnEpoch
 from schwarz.training.member import Member
 from schwarz.training.moments import Moments
 from schwarz.training.rates import learning_rate
@@ -36,7 +36,6 @@ def fit(
     module: nn.Module, training: Training, train: Inputs, validation: Labelled | None, seed: int,
     on_epoch: OnEpoch = lambda epoch, figures: None, spent_s: float = 0.0, checkpoints: Checkpoints | None = None,
     task: Task | str = Task.CLASSIFICATION, start: Moments | None = None,
-    on_note: OnNote = lambda message: None,
 ) -> History:  # fmt: skip
     """Train `module` in place; it ends in eval mode with its best epoch's weights, or its last one's where there is
     nothing to choose by.
@@ -45,7 +44,7 @@ def fit(
     [n, outputs]. Autoencoder: squared error of what the network sees, y is not read (`unlabelled`). `start`: what
     Adam's moments begin with.
     """
-    member = Member(module, train, validation, seed, on_epoch, on_note, task, start, spent_s=spent_s)
+    member = Member(module, train, validation, seed, on_epoch, task=task, start=start, spent_s=spent_s)
     fit_in_step([member], training, checkpoints)
     return member.history
 
