@@ -16,6 +16,8 @@ class SchwarzError(Exception):
     """A failure with a remedy: shown as its message alone, the traceback goes to the log."""
 
     status = FAILED
+    resumable = True
+    """Whether the same run may get further when it is resumed."""
 
 
 class WrongInput(SchwarzError, ValueError):
@@ -26,6 +28,28 @@ class WrongInput(SchwarzError, ValueError):
 
 class StepFailed(SchwarzError, RuntimeError):
     """A step of the pipeline stopped; what finished before it is kept and can be resumed."""
+
+
+class WrongSetting(StepFailed):
+    """What only a step finds out: as it is configured the run cannot work, so that resuming it would fail again."""
+
+    resumable = False
+
+
+class Diverged(WrongSetting):
+    """A training lost its loss at every rate that was tried: `lr` was asked for, `how` says what became of it."""
+
+    section = ""
+    """Of the configuration, where the training is that of one."""
+
+    def __init__(self, lr: float, how: str) -> None:
+        super().__init__(lr, how)
+        self.lr, self.how = lr, how
+
+    def __str__(self) -> str:
+        field = f"{self.section}.lr" if self.section else "lr"
+        remedy = f"a run with a lower `--{field}`" if self.section else "use a lower one"
+        return f"{field} = {self.lr:g}: {self.how}: {remedy}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,15 +1,17 @@
 """The frame around every step: sections, whole inputs, reuse, failure."""
 
+import pickle
 from pathlib import Path
 
 import pytest
 
 from schwarz.config import Config, Training
-from schwarz.errors import StepFailed, WrongInput
+from schwarz.errors import Diverged, StepFailed, WrongInput, WrongSetting
 from schwarz.files import read_json, write_atomic
 from schwarz.journal import read
 from schwarz.presets import preset
 from schwarz.reading import override
+from schwarz.steps.follow import as_told
 from schwarz.steps.frame import DONE, Metrics, step, whole
 
 calls: list[Training] = []
@@ -99,9 +101,43 @@ def test_a_failure_leaves_its_cause_and_no_result(run: Path):
     told = read_json(run / "a" / "error.json")
     assert told["error"] == "number = -1: at least 0."
     assert told["status"] == 2
-    assert "Traceback" in Path(told["log"]).read_text()
+    assert told["resumable"]
+    assert Path(told["log"]).read_text() == "number = -1: at least 0.\n"
     assert events(run) == ["start", "failed"]
     assert not whole(run / "steps" / "make")
+
+
+FAULTS = ZeroDivisionError("odd"), WrongSetting("coarse.folds = 5: too many")
+FAULTS[1].add_note("In a worker process:\nTraceback")
+
+
+@step("break")
+def break_(*, number: int, out: Path) -> Metrics:
+    raise FAULTS[number]
+
+
+def test_the_log_says_where_only_of_what_nobody_foresaw(run: Path):
+    logs = ["Traceback (most recent call last):\n", "coarse.folds = 5: too many\nIn a worker process:\nTraceback\n"]
+    for number, (fault, log) in enumerate(zip(FAULTS, logs, strict=True)):
+        with pytest.raises(type(fault)):
+            break_(number=number, out=run / str(number))
+        told = read_json(run / str(number) / "error.json")
+        assert Path(told["log"]).read_text().startswith(log)
+        assert told["resumable"] is (number == 0)
+
+
+def test_a_lost_loss_is_told_with_the_flag_of_its_section(run: Path):
+    def lose(section: str) -> None:
+        with as_told(section):
+            raise Diverged(1e30, "the loss became nan in epoch 1, also at 1.25e+29, the third retry")
+
+    with pytest.raises(Diverged) as fault:
+        lose("local")
+    assert str(fault.value) == (
+        "local.lr = 1e+30: the loss became nan in epoch 1, also at 1.25e+29, the third retry: "
+        "a run with a lower `--local.lr`"
+    )
+    assert str(pickle.loads(pickle.dumps(fault.value))) == str(fault.value)  # noqa: S301  # as from a worker process
 
 
 def test_a_section_that_is_wrong_is_told_like_any_other_failure(run: Path):

@@ -79,9 +79,8 @@ def _same(run: "RunFolder") -> list[str]:
 
 
 def failed(board: Board, status: int, run: Path, colour: bool = False) -> list[str]:
-    """What stopped, why, where it is written, and the command that goes on."""
-    log = run / "logs" / "pipeline.log"
-    faults = board.failed()
+    """What stopped, why, where it is written, and the command that goes on, if it can."""
+    log, faults = run / "logs" / "pipeline.log", board.failed()
     if faults:
         first = faults[0]
         also = f" (so did {', '.join(task.title for task in faults[1:])})" if faults[1:] else ""
@@ -92,11 +91,9 @@ def failed(board: Board, status: int, run: Path, colour: bool = False) -> list[s
         what = _last_line(log)
     else:
         what = f"the pipeline stopped before a step failed ({_ending(status)}): {_last_line(log)}"
-    return [
-        paint(f"Error: {what}", RED, colour),
-        f"  log     {log}",
-        f"  resume  {command('resume', run)}",
-    ]
+    goes_on = all(task.failure["resumable"] for task in faults)
+    lines = [paint(f"Error: {what}", RED, colour), f"  log     {log}"]
+    return [*lines, f"  resume  {command('resume', run)}"] if goes_on else lines
 
 
 def _ending(status: int) -> str:

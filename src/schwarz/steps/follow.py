@@ -1,8 +1,11 @@
 """Telling the journal how trainings go: their progress together, and the curves of each as a nested run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from schwarz.config.training import Course
+from schwarz.errors import Diverged
 from schwarz.journal import Journal
 
 
@@ -39,3 +42,13 @@ class Followers:
         self.reached[run] = epoch
         total = len(self.reached) * self.training.epochs
         self.journal.write("progress", done=sum(self.reached.values()), total=total)
+
+
+@contextmanager
+def as_told(section: str) -> Iterator[None]:
+    """Trainings as a section of the configuration tells them: a loss that is lost is the fault of its `lr`."""
+    try:
+        yield
+    except Diverged as fault:
+        fault.section = section
+        raise

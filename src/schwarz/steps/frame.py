@@ -203,10 +203,13 @@ def _publish(source: Path, target: Path) -> None:
 def _tell(fault: BaseException, journal: Journal, place: Place) -> None:
     """Leave the cause where the command line, or whoever looks at the pod, finds it."""
     log = place.logs / f"{place.label}.log"
-    told = {"error": _cause(fault, place), "log": str(log), "status": getattr(fault, "status", FAILED)}
+    told = {
+        "error": _cause(fault, place), "log": str(log), "status": getattr(fault, "status", FAILED),
+        "resumable": getattr(fault, "resumable", True),
+    }  # fmt: skip
     for tell in (
         lambda: journal.write("failed", **told, interrupted=isinstance(fault, KeyboardInterrupt)),
-        lambda: write_atomic(log, traceback.format_exc()),
+        lambda: write_atomic(log, _written(fault)),
         lambda: write_json(place.out / ERROR, told),
     ):
         with suppress(OSError):  # a full disk may refuse one and still take another; the fault itself is raised on
@@ -219,6 +222,13 @@ def _cause(fault: BaseException, place: Place) -> str:
     if isinstance(fault, OSError) and (fault.errno in (errno.ENOSPC, errno.EDQUOT) or _full(place.kept)):
         return f"no space left on the disk of {place.kept}: free some, then resume"
     return f"{type(fault).__name__}: {fault}"
+
+
+def _written(fault: BaseException) -> str:
+    """What the log says: where it was lies only of what nobody foresaw."""
+    if isinstance(fault, SchwarzError):
+        return "\n".join([str(fault), *getattr(fault, "__notes__", [])]) + "\n"
+    return "".join(traceback.format_exception(fault))
 
 
 def _full(folder: Path) -> bool:

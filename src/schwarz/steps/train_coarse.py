@@ -19,7 +19,7 @@ from schwarz.journal import Journal
 from schwarz.out_of_fold import Without, answers, enough, folds
 from schwarz.seeds import derive
 from schwarz.shares import HISTORY, fleet, in_step, seconds
-from schwarz.steps.follow import Followers
+from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics, step
 from schwarz.training import Checkpoints, accuracy, fit, predict
 from schwarz.training.device import device
@@ -42,14 +42,18 @@ def train_coarse(
     if coarse.source == "out-of-fold":
         enough(train.y, coarse.folds)
         parts = folds(train.y, coarse.folds, derive(seed, "out-of-fold"))
-        others = _without(parts, blueprint, seed, augment, local, shards, journal, checkpoints)
+        with as_told("local"):
+            others = _without(parts, blueprint, seed, augment, local, shards, journal, checkpoints)
     before_s, began = sum(seconds(fleet([each.out])) for each in others), time.process_time()
     model = blueprint.divided(load_fleet(boxes), nn.Identity())
     seen = _answered(model, held)
     logits = _learned_from(coarse, seen, model, train, others)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
     spent_s, told = before_s + time.process_time() - began, Followers(journal, coarse, "coarse")
-    history = fit(net, coarse.training, logits, None, derive(seed, "coarse"), partial(told.epoch, "coarse"), spent_s)
+    with as_told("coarse"):
+        history = fit(
+            net, coarse.training, logits, None, derive(seed, "coarse"), partial(told.epoch, "coarse"), spent_s
+        )
     told.end("coarse")
     scores = _crosswise(blueprint, coarse, logits, seed) if coarse.source == "holdout" else predict(net, seen.x)
     about = {"in_step": {each.checkpoints.folder.name: in_step(fleet([each.out])) for each in others}}

@@ -14,7 +14,7 @@ from schwarz.images import MANIFEST, Labelled, load
 from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.shares import Share, fleet, in_step, seconds
-from schwarz.steps.follow import Followers
+from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.train_whole import train_whole
 from schwarz.training import Checkpoints, fit, predict
@@ -59,7 +59,8 @@ def train_transfer(
     if transfer.coarse == "trained":
         train = load(images, "train")
         answers = predict(blueprint.divided(start, nn.Identity()), train.x).numpy()
-        fit(net, transfer, Labelled(answers, train.y), None, derive(seed, "transfer", "alone"))
+        with as_told("transfer"):
+            fit(net, transfer, Labelled(answers, train.y), None, derive(seed, "transfer", "alone"))
     model, spent_s = blueprint.divided(start, net), before_s + time.process_time() - began
     told = {"images": images, "journal": journal, "checkpoints": checkpoints, "out": out}
     about = {"hidden": list(coarse.hidden), "pretrain": transfer.pretrain, "in_step": together}
@@ -75,5 +76,6 @@ def _pretrained(
     apart = replace(checkpoints, folder=checkpoints.folder / "pretrain")
     share = Share(seed, network, augment, local, shards, boxes, apart, apart.folder / "networks")
     together = Followers(journal, local, *(f"pretrained local {k}" for k in boxes))
-    side_by_side(share.parts(workers()), lambda what, run, *said: together.hear(what, f"pretrained {run}", *said))
+    with as_told("local"):
+        side_by_side(share.parts(workers()), lambda what, run, *said: together.hear(what, f"pretrained {run}", *said))
     return fleet([share.out])

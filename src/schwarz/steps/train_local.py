@@ -8,7 +8,7 @@ from schwarz.files import read_json
 from schwarz.images import MANIFEST
 from schwarz.journal import Journal
 from schwarz.shares import Share
-from schwarz.steps.follow import Followers
+from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics, step
 from schwarz.strategies import history
 from schwarz.training import Checkpoints
@@ -33,6 +33,7 @@ def train_local(
     boxes = range(pod, len(read_json(shards / MANIFEST)["plan"]["boxes"]), pods)
     together = Followers(journal, local, *(f"local {k}" for k in boxes))
     whole = Share(seed, network, augment, local, shards, tuple(boxes), checkpoints, out)
-    side_by_side(whole.parts(workers()), together.hear)
+    with as_told("local"):
+        side_by_side(whole.parts(workers()), together.hear)
     reached = {k: history(out / f"box-{k}")["validation_accuracy"] for k in boxes}
     return {f"local_{k}_validation_accuracy": max(each) for k, each in reached.items()}

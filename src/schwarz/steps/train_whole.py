@@ -14,7 +14,7 @@ from schwarz.images import load
 from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.shares import HISTORY
-from schwarz.steps.follow import Followers
+from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics
 from schwarz.training import Checkpoints, Member, Moments, fit_in_step
 from schwarz.training.device import device
@@ -32,7 +32,8 @@ def train_whole(
         model, train, validation, derive(seed, name), partial(told.epoch, name), partial(told.retry, name),
         start=start, spent_s=spent_s,
     )  # fmt: skip
-    fit_in_step([member], training, checkpoints)
+    with as_told("tune" if name == "composed_tuned" else name):
+        fit_in_step([member], training, checkpoints)
     told.end(name)
     kept = model.network if isinstance(model, Whole) else model
     save(out, kept, blueprint, role=name, device=device().type, **about)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from schwarz.config import Training
-from schwarz.errors import SchwarzError
+from schwarz.errors import Diverged, WrongSetting
 from schwarz.images import Inputs, Labelled
 from schwarz.seeds import derive
 from schwarz.task import Task
@@ -28,7 +28,7 @@ from schwarz.training.resident import resident
 from schwarz.training.scores import judged
 from schwarz.training.sums import Sums
 
-RETRIES = 3
+RETRIES, ORDINALS = 3, ("", "the first retry", "the second retry", "the third retry")
 """How often a member that lost its loss goes on from its last good state, each time at half the rate."""
 
 
@@ -148,7 +148,7 @@ class Fleet:
             torch.manual_seed(derive(seeds[0], "dropout", epoch, step))  # which is never stacked
             mean, right = self.engine.step(x, y, rates)
             if epoch == 1 and step == 0 and not mean.isfinite().all():
-                raise SchwarzError(
+                raise WrongSetting(
                     f"the loss of the first step is {float(mean.sum())}, before the learning rate {rates[0]:g} could "
                     "matter: look for values in the images that are no numbers, or far too large"
                 )
@@ -165,17 +165,19 @@ class Fleet:
     def _lose(self, bad: list[int], losses: list[float]) -> bool:
         """What becomes of members whose loss is no number; whether the epoch counts for the others."""
         worst = self.members[bad[0]]
-        at = f"the loss became {losses[self.active.index(bad[0])]} in epoch {self.epoch + 1} at learning rate"
+        became = f"the loss became {losses[self.active.index(bad[0])]} in epoch {self.epoch + 1}"
         rate = self.training.lr * worst.rate
         good = self.checkpoints.newest() if self.checkpoints else None
         if good is None or worst.retries == RETRIES:
-            raise SchwarzError(f"{at} {rate:g}: use a lower one")
+            last = f", also at {rate:g}, {ORDINALS[worst.retries]}" if worst.retries else ""
+            raise Diverged(self.training.lr, became + last)
         if self.engine.shares and len(self.active) > 1:  # who lost it shows where neighbours share nothing
             self.apart = True
             self._restore(good)
             return False
         for k in bad:
-            self.members[k].on_note(f"{at} {rate:g}: from epoch {good.epoch} on again, at {rate / 2:g}")
+            again = f"from epoch {good.epoch} on again, at {rate / 2:g}"
+            self.members[k].on_note(f"{became} at learning rate {rate:g}: {again}")
         if len(self.members) == 1:
             self._restore(good)
             worst.retries += 1

@@ -72,7 +72,8 @@ def _work(share: Callable[[Tell], None], mouth: Connection) -> None:
     except Exception as fault:
         travels = type(fault).__module__ in ("builtins", SchwarzError.__module__)  # others may ask for more than a text
         told = fault if travels else SchwarzError(f"{type(fault).__name__}: {fault}")
-        told.add_note(f"In a worker process:\n{traceback.format_exc()}")
+        if not isinstance(fault, SchwarzError):
+            told.add_note(f"In a worker process:\n{traceback.format_exc()}")
         mouth.send(told)
 
 

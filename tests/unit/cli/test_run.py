@@ -133,7 +133,8 @@ FAILS = """
 j = journal("train_local", "2")
 j.write("start", title="local 2")
 log = str(run / "logs" / "train_local-2.log")
-j.write("failed", error="loss is not a number in epoch 3", log=log, status={status}, interrupted=False)
+told = dict(error="loss is not a number in epoch 3", log=log, interrupted=False)
+j.write("failed", **told, status={status}, resumable={resumable})
 raise SystemExit(1)
 """
 
@@ -142,7 +143,7 @@ raise SystemExit(1)
 def test_a_failed_step_is_told_last(
     schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path, status: int
 ) -> None:
-    pipeline(FAILS.replace("{status}", str(status)))
+    pipeline(FAILS.replace("{status}", str(status)).replace("{resumable}", "True"))
     told = schwarz("run", "tiny")
     run = checkout / "runs" / "tiny" / "1"
     assert told.status == status
@@ -151,6 +152,15 @@ def test_a_failed_step_is_told_last(
     assert log.split() == ["log", str(run / "logs" / "train_local-2.log")]
     assert shlex.split(resume)[-2:] == ["resume", str(run)]
     assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "failed"
+
+
+def test_what_a_resume_cannot_mend_is_not_to_be_resumed(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path]
+) -> None:
+    pipeline(FAILS.replace("{status}", "1").replace("{resumable}", "False"))
+    told = schwarz("run", "tiny")
+    assert told.status == 1
+    assert [line.split()[0] for line in told.err.splitlines()] == ["Error:", "log"]
 
 
 def test_a_pipeline_that_breaks_outside_a_step(schwarz: Callable[..., Any], pipeline: Callable[[str], Path]) -> None:

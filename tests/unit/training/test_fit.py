@@ -114,5 +114,5 @@ def test_the_cosine_goes_from_the_peak_to_zero():
 def test_a_lost_loss_names_epoch_and_rate():
     images = two_classes(64, 1)
     broken = Labelled(np.where(np.arange(64)[:, None] == 3, np.float32("nan"), images.x), images.y)
-    with pytest.raises(SchwarzError, match=r"became nan in epoch 1 at learning rate 0.01: use a lower one"):
+    with pytest.raises(SchwarzError, match=r"lr = 0.01: the loss became nan in epoch 1: use a lower one"):
         fit(net(), Training(epochs=2, batch=16, lr=0.01), broken, None, 0, lambda epoch, figures: None)

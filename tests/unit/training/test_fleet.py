@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from schwarz.config import Training
-from schwarz.errors import SchwarzError
+from schwarz.errors import Diverged, SchwarzError
 from schwarz.images import Inputs, Labelled
 from schwarz.networks.resnet import cifar_resnet
 from schwarz.training import Checkpoints, Member, fit_in_step
@@ -158,7 +158,8 @@ def test_a_member_that_always_loses_it_ends_the_training(tmp_path: Path) -> None
     members = fleet(make=wide)
     losing(members, 1, range(4, 10**6))
     with pytest.raises(
-        SchwarzError, match=r"the loss became nan in epoch 2 at learning rate 0\.000125: use a lower one"
+        Diverged,
+        match=r"lr = 0\.001: the loss became nan in epoch 2, also at 0\.000125, the third retry: use a lower one",
     ):
         trained(members, Training(epochs=3, batch=16, lr=1e-3), Checkpoints(tmp_path, {}))
 

@@ -101,7 +101,7 @@ def until(holds: Callable[[], bool]) -> None:
 @pytest.mark.parametrize(
     ("share", "message"),
     [
-        (partial(fail, SchwarzError("use a lower rate")), "^use a lower rate\n"),
+        (partial(fail, SchwarzError("use a lower rate")), "^use a lower rate$"),
         (odd, "^Odd: x\n"),
         (end, "a worker process was killed, perhaps for lack of memory"),
     ],
