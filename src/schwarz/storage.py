@@ -5,8 +5,10 @@ DVC itself delivers a damaged object with exit status 0 and stops at the partial
 DVC works in a child process (`python -m schwarz.storage`), so that none of its output, locks or threads reach ours.
 """
 
+import errno
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -23,6 +25,7 @@ from schwarz.files import read_json, tree, write_atomic
 from schwarz.locks import locked
 from schwarz.shell import dvc
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a disk that is full says, or a limit on it
 IGNORED = (".DS_Store", "Thumbs.db")  # as in .dvcignore
 # The name under which DVC, or `schwarz.files`, writes a file before it takes its place.
 UNFINISHED = re.compile(r"\.[\w-]{22}\.tmp|\..+\.[a-z0-9_]{8}\.(npz|json|txt)")
@@ -163,8 +166,14 @@ def _dvc(task: str, root: Path, target: Path) -> subprocess.CompletedProcess[str
     """Run one task of `_child`."""
     command = [sys.executable, "-W", "ignore", "-m", "schwarz.storage", task, str(root), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        cause = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+    lines = done.stderr.strip().splitlines()
+    # of `add` DVC says so in passing, and goes on as if all were in the cache; `fetch` is told of it by its caller
+    lost = [line.removeprefix("ERROR: ") for line in lines if "failed to transfer" in line and task == "add"]
+    if done.returncode or lost:
+        cause = lost[:1] or lines[-1:] or [f"exit status {done.returncode}"]
+        system = re.search(r"\[Errno (\d+)\]", cause[0])
+        if system and int(system[1]) in NO_ROOM:
+            raise OSError(int(system[1]), os.strerror(int(system[1])), str(target))
         raise SchwarzError(f"`dvc {task} {target}` failed: {cause[0]}")
     return done
 
@@ -181,7 +190,12 @@ def _child(task: str, root: str, target: str) -> None:
     settings = {"core": {"no_scm": no_scm, "analytics": False, "autostage": False}}
     with Repo(root, config=settings, _wait_for_lock=True) as repo:
         if task == "add":
-            add_folder(repo, [target])
+            try:
+                add_folder(repo, [target])
+            finally:  # where the disk is full DVC leaves what it was writing, and the space stays taken
+                with repo.lock:
+                    for file in Path(repo.cache.local.path).rglob(".*.tmp"):
+                        file.unlink()
             return
         # What is missing afterwards is found, and named, by the parent.
         with suppress(FileTransferError):

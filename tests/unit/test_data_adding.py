@@ -117,7 +117,8 @@ def test_one_class_only_is_refused(photos: Path, tmp_path: Path) -> None:
     for file in (photos / "bee").iterdir():
         file.unlink()
     (photos / "bee").rmdir()
-    refuse("holds only the class 'ant'", photos, tmp_path)
+    text = refuse("of no known layout.*two class folders or more", photos, tmp_path)
+    assert f"Found: 1 file (.txt), folder ant with 10 files (.png) in {photos}." in text
 
 
 def test_an_empty_class_folder_is_refused(photos: Path, tmp_path: Path) -> None:
@@ -153,7 +154,11 @@ def test_an_unknown_layout_is_answered_with_what_was_looked_for_and_what_was_fou
     refuse(r"of no known layout.*Found: nothing in", tmp_path / "empty", tmp_path)
     for name in "abc":
         (tmp_path / "deep" / name / "x").mkdir(parents=True)
-    refuse(r"of no known layout.*Found: folders a, b, c in", tmp_path / "deep", tmp_path)
+    refuse(
+        r"of no known layout.*Found: folder a with folders, folder b with folders, folder c with folders in",
+        tmp_path / "deep",
+        tmp_path,
+    )
     refuse(r"README\.txt: of no known layout.*Found: a file \.txt", photos / "README.txt", tmp_path)
 
 
@@ -197,6 +202,10 @@ GREY = np.random.default_rng(0).integers(0, 256, (12, 7, 6), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (12, 7, 6, 3), dtype=np.uint8)
 VOLUMES = np.random.default_rng(2).integers(0, 256, (12, 5, 6, 7), dtype=np.uint8)
 TWO = np.stack([VOLUMES, 255 - VOLUMES], axis=-1)
+
+
+def flat(pixels: int) -> np.ndarray:
+    return np.zeros((12, pixels), np.uint8)
 
 
 def npz(tmp_path: Path, **members: np.ndarray) -> Path:
@@ -262,7 +271,14 @@ def test_an_npz_without_a_test_part_is_split_and_classes_may_be_named(tmp_path: 
         ({"x": GREY, "y": np.zeros(12, int)}, "holds only the class '0'"),
         ({"x": GREY, "y": Y * 2}, "class '1' has 0 train images"),
         ({"x": GREY[:0], "y": Y[:0]}, "holds no class"),
-        ({"x": GREY[:, 0], "y": Y}, r"shape \[12, 6\]; wanted: \[n, H, W\]"),
+        ({"x": GREY[:, 0], "y": Y}, r"shape \[12, 6\]; wanted: \[n, H, W\].*\[n, C, D, H, W\]\.$"),
+        ({"x": flat(784), "y": Y}, r"Rows of 784 values may be images of 28x28: `x\.reshape\(-1, 28, 28\)`\.$"),
+        (
+            {"x_train": flat(2744), "y_train": Y},
+            r"2744 values may be volumes of 14x14x14: `x_train\.reshape\(-1, 14, 14, 14\)`\.$",
+        ),
+        ({"x": flat(3072), "y": Y}, r"may be colour images of 3x32x32: `x\.reshape\(-1, 3, 32, 32\)`\.$"),
+        ({"x": flat(4096), "y": Y}, r"`x\.reshape\(-1, 64, 64\)`, or volumes .*`x\.reshape\(-1, 16, 16, 16\)`\.$"),
         ({"x": GREY.reshape(12, 7, 6, 1, 1, 1), "y": Y}, r"wanted: .*volumes: \[n, D, H, W\]"),
         ({"x": VOLUMES[:, :3, :, :, None], "y": Y}, r"both outer axes can be the channels.*\[n, D, H, W, C\]"),
         ({"x": VOLUMES.repeat(5, axis=1).reshape(12, 5, 5, 6, 7), "y": Y}, "no outer axis can be the channels"),

@@ -128,6 +128,65 @@ def test_one_name_among_them_that_has_no_number_is_no_such_set(tmp_path: Path) -
     refuse("of no known layout", tmp_path / "flat", tmp_path)
 
 
+UNKNOWN: dict[str, tuple[tuple[str, ...], str]] = {
+    "a folder of records": (
+        (*(f"unk/rec_{i}.tfrecord" for i in range(5)), "unk/labels.csv"),
+        r"Found: 6 files \(\.tfrecord, \.csv\) in {top}/unk\.",
+    ),
+    "a folder of tables beside a text": (
+        ("pk/README", "pk/a/x.parquet"),
+        r"Found: 1 file \(README\), folder a with 1 file \(\.parquet\) in {top}/pk\.",
+    ),
+    "images with a list of labels": (
+        ("flat/1.jpg", "flat/2.jpg", "flat/labels.csv"),
+        r"Found: 3 files \(\.jpg, \.csv\) in {top}/flat\.",
+    ),
+    "images and their annotations": (
+        ("voc/Annotations/1.xml", "voc/JPEGImages/1.jpg", "voc/Sets/Main/train.txt"),
+        r"Found: folder Annotations with 1 file \(\.xml\), .*JPEGImages .*, folder Sets with folders in {top}/voc\.",
+    ),
+    "training images and their labels": (
+        ("yolo/train/images/1.jpg", "yolo/train/labels/1.txt"),
+        r"Found: folder images with 1 file \(\.jpg\), folder labels .* in {top}/yolo/train\.",
+    ),
+    "class folders of DICOM": (("ct/a/1.dcm", "ct/b/1.dcm"), r"Found: folder a with 1 file \(\.dcm\)"),
+    "class folders of what Pillow only knows by name": (("ct/a/1.h5", "ct/b/1.h5"), r"Found: folder a .*\.h5"),
+    "shards by number": (("s/shard.0.tfrecord", "s/shard.1.tfrecord"), r"Found: 2 files \(\.tfrecord\)"),
+    "many folders": (tuple(f"many/{i}/x.bin" for i in range(7)), r"folder 3 with 1 file \(\.bin\), 3 folders more in"),
+}
+
+
+@pytest.mark.parametrize(("names", "found"), UNKNOWN.values(), ids=UNKNOWN)
+@pytest.mark.parametrize("archived", [False, True])
+def test_an_unknown_layout_below_a_top_folder_is_told_as_such(
+    tmp_path: Path, names: tuple[str, ...], found: str, archived: bool
+) -> None:
+    top = tmp_path / "brought"
+    for name in names:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text("content")
+    path = Path(shutil.make_archive(str(top), "gztar", top)) if archived else top
+    text = refuse("of no known layout. Looked for: .*" + found.format(top=path), path, tmp_path)
+    assert text.startswith(f"{path}: ")
+
+
+def test_a_folder_of_texts_among_class_folders_is_named(tmp_path: Path) -> None:
+    for i in range(3):
+        for name in ("ant", "bee"):
+            draw(tmp_path / "photos" / name / f"{i}.png", seed=i)
+    (tmp_path / "photos/docs").mkdir()
+    (tmp_path / "photos/docs/readme.txt").write_text("text")
+    refuse(r"photos/docs: a class folder without images\. Remove it", tmp_path / "photos", tmp_path)
+
+
+def test_images_without_a_suffix_and_with_one_in_capitals_are_found(tmp_path: Path) -> None:
+    for i in range(3):
+        draw(tmp_path / f"photos/ant/{i}.PNG", seed=i)
+        draw(tmp_path / f"photos/bee/{i}.png", seed=9 + i).tobytes()
+        (tmp_path / f"photos/bee/{i}.png").rename(tmp_path / f"photos/bee/{i}")
+    assert read_meta(build(tmp_path / "photos", "mine", tmp_path).folder).classes == ("ant", "bee")
+
+
 LIGHTS = ("P00A+000E+00", "P00A+005E-10", "P00A-110E+65", "P00A+070E+45")
 
 

@@ -59,7 +59,7 @@ def test_mosmed_s_tree_is_packed_in_the_order_of_its_axes_and_cut_to_the_window(
     packed = build(mosmed, "mine", tmp_path)
     meta = read_meta(packed.folder)
     assert (meta.classes, meta.shape, meta.train, meta.test) == (("CT-0", "CT-23"), (1, 6, 5, 4), 8, 2)
-    assert packed.notes[0] == "volumes of 6x5x4 voxels in the file's order of axes, values -1000 400 are 0 255"
+    assert packed.notes[0] == "volumes of 6x5x4 voxels in the file's order of axes, values -1000 to 400 become 0 to 255"
     x = np.concatenate([read(packed.folder, "train")[0], read(packed.folder, "test")[0]])
     for seed in (0, 1, 2, 3, 4, 10, 11, 12, 13, 14):
         expected = windowed(scan(seed), -1000, 400)
@@ -142,6 +142,7 @@ def test_an_impossible_header_is_refused_or_left_out(
     bad = mosmed / "studies/CT-0/study_09.nii"
     write(bad, content)
     text = refuse(f"study_09.nii: does not decode as a NIfTI-1 volume .*{message}", mosmed, tmp_path)
+    assert "leave out up to N such files: --skip-bad N" in text
     assert len(text) < 600
     packed = build(mosmed, "mine", tmp_path, skip_bad=1)
     assert read_meta(packed.folder).train + read_meta(packed.folder).test == 10
@@ -170,6 +171,12 @@ def test_volumes_of_several_sizes_are_refused_until_a_size_is_given(mosmed: Path
     assert "study_00.nii.gz is 6x5x4" in text
     assert "`--size 6 5 4` resamples them" in text
     assert read_meta(build(mosmed, "mine", tmp_path, size=(6, 5, 4)).folder).shape == (1, 6, 5, 4)
+
+
+def test_too_few_volumes_of_a_class_are_called_volumes(mosmed: Path, tmp_path: Path) -> None:
+    for i in range(2):
+        write(mosmed / f"studies/CT-4/study_2{i}.nii", nifti(scan(i)))
+    refuse("class 'CT-4' has 2 train volumes, at least 3 are needed. Add volumes of it", mosmed, tmp_path)
 
 
 def test_sizes_and_windows_that_do_not_fit_are_refused(mosmed: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pickles of Python 2 are read as data; whatever would import, call or build anything else is refused by its place."""
+"""Pickles of protocol 2 are read as data; what would import, call or build anything else is refused by its place."""
 
 import pickle
 import struct
@@ -42,6 +42,23 @@ def test_what_python_2_wrote_is_read_value_by_value(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels, PIXELS)
 
 
+@pytest.mark.parametrize("name", ["numpy.core.multiarray", "numpy._core.multiarray"])
+def test_what_python_3_wrote_again_is_read_with_bytes_as_keys_and_values(tmp_path: Path, name: str) -> None:
+    """As `pickle.dump(pickle.load(file, encoding="bytes"), file, protocol=2)` leaves a batch."""
+    names = [b"a.png", b"\xe9\x00.png"]
+    stream = pickle.dumps({b"data": PIXELS, b"labels": [3, 5], b"filenames": names, "text": "more"}, protocol=2)
+    assert b"c_codecs\nencode\n" in stream
+    own = b"numpy._core.multiarray" if b"numpy._core" in stream else b"numpy.core.multiarray"
+    found = read_dict(write(tmp_path, stream.replace(own, name.encode())))
+    np.testing.assert_array_equal(found.pop("data"), PIXELS)
+    assert found == {"labels": [3, 5], "filenames": ["a.png", "\xe9\x00.png"], "text": "more"}
+
+
+def test_what_cannot_be_read_is_answered_with_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match=r"PROTO, byte 0: with 4.* Take the original archive, or save .* \.npz file"):
+        read_dict(write(tmp_path, pickle.dumps({"data": PIXELS}, protocol=4)))
+
+
 def test_a_value_that_is_met_again_comes_from_the_memo(tmp_path: Path) -> None:
     assert read_dict(write(tmp_path, b"\x80\x02}q\x01(U\x01aq\x02h\x02U\x01bj\x02\x00\x00\x00u.")) == {
         "a": "a",
@@ -79,6 +96,7 @@ def test_a_pickle_that_runs_a_command_runs_nothing_and_its_place_is_named(tmp_pa
     assert not mark.exists()
 
 
+ENCODED = b"\x80\x02}U\x01xc_codecs\nencode\nq\x01"
 ARRAY = b"\x80\x02}U\x01xcnumpy.core.multiarray\n_reconstruct\n"
 
 
@@ -112,6 +130,12 @@ REFUSED: list[tuple[bytes, str]] = [
     (ARRAY + b"U\x02ls\x85Rs.", r"opcode REDUCE, byte 47: would call 'numpy.core.m... _reconstruct' with \('ls',\)"),
     (b"\x80\x02}U\x01xU\x0bnumpy dtypeU\x02u1K\x00K\x01\x87Rs.", "opcode REDUCE.*nothing is called"),
     (b"\x80\x02}U\x01xcnumpy\ndtype\nU\x02O8K\x00K\x01\x87Rs.", r"would call 'numpy dtype' with \('O8', 0, 1\)"),
+    (ENCODED + b"X\x01\0\0\0aX\x04\0\0\0utf8\x86Rs.", r"REDUCE.* '_codecs encode' with \('a', 'utf8'\)"),
+    (ENCODED + b"X\x02\0\0\0\xc4\x80X\x06\0\0\0latin1\x86Rs.", "opcode REDUCE, .*ordinal not in range"),
+    (ENCODED + b"h\x01X\x06\0\0\0latin1\x86Rs.", r"REDUCE.* '_codecs encode' with \('_codecs encode', 'latin1'\)"),
+    (ENCODED + b"K\x01\x85Rs.", r"REDUCE.* '_codecs encode' with \(1,\)"),
+    (ENCODED + b")Rs.", r"REDUCE.* '_codecs encode' with \(\)"),
+    (ENCODED + b"K\x01Rs.", "opcode REDUCE"),
     (shaped(b"K\x04K\x81\x86"), r"opcode BUILD.*\(4, 129\) and 512 bytes"),
     (shaped(b"J\xfc\xff\xff\xffJ\x80\xff\xff\xff\x86"), "opcode BUILD"),
     (b"\x80\x02" + b"K\x00" + b"\x85" * 200_000 + b"K\x01s.", "opcode SETITEM, byte 200006: does not follow dict"),

@@ -9,6 +9,7 @@ import click
 
 from schwarz.cli.columns import columns
 from schwarz.cli.grammar import AtLeast, Command, Existing, Group, Target, writing
+from schwarz.errors import SchwarzError
 
 if TYPE_CHECKING:
     from schwarz.data import Summary
@@ -41,7 +42,7 @@ class Sized(Command):
 )
 @click.argument("path", type=Existing("file or folder"))
 @click.option("--name", required=True, help="what `--data.name` and `data show` call it")
-@click.option("--skip-bad", type=AtLeast(0), default=0, metavar="N", help="leave out up to N unreadable images")
+@click.option("--skip-bad", type=AtLeast(0), default=0, metavar="N", help="leave out up to N files that do not decode")
 @click.option(SIZE, type=AtLeast(1), multiple=True, metavar="[D] H W", help="resize every image or NIfTI volume")
 @click.option(
     "--window",
@@ -66,11 +67,19 @@ def add(path: Path, name: str, skip_bad: int, size: tuple[int, ...], window: tup
 
     Without test images a fifth of every class is set aside. docs/data.md says more.
     """
+    from schwarz.cli.first_run import first_run
     from schwarz.runs import project_root
     from schwarz.shell import command
+    from schwarz.storage import NO_ROOM
     from schwarz.storage import add as pack_and_track
 
-    added = pack_and_track(path, name, project_root(), size=size or None, window=window, skip_bad=skip_bad)
+    root = project_root()
+    try:
+        added = pack_and_track(path, name, root, size=size or None, window=window, skip_bad=skip_bad)
+    except OSError as fault:
+        if fault.errno not in NO_ROOM:
+            raise
+        raise SchwarzError(_full(fault, root, name)) from None
     info, shape = added.info, " x ".join(map(str, added.info.shape))
     lines = [f"left out: {image}" for image in added.skipped] + list(added.notes)
     kind = "volumes" if len(info.shape) == 4 else "images"
@@ -79,9 +88,15 @@ def add(path: Path, name: str, skip_bad: int, size: tuple[int, ...], window: tup
         f"version {info.md5}. To keep it in git, to look at it, to use it:",
         f"  git add {info.dvc_file}",
         f"  {command('data', 'show', name, '-o', f'{name}.png')}",
-        f"  {command('run', 'quickstart', '--data.name', name)}",
+        f"  {first_run(info)}",
     ]
     print(*lines, sep="\n")
+
+
+def _full(fault: OSError, root: Path, name: str) -> str:
+    """The message of a disk that was full before the set was whole."""
+    room = "Make room for the set (there and in .dvc/cache), and for an archive unpacked beside it"
+    return f"{root / 'datasets'}: {fault.strerror}: {name!r} was not added. {room}; then give the command again."
 
 
 @data.command(cls=Command, examples=("schwarz data show sample", "schwarz data show sample --json -o sample.png"))

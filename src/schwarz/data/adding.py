@@ -95,8 +95,9 @@ def _enough(found: Collected, fewest: dict[Part, int], path: Path) -> None:
         counts = np.bincount(found.parts[part][1], minlength=len(found.classes))
         if counts.min() < least:
             scarce = found.classes[int(counts.argmin())]
-            message = f"{path}: class {scarce!r} has {counts.min()} {part} images, at least {least} are needed"
-            raise WrongInput(f"{message}. Add images of it, or remove the class.")
+            kind = "volumes" if len(found.shape) == 4 else "images"
+            message = f"{path}: class {scarce!r} has {counts.min()} {part} {kind}, at least {least} are needed"
+            raise WrongInput(f"{message}. Add {kind} of it, or remove the class.")
 
 
 def _set_aside(x: Pixels, y: Labels) -> dict[Part, tuple[Pixels, Labels]]:

@@ -1,6 +1,7 @@
 """Images and volumes that a person brings as arrays in one .npz file."""
 
 import zipfile
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def _layout(x: NDArray[Any], where: str) -> str:
     if x.ndim == 3:
         return "HW"
     if x.ndim not in (4, 5):
-        raise WrongInput(f"{where} has shape {list(x.shape)}; wanted: {LAYOUTS}.")
+        flat = _unflattened(x.shape[1], where.rpartition(" ")[2]) if x.ndim == 2 else ""
+        raise WrongInput(f"{where} has shape {list(x.shape)}; wanted: {LAYOUTS}.{flat}")
     first, last = x.shape[1] in CHANNELS, x.shape[-1] in CHANNELS
     if x.ndim == 4 and not first and not last:
         return "DHW"
@@ -82,6 +84,22 @@ def _layout(x: NDArray[Any], where: str) -> str:
         raise WrongInput(f"{message}. Save images of one to four channels, larger than 4 pixels, as {plain}.")
     spatial = "HW" if x.ndim == 4 else "DHW"
     return f"C{spatial}" if first else f"{spatial}C"
+
+
+def _unflattened(pixels: int, name: str) -> str:
+    """How rows of so many pixels become images or volumes: what a square, a cube and three squares may be; else ''."""
+    square, cube, third = isqrt(pixels), round(pixels ** (1 / 3)), isqrt(pixels // 3)
+    meant = {
+        f"images of {square}x{square}": ((square, square), square**2),
+        f"volumes of {cube}x{cube}x{cube}": ((cube,) * 3, cube**3),
+        f"colour images of 3x{third}x{third}": ((3, third, third), 3 * third**2),
+    }
+    ways = [
+        f"{what}: `{name}.reshape(-1, {', '.join(map(str, shape))})`"
+        for what, (shape, product) in meant.items()
+        if product == pixels and shape[-1] > 4  # shorter axes are taken for channels
+    ]
+    return f" Rows of {pixels} values may be {', or '.join(ways)}." if ways else ""
 
 
 def _images(x: NDArray[Any], layout: str, where: str) -> Images:

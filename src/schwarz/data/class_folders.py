@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from schwarz.data.listing import Listing, folders, visible
+from schwarz.data.listing import Listing, folders, holds_images, visible
 from schwarz.data.packed import Part
 from schwarz.errors import WrongInput
 
@@ -10,13 +10,9 @@ VALIDATION = {"val", "valid", "validation"}
 
 
 def fits(folder: Path) -> bool:
-    """Whether files lie in folders of `folder`, or of its train folder: more than one folder with folders in it."""
-    found = folders(folder)
-    if _has_parts(folder):
-        return bool(folders(folder / "train"))
-    if len(found) == 1 and folders(found[0]):
-        return False
-    return any(visible(path) for path in found)
+    """Whether two folders of `folder`, or of its train folder, hold images or volumes by their names."""
+    place = folder / "train" if _has_parts(folder) else folder
+    return sum(map(holds_images, folders(place))) > 1
 
 
 def listing(folder: Path) -> Listing:
@@ -59,6 +55,6 @@ def _class_files(folder: Path) -> dict[str, list[Path]]:
         if folders(path):
             message = f"{path}: a class folder that holds folders, like {folders(path)[0].name}"
             raise WrongInput(f"{message}. Put its images directly into it.")
-        if not visible(path):
+        if not holds_images(path):
             raise WrongInput(f"{path}: a class folder without images. Remove it, or put images into it.")
     return {path.name: visible(path) for path in classes}

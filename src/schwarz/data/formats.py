@@ -35,10 +35,11 @@ FORMATS = (
     Format("Food-101 (images/, meta/train.txt, meta/test.txt)", food101.fits, _files(food101.listing)),
     Format("Extended Yale B (yaleB01/*.pgm)", yale.fits, _files(yale.listing)),
     Format("files named by class (cat.0.jpg, dog.1.jpg)", named_files.fits, _files(named_files.listing)),
-    Format("class folders (CLASS/FILE or train/CLASS/FILE) of images or NIfTI volumes",
+    Format("two class folders or more (CLASS/FILE or train/CLASS/FILE) of images or NIfTI volumes",
            class_folders.fits, _files(class_folders.listing)),
 )  # fmt: skip
 DEEPEST = 4  # folders that hold one folder only, one in the other
+MOST = 4  # folders, and suffixes of files, that are told of what was found
 
 
 def collect(path: Path, treatment: Treatment, scratch: Path) -> Collected:
@@ -59,7 +60,8 @@ def _from_folder(folder: Path, treatment: Treatment) -> Collected:
         for place in _places(folder):
             if known.fits(place):
                 return known.collect(place, treatment)
-    raise _unknown(folder, f"{_counted(folder)} in {folder}")
+    place = next((place for place in _places(folder) if visible(place) or len(folders(place)) != 1), folder)
+    raise _unknown(folder, f"{_counted(place)} in {place}")
 
 
 def _places(folder: Path) -> Iterator[Path]:
@@ -75,12 +77,21 @@ def _places(folder: Path) -> Iterator[Path]:
 
 
 def _counted(folder: Path) -> str:
-    """'3 files (.txt, .csv), folders a, b'"""
+    """'3 files (.txt, .csv), folder a with 2 files (.xml), folder b with folders'"""
+    below = folders(folder)
+    each = [
+        f"folder {path.name} with {_files_of(path) or ('folders' if folders(path) else 'nothing')}"
+        for path in below[:MOST]
+    ]
+    more = f"{len(below) - MOST} folders more" if len(below) > MOST else ""
+    return ", ".join(found for found in (_files_of(folder), *each, more) if found) or "nothing"
+
+
+def _files_of(folder: Path) -> str:
+    """'3 files (.txt, .csv)', the most frequent suffixes first; '' of none."""
     suffixes = Counter(file.suffix or file.name for file in visible(folder))
-    names = [path.name for path in folders(folder)]
-    files = f"{suffixes.total()} files ({', '.join(name for name, _ in suffixes.most_common(4))})" if suffixes else ""
-    below = f"folders {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}" if names else ""
-    return ", ".join(found for found in (files, below) if found) or "nothing"
+    count, names = suffixes.total(), ", ".join(name for name, _ in suffixes.most_common(MOST))
+    return f"{count} file{'s' * (count > 1)} ({names})" if count else ""
 
 
 def _unknown(path: Path, found: str) -> WrongInput:

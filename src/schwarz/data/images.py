@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from schwarz.errors import WrongInput
 
 WANTED = "an image of 8 bits a channel"
 GREY = ("1", "L", "LA")
+WITHOUT_PIXELS = ("BUFR", "GRIB", "HDF5", "MPEG")  # known to Pillow by their names alone
 DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")  # more than eight bits a channel
 # All that Pillow raises on a file that is no image, or no whole one.
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -47,6 +49,18 @@ class Plan:
         if (pixels.height, pixels.width) != self.size:
             pixels = pixels.resize((width, height), Image.Resampling.BILINEAR)
         return np.moveaxis(np.asarray(pixels).reshape(height, width, -1), -1, 0)
+
+
+def named(file: Path) -> bool:
+    """Whether a file may be an image by its name: the suffix of a format that Pillow reads, or none."""
+    return file.suffix.lower() in _suffixes()
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    formats = Image.registered_extensions()  # loads Pillow's readers
+    readable = {suffix for suffix, name in formats.items() if name in Image.OPEN and name not in WITHOUT_PIXELS}
+    return frozenset(readable | {""})
 
 
 def header(file: Path) -> Header:

@@ -48,7 +48,7 @@ class Bad:
         self.files[file] = str(fault)
         if len(self.files) > self.allowed:
             others = f" {self.allowed} before it were left out." if self.allowed else ""
-            remedy = f"Mend or remove it, or leave out up to N such images: --skip-bad N (N > {self.allowed})"
+            remedy = f"Mend or remove it, or leave out up to N such files: --skip-bad N (N > {self.allowed})"
             raise WrongInput(f"{file}: does not decode as {self.wanted} ({fault}).{others} {remedy}.")
 
     def tried(self, files: list[Path], do: Callable[[Path], Any]) -> Iterator[tuple[Path, Any]]:
@@ -105,6 +105,11 @@ def _kind(files: list[Path]) -> Any:
         volume, other = files[volumes.index(True)], files[volumes.index(False)]
         raise WrongInput(f"{volume} is a volume, {other} is none. Keep one kind of them.")
     return nifti if any(volumes) else images
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether a file of a folder is an image or a volume by its name."""
+    return any(images.named(file) or nifti.is_volume(file) for file in visible(folder))
 
 
 def folders(folder: Path) -> list[Path]:

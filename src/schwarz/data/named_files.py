@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from schwarz.data.listing import Listing, folders, visible
+from schwarz.data.listing import Listing, folders, holds_images, visible
 
 NAME = re.compile(r"([A-Za-z][\w-]*)\.(\d+)\.\w+")
 
@@ -11,8 +11,7 @@ NAME = re.compile(r"([A-Za-z][\w-]*)\.(\d+)\.\w+")
 def fits(folder: Path) -> bool:
     """Whether train/, or else the folder itself, holds such files and nothing else."""
     place = _place(folder)
-    files = visible(place)
-    return bool(files) and not folders(place) and all(NAME.fullmatch(file.name) for file in files)
+    return holds_images(place) and not folders(place) and all(NAME.fullmatch(file.name) for file in visible(place))
 
 
 def listing(folder: Path) -> Listing:

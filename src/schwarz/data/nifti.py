@@ -124,9 +124,8 @@ def plan(headers: dict[Path, Header], treatment: Treatment) -> Plan:
         raise WrongInput(f"--size {numbers(size)}: volumes have three axes. For example: --size 128 128 64.")
     if not (isfinite(window[0]) and isfinite(window[1]) and window[0] < window[1]):
         raise WrongInput(f"--window {numbers(window)}: LOW must be below HIGH. For example: --window -1000 400.")
-    note = (
-        f"volumes of {'x'.join(map(str, size))} voxels in the file's order of axes, values {numbers(window)} are 0 255"
-    )
+    extents, (low, high) = "x".join(map(str, size)), window
+    note = f"volumes of {extents} voxels in the file's order of axes, values {low:g} to {high:g} become 0 to 255"
     return Plan(size, window, (note,))
 
 

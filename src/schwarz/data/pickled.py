@@ -1,8 +1,9 @@
-"""Plain values out of a pickle of Python 2, read as data: nothing is unpickled, imported or called.
+"""Plain values out of a pickle of protocol 2, read as data: nothing is unpickled, imported or called.
 
-The batches of CIFAR are dicts of strings, numbers, lists and uint8 arrays in protocol 2. `pickletools.genops` splits
-such a file into opcodes and runs none of them; the few that those files use are given their meaning here. An array is
-three names and a buffer: the names are compared, never looked up. Every other opcode or name is refused with its place.
+The batches of CIFAR are dicts of strings, numbers, lists and uint8 arrays, written by Python 2, or again by Python 3.
+`pickletools.genops` splits such a file into opcodes and runs none of them; the few that those files use are given their
+meaning here. An array is three names and a buffer: the names are compared, never looked up. So are bytes of Python 3: a
+text with one character for each, and the name of its encoding. Every other opcode or name is refused with its place.
 """
 
 import pickletools
@@ -22,7 +23,12 @@ LITERALS = {"BININT", "BININT1", "BININT2", "SHORT_BINSTRING", "BINSTRING", "BIN
 EMPTY: dict[str, type] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 PUTS, GETS = {"BINPUT", "LONG_BINPUT"}, {"BINGET", "LONG_BINGET"}
-RECONSTRUCT, NDARRAY, DTYPE = "numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype"
+RECONSTRUCTS = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")  # numpy 1; numpy 2
+NDARRAY, DTYPE, ENCODE = "numpy ndarray", "numpy dtype", "_codecs encode"
+REMEDY = (
+    "Only a whole file of protocol 2, of plain values and uint8 arrays, is read. Take the original archive, or save "
+    "the images as an .npz file."
+)
 
 
 class Name(str):
@@ -57,7 +63,7 @@ def read_dict(file: Path) -> dict[str, Any]:
         (result,) = machine.stack
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError, struct.error) as fault:
         message = f"{file}: at opcode {name}, byte {position}: {' '.join(str(fault).split())}"
-        raise WrongInput(f"{message}. Only a whole file of plain values and uint8 arrays is read.") from None
+        raise WrongInput(f"{message}. {REMEDY}") from None
     if not isinstance(result, dict):
         raise WrongInput(f"{file}: holds no dict, but {type(result).__name__}.")
     return {key: value.values if isinstance(value, Array) else value for key, value in result.items()}
@@ -140,8 +146,8 @@ class Machine:
 
 
 def known(name: str) -> Name:
-    """One of the three names an array is written with."""
-    if name not in (RECONSTRUCT, NDARRAY, DTYPE):
+    """One of the names that an array or bytes are written with."""
+    if name not in (*RECONSTRUCTS, NDARRAY, DTYPE, ENCODE):
         raise ValueError(f"asks for {short(name)}, which is no part of an array")
     return Name(name)
 
@@ -154,11 +160,14 @@ def pairs(items: list[Any]) -> dict[str, Any]:
     return dict(zip(keys, items[1::2], strict=True))
 
 
-def made(name: Any, arguments: Any) -> Array | ByteType:
-    """What numpy's own two calls would make, of these arguments alone."""
+def made(name: Any, arguments: Any) -> Array | ByteType | str:
+    """What numpy's own two calls would make, of these arguments alone; bytes stay the text that they are written as."""
     if isinstance(name, Name):
-        if (name, arguments) == (RECONSTRUCT, (NDARRAY, (0,), "b")):
+        if name in RECONSTRUCTS and arguments == (NDARRAY, (0,), "b"):
             return Array()
         if (name, arguments) == (DTYPE, ("u1", 0, 1)):
             return ByteType()
+        if name == ENCODE and arguments[1:] == ("latin1",) and type(arguments[0]) is str:
+            arguments[0].encode("latin-1")  # ValueError where a character is no byte
+            return arguments[0]
     raise ValueError(f"would call {short(name)} with {short(arguments)}, and nothing is called")
