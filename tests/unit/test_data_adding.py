@@ -201,11 +201,8 @@ Y = np.arange(12) % 3
 GREY = np.random.default_rng(0).integers(0, 256, (12, 7, 6), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (12, 7, 6, 3), dtype=np.uint8)
 VOLUMES = np.random.default_rng(2).integers(0, 256, (12, 5, 6, 7), dtype=np.uint8)
+FLAT = {pixels: np.zeros((12, pixels), np.uint8) for pixels in (784, 2744, 3072, 4096)}
 TWO = np.stack([VOLUMES, 255 - VOLUMES], axis=-1)
-
-
-def flat(pixels: int) -> np.ndarray:
-    return np.zeros((12, pixels), np.uint8)
 
 
 def npz(tmp_path: Path, **members: np.ndarray) -> Path:
@@ -272,13 +269,13 @@ def test_an_npz_without_a_test_part_is_split_and_classes_may_be_named(tmp_path: 
         ({"x": GREY, "y": Y * 2}, "class '1' has 0 train images"),
         ({"x": GREY[:0], "y": Y[:0]}, "holds no class"),
         ({"x": GREY[:, 0], "y": Y}, r"shape \[12, 6\]; wanted: \[n, H, W\].*\[n, C, D, H, W\]\.$"),
-        ({"x": flat(784), "y": Y}, r"Rows of 784 values may be images of 28x28: `x\.reshape\(-1, 28, 28\)`\.$"),
+        ({"x": FLAT[784], "y": Y}, r"Rows of 784 values may be images of 28x28: `x\.reshape\(-1, 28, 28\)`\.$"),
         (
-            {"x_train": flat(2744), "y_train": Y},
+            {"x_train": FLAT[2744], "y_train": Y},
             r"2744 values may be volumes of 14x14x14: `x_train\.reshape\(-1, 14, 14, 14\)`\.$",
         ),
-        ({"x": flat(3072), "y": Y}, r"may be colour images of 3x32x32: `x\.reshape\(-1, 3, 32, 32\)`\.$"),
-        ({"x": flat(4096), "y": Y}, r"`x\.reshape\(-1, 64, 64\)`, or volumes .*`x\.reshape\(-1, 16, 16, 16\)`\.$"),
+        ({"x": FLAT[3072], "y": Y}, r"may be colour images of 3x32x32: `x\.reshape\(-1, 3, 32, 32\)`\.$"),
+        ({"x": FLAT[4096], "y": Y}, r"`x\.reshape\(-1, 64, 64\)`, or volumes .*`x\.reshape\(-1, 16, 16, 16\)`\.$"),
         ({"x": GREY.reshape(12, 7, 6, 1, 1, 1), "y": Y}, r"wanted: .*volumes: \[n, D, H, W\]"),
         ({"x": VOLUMES[:, :3, :, :, None], "y": Y}, r"both outer axes can be the channels.*\[n, D, H, W, C\]"),
         ({"x": VOLUMES.repeat(5, axis=1).reshape(12, 5, 5, 6, 7), "y": Y}, "no outer axis can be the channels"),
