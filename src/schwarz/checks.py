@@ -1,6 +1,7 @@
 """Refusing what cannot work before anything is written: the configuration against the data set it names."""
 
 from collections.abc import Sequence
+from math import ceil
 
 from schwarz.config import Config, PartitionConfig
 from schwarz.data import DataInfo
@@ -88,26 +89,76 @@ def _validation(config: Config, info: DataInfo) -> int:
 def _batches_fit(config: Config, info: DataInfo) -> None:
     """No batch of images is larger than what it is taken from; the coarse net's are as large as can be."""
     images = (config.data.limit or info.train) - _validation(config, info)
+    large: dict[str, int] = {}
     trained = {"coherent", "transfer", "global"} & set(config.strategies)
     trained |= {"tune"} if "composed_tuned" in config.strategies else set()
     trained |= {"local"} if set(config.strategies) - {"global", "coherent"} else set()
     for section in sorted(trained):
         batch: int = getattr(config, "global_" if section == "global" else section).batch
         if batch > images:
-            raise WrongInput(f"{section}.batch = {batch}: there are {images} images to train on: at most that.")
+            large[f"{section}.batch"] = batch
+    if large:
+        found = ", ".join(f"{field} = {batch}" for field, batch in large.items())
+        flags = " ".join(f"--{field} {images}" for field in large)
+        raise WrongInput(f"{found}: there are {images} images to train on: at most that. `{flags}`")
+
+
+def check_labels(config: Config, info: DataInfo) -> None:
+    """What only the labels say, so that the images must be here: for out-of-fold answers every class needs a training
+    image for each fold."""
+    if "coarse" not in config.strategies or config.coarse.source != "out-of-fold":
+        return
+    import numpy as np  # which not every command needs
+
+    from schwarz.data import labels, parts
+
+    y = labels(info.folder, "train")
+    training, _ = parts(y, config.data.limit, config.data.validation, config.seed)
+    if message := unfilled(np.bincount(y[training]).tolist(), config.coarse.folds, info.classes):
+        raise WrongInput(message)
+
+
+def unfilled(counts: Sequence[int], folds: int, classes: Sequence[str] = ()) -> str:
+    """What to say of a class whose training images, so many of each class, do not fill the folds; '' where all do."""
+    have, least = min((count, k) for k, count in enumerate(counts))
+    if have >= folds:
+        return ""
+    name = repr(classes[least]) if classes else str(least)
+    found = f"{have} training image{'' if have == 1 else 's'}"
+    fewer = f"`--coarse.folds {have}`, " if have > 1 else "Add images of it, "
+    return (
+        f"coarse.folds = {folds}: class {name} has {found} beside those for validation, and every fold needs one. "
+        f"{fewer}or `--coarse.source holdout`."
+    )
+
+
+def idle_workers(config: Config, boxes: int) -> str:
+    """What to say where a pod has fewer local networks to train than `place.workers` may share; '' where it has not."""
+    pods = config.place.pods or boxes
+    share = ceil(boxes / pods)
+    if config.place.workers <= share:
+        return ""
+    more = f"; `--place.pods 1` gives one pod all {boxes}" if pods > 1 else ""
+    networks = "network" if share == 1 else "networks"
+    return f"place.workers = {config.place.workers}: {share} at work, for a pod trains {share} local {networks}{more}"
 
 
 def _enough_images(config: Config, info: DataInfo) -> None:
     """Every fold of the coarse net and every class needs validation images."""
     if config.data.validation == "test":
         return
-    images = _validation(config, info)
+    images, every = _validation(config, info), config.data.limit or info.train
     crosswise = "coarse" in config.strategies and config.coarse.source == "holdout"
     needed = max(config.coarse.folds if crosswise else 1, len(info.classes))
     if images < needed:
+        folds = f" and {config.coarse.folds} folds of the coarse net" if crosswise else ""
+        remedy = f"a larger share, `--data.validation {ceil(100 * needed / every) / 100}`"
+        if 2 * needed > every:  # as many again are to be trained on
+            less = "`--data.limit none`" if config.data.limit else "`schwarz data add` takes them"
+            remedy = f"more images, at least {2 * needed}: {less}"
         raise WrongInput(
-            f"data.validation = {config.data.validation} leaves {images} validation images for {len(info.classes)} "
-            f"classes and {config.coarse.folds} folds of the coarse net: use more images or a larger share."
+            f"data.validation = {config.data.validation} leaves {images} validation images of {every} for "
+            f"{len(info.classes)} classes{folds}: {remedy}."
         )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from torch import nn
 
 from schwarz.blueprint import blueprint_of, load_fleet
-from schwarz.errors import StepFailed
+from schwarz.checks import unfilled
+from schwarz.errors import WrongSetting
 from schwarz.images import Inputs
 from schwarz.seeds import derive
 from schwarz.shares import Share, fleet
@@ -25,13 +26,9 @@ def folds(y: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
 
 
 def enough(y: np.ndarray, count: int) -> None:
-    """StepFailed where a class has too few images for the folds."""
-    least = int(np.bincount(y).argmin())
-    if (have := int((y == least).sum())) < count:
-        raise StepFailed(
-            f"coarse.folds = {count}: class {least} has {have} training images, and every fold needs one. "
-            f"`--coarse.folds {max(have, 2)}`, or a coarse.source other than 'out-of-fold'."
-        )
+    """WrongSetting where a class has too few images for the folds."""
+    if message := unfilled(np.bincount(y).tolist(), count):
+        raise WrongSetting(message)
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,8 @@ class RunFolder:
         try:
             with locked(self.logs / "lock", wait=False):
                 yield
-        except Busy:
-            raise WrongInput(f"{self.path}: another process runs it now: wait until it has ended.") from None
+        except Busy as busy:
+            raise WrongInput(f"{self.path}: {busy.who} runs it {busy.since}: wait until it has ended.") from None
 
 
 def checkpoints_of(run: Path, step: str) -> Path:

@@ -126,6 +126,7 @@ def results() -> dict[str, Any]:
         "seed": 0,
         "created": "2026-03-14T09:26:53+00:00",
         "chance": 0.1,
+        "largest_class": 0.1,
         "data": {
             "name": "sample",
             "md5": "1c3d9c2306decd6d2d3afb18d7eefa42.dir",

@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from schwarz.checks import check, pods_of
-from schwarz.data import DataInfo
+from schwarz.checks import check, check_labels, idle_workers, pods_of
+from schwarz.data import DataInfo, Meta, pack
 from schwarz.errors import WrongInput
 from schwarz.families import FAMILIES
 from schwarz.networks import BUILDERS
@@ -43,7 +44,13 @@ def test_the_quickstart_fits_its_images():
         ({"network.padding": "valid"}, r"box 0 .* has \[16, 16\] pixels, but vgg9 with 'valid' padding needs 50"),
         ({"network.padding": "valid", "data.pad": 1}, "the images themselves are smaller"),
         ({"data.pad": 29}, r"data.pad = 29: more zeros than image on every side of \[28, 28\]"),
-        ({"data.limit": 20}, r"leaves 3 validation images for 2 classes and 5 folds"),
+        (
+            {"data.limit": 20},
+            r"data.validation = 0.15 leaves 3 validation images of 20 for 2 classes and 5 folds of the coarse net: a "
+            r"larger share, `--data.validation 0.25`",
+        ),
+        ({"data.limit": 9, "coarse.folds": 5}, "more images, at least 10: `--data.limit none`"),
+        ({"data.limit": 3, "coarse.source": "train"}, "images of 3 for 2 classes: more images, at least 4"),
         ({"data.limit": 101}, r"data.limit = 101: 'sample' has 100"),
         ({"augment.shift": 28}, r"augment.shift = 28: would push a whole image of 28 pixels out of sight: at most 27"),
         ({"augment.frame": "box", "augment.shift": 16}, r"augment.shift = 16: .* whole box of 16 pixels .* at most 15"),
@@ -129,7 +136,11 @@ def test_batchnorm_is_never_trained_on_one_value(change: dict, message: str | No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"local.batch": 86}, "local.batch = 86: there are 85 images to train on: at most that"),
+        ({"local.batch": 86}, "local.batch = 86: there are 85 images to train on: at most that. `--local.batch 85`"),
+        (
+            {"local.batch": 86, "coherent.batch": 99},
+            "coherent.batch = 99, local.batch = 86: there are 85 .*`--coherent.batch 85 --local.batch 85`",
+        ),
         ({"local.batch": 85, "global.batch": 85}, None),
         ({"coarse.batch": 86}, None),
         ({"global.batch": 9999, "strategies": ["average"]}, None),
@@ -145,6 +156,65 @@ def test_no_batch_is_larger_than_what_it_is_taken_from(change: dict, message: st
     else:
         with pytest.raises(WrongInput, match=message):
             check(config, INFO)
+
+
+def packed(folder: Path, *counts: int) -> DataInfo:
+    """A set with so many training images of each class, in two shards."""
+    y, x = np.repeat(np.arange(len(counts)), counts), np.zeros((sum(counts), 1, 28, 28), np.uint8)
+    names = tuple("abc"[: len(counts)])
+    meta = Meta("own", names, (1, 28, 28), len(y), 2, "none", "a test")
+    pack(folder, meta, {"train": (x, y), "test": (x[:2], y[:2])}, shard_bytes=28 * 28 * (len(y) // 2 + 1))
+    assert len(list(folder.glob("train-*.npz"))) == 2
+    return replace(INFO, classes=names, train=len(y), folder=folder)
+
+
+OUT_OF_FOLD = {"coarse.source": "out-of-fold", "coarse.folds": 3, "data.validation": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("counts", "change", "message"),
+    [
+        (
+            (40, 3, 9),
+            {},
+            r"coarse.folds = 3: class 'b' has 2 training images beside .*`--coarse.folds 2`, or `--coarse",
+        ),
+        ((40, 2, 9), {}, r"class 'b' has 1 training image beside .* Add images of it, or `--coarse.source holdout`"),
+        ((40, 4, 9), {}, None),
+        ((40, 3, 9), {"data.validation": "test"}, None),
+        ((40, 4, 9), {"data.limit": 9}, "class 'a' has 2 training images"),
+        ((40, 3, 9), {"coarse.source": "train"}, None),
+        ((40, 3, 9), {"strategies": ["global", "average"]}, None),
+    ],
+)
+def test_a_class_that_does_not_fill_the_folds_is_named_before_anything_is_trained(
+    tmp_path: Path, counts: tuple[int, ...], change: dict, message: str | None
+):
+    config, info = override(preset("quickstart"), OUT_OF_FOLD | change), packed(tmp_path, *counts)
+    if message is None:
+        check_labels(config, info)
+    else:
+        with pytest.raises(WrongInput, match=message):
+            check_labels(config, info)
+
+
+@pytest.mark.parametrize(
+    ("workers", "pods", "said"),
+    [
+        (9, 1, "place.workers = 9: 4 at work, for a pod trains 4 local networks"),
+        (
+            2,
+            None,
+            "place.workers = 2: 1 at work, for a pod trains 1 local network; `--place.pods 1` gives one pod all 4",
+        ),
+        (3, 2, "place.workers = 3: 2 at work, for a pod trains 2 local networks; `--place.pods 1` gives one pod all 4"),
+        (4, 1, ""),
+        (2, 2, ""),
+        (1, None, ""),
+    ],
+)
+def test_workers_that_have_nothing_to_do_are_said(workers: int, pods: int | None, said: str):
+    assert idle_workers(override(preset("quickstart"), {"place.workers": workers, "place.pods": pods}), 4) == said
 
 
 def test_one_image_and_a_map_of_one_pixel_is_what_torch_refuses():

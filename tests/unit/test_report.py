@@ -101,6 +101,13 @@ def test_the_headline_names_the_winner_its_interval_chance_cost_and_global(html:
     assert "intervals overlap" in text(header)
 
 
+def test_the_largest_class_is_held_against_accuracy_where_it_is_more_than_chance(html: str) -> None:
+    assert "always the largest class" not in html
+    unbalanced = page({**example.results(), "largest_class": 0.768}, *example.samples())
+    for chance in ("chance level is 0.100", "Chance level 0.1000"):
+        assert f"{chance}; always the largest class would be right 0.768 of the time." in text(tree(unbalanced))
+
+
 def test_lineage_and_the_command_that_shows_the_run(html: str) -> None:
     given, shown = example.results(), text(tree(html))
     lineage = given["lineage"]

@@ -7,12 +7,14 @@ import pytest
 
 from schwarz.config import Config, Training
 from schwarz.errors import Diverged, StepFailed, WrongInput, WrongSetting
-from schwarz.files import read_json, write_atomic
+from schwarz.files import read_json, write_atomic, write_json
+from schwarz.images import MANIFEST
 from schwarz.journal import read
 from schwarz.presets import preset
 from schwarz.reading import override
 from schwarz.steps.follow import as_told
 from schwarz.steps.frame import DONE, Metrics, step, whole
+from schwarz.steps.train_local import networks
 
 calls: list[Training] = []
 
@@ -55,6 +57,36 @@ def test_a_finished_step_is_not_done_again_even_into_another_folder(run: Path):
     assert first == again
     assert whole(run / "b")
     assert events(run) == ["start", "done", "start", "reused"]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "pods", "titles"),
+    [
+        (4, 1, ["local 0-3"]),
+        (4, 2, ["local 0, 2", "local 1, 3"]),
+        (4, 4, ["local 0", "local 1", "local 2", "local 3"]),
+        (1, 1, ["local 0"]),
+        (9, 4, ["local 0, 4, 8", "local 1, 5", "local 2, 6", "local 3, 7"]),
+        (16, 2, ["local 0, 2..14", "local 1, 3..15"]),
+    ],
+)
+def test_a_pod_is_called_by_its_networks(run: Path, boxes: int, pods: int, titles: list[str]):
+    write_json(run / "shards" / MANIFEST, {"plan": {"boxes": [[]] * boxes}})
+    assert [networks(shards=run / "shards", pod=pod, pods=pods, local="") for pod in range(pods)] == titles
+
+
+@step(lambda *, number, **_: f"{number} made", part="{number}")
+def count(*, number: int, out: Path) -> Metrics:
+    write_atomic(out / "made.txt", str(number))
+    return {}
+
+
+def test_a_reused_step_has_the_title_of_a_new_one(run: Path):
+    for _ in range(2):
+        count(number=3, out=run / "a")
+    assert events(run) == ["start", "done", "start", "reused"]
+    assert [event["title"] for event in read(run / "logs" / "journal") if "title" in event] == ["3 made"] * 2
+    assert (run / "logs" / "journal" / "count-3.jsonl").exists()
 
 
 @pytest.mark.parametrize("change", [{"number": 2}, {"local": Training(epochs=9)}])

@@ -93,7 +93,9 @@ def _refused(fault: click.UsageError | SchwarzError, arguments: list[str]) -> in
         return DONE
     if isinstance(fault, click.UsageError):
         place = fault.ctx.command_path if fault.ctx else _command(arguments)[1]
-        return _tell(WRONG_INPUT, usage_message(fault, place, _known(fault)), _example(fault, arguments))
+        other = _other(fault)
+        example = None if other else _example(fault, arguments)
+        return _tell(WRONG_INPUT, usage_message(fault, place, _known(fault), other), example)
     place = f"{_command(arguments)[1]}: " if isinstance(fault, WrongFlag) else ""
     return _tell(fault.status, f"{place}{fault}", _example(fault, arguments) if fault.status == WRONG_INPUT else None)
 
@@ -130,6 +132,19 @@ def _known(fault: click.UsageError) -> list[str]:
     return known
 
 
+def _other(fault: click.UsageError) -> str:
+    """The only command that has an option which this one lacks, as it is typed; '' where several have it, or none."""
+    if not isinstance(fault, click.NoSuchOption):
+        return ""
+    option = fault.option_name
+    having = [command for command in schwarz.commands.values() if option in options(command)]
+    if len(having) != 1:
+        return ""
+    usage = having[0].collect_usage_pieces(click.Context(having[0]))
+    arguments = [piece.strip(".") for piece in usage if not piece.startswith("[OPTIONS")]
+    return " ".join(["schwarz", str(having[0].name), *arguments, option])
+
+
 def _command(arguments: list[str]) -> tuple[click.Command, str]:
     """The command that a command line names, and its path."""
     command: click.Command = schwarz
@@ -142,7 +157,9 @@ def _command(arguments: list[str]) -> tuple[click.Command, str]:
 
 
 def _example(fault: Exception, arguments: list[str]) -> str | None:
-    """A valid command line near the wrong one."""
+    """A valid command line near the wrong one, unless the message itself says what to type."""
+    if isinstance(fault, SchwarzError) and "`" in str(fault):
+        return None
     command, path = _command(arguments)
     if isinstance(fault, WrongFlag):
         return f"{path} quickstart {fault.example}"

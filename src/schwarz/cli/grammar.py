@@ -134,16 +134,18 @@ class WrongFlag(WrongInput):
         self.example = example
 
 
-def usage_message(fault: click.UsageError, place: str, known: Iterable[str] = ()) -> str:
-    """Click's complaint in one line: the command (`place`), the token, the nearest valid one."""
+def usage_message(fault: click.UsageError, place: str, known: Iterable[str] = (), other: str = "") -> str:
+    """Click's complaint in one line: the command (`place`), the token, the nearest valid one, or the `other` command
+    that takes it."""
     if isinstance(fault, click.NoSuchOption):
-        text = f"no option {fault.option_name!r}.{nearest(fault.option_name, known)}"
+        elsewhere = f" There is `{other}`."
+        text = f"no option {fault.option_name!r}.{elsewhere if other else nearest(fault.option_name, known)}"
     elif isinstance(fault, click.exceptions.NoSuchCommand):
         text = f"no command {fault.command_name!r}.{nearest(fault.command_name, known)}"
     else:
         text = fault.format_message()
         text += "" if text.endswith((".", "?")) else "."
-    hint = "" if "Did you mean" in text else f" `{place} --help` shows what there is."
+    hint = "" if other or "Did you mean" in text else f" `{place} --help` shows what there is."
     return f"{place}: {text}{hint}"
 
 

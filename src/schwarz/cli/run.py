@@ -52,6 +52,9 @@ def run(preset: str | None, file: Path | None, changes: Words, runner: str, out:
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
     fetch(info)
+    from schwarz.checks import check_labels
+
+    check_labels(config, info)
     return execute(_create(config, out), runner, as_json)
 
 
@@ -120,6 +123,7 @@ def execute(run: "RunFolder", runner: str, as_json: bool) -> int:
 
 def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
     """Follow the pipeline to its end and tell how it failed, if it did; the exit status."""
+    from schwarz.checks import idle_workers
     from schwarz.cli.display import coloured, duration, screen
     from schwarz.cli.follow import Stopped, follow, pipeline_command, sender_command
     from schwarz.cli.summary import failed
@@ -128,6 +132,8 @@ def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
     with run.lock():  # refused here when another process has it; from now on the pipeline's process holds it
         pass
     print(f"{run.config.preset}: {run.path}", file=told, flush=True)
+    if idle := idle_workers(run.config, run.config.partition.count):
+        print(idle, file=told, flush=True)
     started = time.monotonic()
     work, send = pipeline_command(run.path, runner), sender_command(run.path)
     try:

@@ -7,7 +7,7 @@ from schwarz.cli.board import Board
 from schwarz.cli.display import BOLD, RED, duration, paint
 from schwarz.errors import WRONG_INPUT
 from schwarz.shell import command, mlflow_ui
-from schwarz.tracking.summary import SAME_IMAGES
+from schwarz.tracking.summary import SAME_IMAGES, always
 
 if TYPE_CHECKING:
     from schwarz.runs import RunFolder
@@ -33,7 +33,7 @@ def finished(results: Results, run: "RunFolder", board: Board, colour: bool = Fa
     lines = [
         "",
         *table(results, colour),
-        f"Chance is {results['chance']:.3f}. Best on validation: {best}, test {figures['test']:.3f}.",
+        f"Chance is {results['chance']:.3f}{always(results)}. Best on validation: {best}, test {figures['test']:.3f}.",
         *([SAME_IMAGES] if results["data"]["validation_is_test"] else []),
         f"report     {run.path / 'report.html'}",
         f"model      {run.path / model['file']}{_registered(model)}",
@@ -91,7 +91,7 @@ def failed(board: Board, status: int, run: Path, colour: bool = False) -> list[s
         what = _last_line(log)
     else:
         what = f"the pipeline stopped before a step failed ({_ending(status)}): {_last_line(log)}"
-    goes_on = all(task.failure["resumable"] for task in faults)
+    goes_on = all(task.failure.get("resumable", True) for task in faults)  # journals of older code do not say it
     lines = [paint(f"Error: {what}", RED, colour), f"  log     {log}"]
     return [*lines, f"  resume  {command('resume', run)}"] if goes_on else lines
 

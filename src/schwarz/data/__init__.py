@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from schwarz.data.info import DataInfo, describe, names
 
 if TYPE_CHECKING:
-    from schwarz.data.packed import Meta, Part, pack, read, read_meta, shards, unpack
-    from schwarz.data.selection import balanced_limit, channel_statistics, split_validation
+    from schwarz.data.packed import Meta, Part, labels, pack, read, read_meta, shards, unpack
+    from schwarz.data.selection import balanced_limit, channel_statistics, parts, split_validation
     from schwarz.data.summary import Summary, contact_sheet, show
 
 _HOME = {
-    "packed": ("Meta", "Part", "pack", "read", "read_meta", "shards", "unpack"),
-    "selection": ("balanced_limit", "channel_statistics", "split_validation"),
+    "packed": ("Meta", "Part", "labels", "pack", "read", "read_meta", "shards", "unpack"),
+    "selection": ("balanced_limit", "channel_statistics", "parts", "split_validation"),
     "summary": ("Summary", "contact_sheet", "show"),
 }
 
@@ -28,8 +28,10 @@ __all__ = [
     "channel_statistics",
     "contact_sheet",
     "describe",
+    "labels",
     "names",
     "pack",
+    "parts",
     "read",
     "read_meta",
     "shards",

@@ -113,6 +113,16 @@ def read(folder: Path, part: Part) -> tuple[Images, Labels]:
     return np.concatenate(x), np.concatenate(y)
 
 
+def labels(folder: Path, part: Part) -> Labels:
+    """All labels [n] of one part of a set that is whole; no image is decompressed."""
+    files = (zipfile.ZipFile(file) for file in sorted(folder.glob(f"{part}-*.npz")))
+    found = []
+    for file in files:
+        with file:
+            found.append(read_array(file.read("y.npy")).astype(np.int64))
+    return np.concatenate(found)
+
+
 def unpack(folder: Path, part: Part, target: Path) -> None:
     """Lay one part out as `target`/x.npy (uint8 [n, C, *spatial]) and y.npy (int64 [n]), as numpy.save writes them.
 

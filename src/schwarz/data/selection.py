@@ -1,12 +1,14 @@
 """Which images are used for what, and the constants that normalise them: functions of labels, counts and a seed."""
 
 from math import prod
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schwarz.data.packed import Images
 from schwarz.errors import WrongInput
+from schwarz.seeds import derive
 
 CHUNK = 2**22  # bytes counted at once: bounds the memory when x is mapped from a file
 
@@ -28,6 +30,17 @@ def balanced_limit(y: NDArray[np.integer], n: int, seed: int) -> NDArray[np.intp
         message = f"data.limit {n} is not between {classes} (one image per class) and {len(y)} (all of them)"
         raise WrongInput(f"{message}. Choose a number between, or leave it unset.")
     return np.sort(np.lexsort((y, _rank_in_class(y, seed)))[:n])
+
+
+def parts(
+    y: NDArray[np.integer], limit: int | None, validation: float | Literal["test"], seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows of y that a run with this seed trains on, and those that it keeps for validation."""
+    rows = np.arange(len(y)) if limit is None else balanced_limit(y, limit, derive(seed, "limit"))
+    if validation == "test":
+        return rows, rows[:0]
+    kept = split_validation(y[rows], validation, derive(seed, "validation"))
+    return rows[~kept], rows[kept]
 
 
 def channel_statistics(x: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

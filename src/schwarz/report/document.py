@@ -11,6 +11,7 @@ import numpy as np
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.report import activation, charts, composition, pixels
 from schwarz.report.courses import Curve, follow, level
+from schwarz.tracking.summary import always
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -77,6 +78,7 @@ def page(
         strategies=strategies,
         meaning=MEANING,
         rival=_rival(strategies, best),
+        always=always(results),
         intervals=charts.intervals(strategies, best, results["chance"]),
         cost=charts.cost(follow(strategies, results["curves"]), best),
         level=level(strategies, results["curves"]),

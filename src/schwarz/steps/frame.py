@@ -68,18 +68,19 @@ class Place:
 
 
 def step(
-    title: str, name: str = "", part: str = "", fresh: bool = False
+    title: str | Callable[..., str], name: str = "", part: str = "", fresh: bool = False
 ) -> Callable[[Callable[..., Metrics]], Callable[..., Metrics]]:
     """Make a function a step. `title` names it in the journal and `part` the part of the step `name` that it does;
-    both may hold {argument}. A `fresh` step is done anew in every run: its effect is outside its result."""
+    both may hold {argument}, and a title may be made of all arguments by a function. A `fresh` step is done anew in
+    every run: its effect is outside its result."""
 
     def decorate(work: Callable[..., Metrics]) -> Callable[..., Metrics]:
         @functools.wraps(work)
         def framed(*, out: Path, **given: Any) -> Metrics:
             place = Place(name or work.__name__, part.format(**given), out)
             journal = Journal(place.journal, place.step, place.part)
-            journal.write("start", title=title.format(**given))
             try:
+                journal.write("start", title=title.format(**given) if isinstance(title, str) else title(**given))
                 return _run(work, _typed(work, given), place, journal, fresh)
             except BaseException as fault:
                 _tell(fault, journal, place)

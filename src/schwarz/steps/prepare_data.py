@@ -15,7 +15,6 @@ from schwarz.errors import StepFailed, WrongInput
 from schwarz.files import copy, write_json
 from schwarz.images import MEAN_IMAGE, Labelled, load, mean_image, save_array, save_rows
 from schwarz.runs import project_root
-from schwarz.seeds import derive
 from schwarz.steps.frame import Metrics, step
 
 
@@ -49,16 +48,12 @@ def _lay_out(packed: Path, seed: int, data: Data, out: Path) -> None:
     with tempfile.TemporaryDirectory(dir=out, prefix=".all.") as folder:
         datasets.unpack(packed, "train", Path(folder) / "train")
         every = load(Path(folder), "train")
-        rows = np.arange(len(every))
-        if data.limit is not None:
-            rows = datasets.balanced_limit(every.y, data.limit, derive(seed, "limit"))
+        training, kept = datasets.parts(every.y, data.limit, data.validation, seed)
         if data.validation == "test":
             datasets.unpack(packed, "test", out / "validation")
         else:
-            chosen = datasets.split_validation(every.y[rows], data.validation, derive(seed, "validation"))
-            _write(every, rows[chosen], out / "validation")
-            rows = rows[~chosen]
-        _write(every, rows, out / "train")
+            _write(every, kept, out / "validation")
+        _write(every, training, out / "train")
 
 
 def _write(every: Labelled, rows: np.ndarray, folder: Path) -> None:

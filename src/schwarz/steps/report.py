@@ -47,6 +47,7 @@ def report(
         "seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "chance": 1 / len(about["classes"]),
+        "largest_class": _largest(images),
         "data": {name: about[name] for name in DATA},
         "partition": {"shape": list(padded(plan["image_shape"], plan["pad"])[1:]), "boxes": plan["boxes"]},
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
@@ -81,6 +82,12 @@ def _picture(composed: Path | None) -> str | None:
     """Figure 3.7, where `compose` could draw it."""
     path = composed / PICTURE if composed else None
     return path.read_text(encoding="utf-8") if path and path.exists() else None
+
+
+def _largest(images: Path) -> float:
+    """The share of the largest class of the validation images: what it is worth to answer nothing else."""
+    y = load(images, "validation").y
+    return float(np.bincount(y).max() / len(y))
 
 
 def _samples(images: Path, pixels: int) -> tuple[np.ndarray, list[int]]:

@@ -2,6 +2,7 @@
 (document 1, section 2.1; document 3, equation 2.9)."""
 
 from pathlib import Path
+from typing import Any
 
 from schwarz.config import Augment, Local, Network
 from schwarz.files import read_json
@@ -15,7 +16,15 @@ from schwarz.training import Checkpoints
 from schwarz.training.workers import side_by_side, workers
 
 
-@step("local {pod}", part="{pod}")
+def networks(*, shards: Path, pod: int, pods: int, **_: Any) -> str:
+    """Those of a pod, as the journal calls it: `local 2`, `local 0-3`, `local 0, 2`, `local 1, 3..15`."""
+    boxes = _boxes(shards, pod, pods)
+    if pods == 1 and len(boxes) > 1:
+        return f"local {boxes[0]}-{boxes[-1]}"
+    return f"local {', '.join(map(str, boxes))}" if len(boxes) < 4 else f"local {boxes[0]}, {boxes[1]}..{boxes[-1]}"
+
+
+@step(networks, part="{pod}")
 def train_local(
     seed: int,
     network: Network,
@@ -30,10 +39,15 @@ def train_local(
     out: Path,
 ) -> Metrics:
     """Writes box-<k>/ for every box of the pod: weights, how to rebuild the network, its history."""
-    boxes = range(pod, len(read_json(shards / MANIFEST)["plan"]["boxes"]), pods)
+    boxes = _boxes(shards, pod, pods)
     together = Followers(journal, local, *(f"local {k}" for k in boxes))
     whole = Share(seed, network, augment, local, shards, tuple(boxes), checkpoints, out)
     with as_told("local"):
         side_by_side(whole.parts(workers()), together.hear)
     reached = {k: history(out / f"box-{k}")["validation_accuracy"] for k in boxes}
     return {f"local_{k}_validation_accuracy": max(each) for k, each in reached.items()}
+
+
+def _boxes(shards: Path, pod: int, pods: int) -> range:
+    """The boxes of a pod."""
+    return range(pod, len(read_json(shards / MANIFEST)["plan"]["boxes"]), pods)

@@ -1,5 +1,6 @@
 """A run in a few lines of Markdown: the description that MLflow shows."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from schwarz.runs import RunFolder
@@ -8,6 +9,12 @@ HEAD = "| strategy | test accuracy | 95% interval | validation | training CPU-s 
 
 
 SAME_IMAGES = "The validation images are the test images: what was chosen by them flatters the test accuracy."
+
+
+def always(results: Mapping[str, Any]) -> str:
+    """Where it is more than chance, what to answer nothing but the largest class would reach; else ''."""
+    largest = results.get("largest_class", 0)  # older runs do not say it
+    return f"; always the largest class would be right {largest:.3f} of the time" if largest > results["chance"] else ""
 
 
 def note(run: RunFolder) -> str:
@@ -33,6 +40,6 @@ def _table(results: dict[str, Any]) -> str:
         f"{row['low']:.4f} to {row['high']:.4f} | {row['validation']:.4f} | {row['cpu_s']:.1f} |"
         for name, row in results["strategies"].items()
     ]
-    chance = f"Chance level {results['chance']:.2f}; in bold the best on validation images."
+    chance = f"Chance level {results['chance']:.3f}{always(results)}. In bold the best on validation images."
     same = ["", SAME_IMAGES] if results["data"]["validation_is_test"] else []
     return "\n".join([HEAD, *rows, "", chance, *same])

@@ -18,6 +18,8 @@ WRONG = [
     ("track snc", "schwarz track: no command 'snc'", "'sync'"),
     ("--verion", "schwarz: no option '--verion'", "'--version'"),
     ("run tiny --jsn", "schwarz run: no option '--jsn'", "'--json'"),
+    ("run tiny --fresh", "schwarz run: no option '--fresh'.", "There is `schwarz resume RUN --fresh`."),
+    ("runs --jobs 2", "schwarz runs: no option '--jobs'.", "There is `schwarz study PRESET --jobs`."),
     ("run tiny --sede 3", "schwarz run: no option '--sede'", "'--seed'"),
     ("run tiny --local.epoch 3", "schwarz run: no option '--local.epoch'", "'--local.epochs'"),
     ("show tiny --partitoin.grid=2,2", "schwarz show: no option '--partitoin.grid'", "'--partition.grid'"),
@@ -103,10 +105,24 @@ def test_a_usage_error_is_one_clear_message(
 
 @pytest.mark.parametrize("line", [line for line, _, _ in WRONG if line.split()[0] in ("run", "show")])
 def test_the_example_beside_the_message_is_valid(files: Path, schwarz: Callable[..., Any], line: str) -> None:
-    example = next(text for text in schwarz(*shlex.split(line)).err.splitlines() if text.startswith("Example: "))
+    told = schwarz(*shlex.split(line)).err
+    example = next((text for text in told.splitlines() if text.startswith("Example: ")), None)
+    if example is None:
+        assert "`" in told  # the message itself says what to type
+        return
     program, command, *rest = shlex.split(example.removeprefix("Example: "))
     assert (program, command) == ("schwarz", line.split(maxsplit=1)[0])
     assert schwarz("show", *[word for word in rest if word not in ("--runner", "subprocess", "python")]).status == 0
+
+
+def test_no_example_stands_beside_a_remedy_that_can_be_typed(files: Path, schwarz: Callable[..., Any]) -> None:
+    for line, remedy in {
+        "run cifar10-vgg9-2x2": "`schwarz data add cifar-10-python.tar.gz --name cifar10`",
+        "run tiny --data.limit 30 --data.validation 0.4": "`--coherent.batch 18 --global.batch 18 --local.batch 18",
+        "run tiny --fresh": "`schwarz resume RUN --fresh`",
+    }.items():
+        (message,) = schwarz(*line.split()).err.splitlines()
+        assert remedy in message
 
 
 def test_an_unexpected_error_leaves_its_traceback_in_a_file(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -59,6 +60,34 @@ def test_validation_on_the_test_images_is_said(
     results["data"]["validation_is_test"] = True
     pipeline(GOOD)
     assert "\nThe validation images are the test images: " in schwarz("run", "tiny").out
+
+
+def test_the_share_of_the_largest_class_is_said_where_it_is_more_than_chance(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], results: dict[str, Any]
+) -> None:
+    for largest, said in (
+        (0.768, "Chance is 0.100; always the largest class would be right 0.768 of the time. Best on"),
+        (0.1, "Chance is 0.100. Best on"),
+    ):
+        results["largest_class"] = largest
+        pipeline(GOOD)
+        assert f"\n{said}" in schwarz("run", "tiny").out
+
+
+def test_workers_without_work_are_said(schwarz: Callable[..., Any], pipeline: Callable[[str], Path]) -> None:
+    pipeline(GOOD)
+    assert "\nplace.workers = 9: 4 at work" in schwarz("run", "tiny", "--place.workers", 9, "--place.pods", 1).out
+    assert "at work" not in schwarz("run", "tiny", "--place.workers", 4, "--place.pods", 1).out
+
+
+def test_out_of_fold_with_too_few_images_is_refused_before_a_folder_is_made(
+    schwarz: Callable[..., Any], pipeline: Callable[[str], Path], checkout: Path
+) -> None:
+    pipeline(GOOD)
+    told = schwarz("run", "tiny", "--coarse.source", "out-of-fold", "--coarse.folds", 60)
+    assert told.status == 2
+    assert "class 'T-shirt' has 54 training images" in told.last
+    assert not (checkout / "runs").exists()
 
 
 def test_the_config_of_a_run_explains_itself(
@@ -206,8 +235,11 @@ def test_two_processes_do_not_run_one_folder(schwarz: Callable[..., Any], pipeli
     with open_run(Path("runs/tiny/1")).lock():
         told = schwarz("resume", "tiny/1")
         assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "running"
+        again = schwarz("resume", "tiny/1", "--fresh")
     assert told.status == 2
-    assert told.last.endswith("another process runs it now: wait until it has ended.")
+    who = rf"process {os.getpid()} on \S+ runs it since \d\d:\d\d: wait until it has ended\.$"
+    assert re.search(who, told.last)
+    assert (again.status, again.last) == (2, told.last)
     assert json.loads(schwarz("runs", "--json").out)[0]["state"] == "stopped"
 
 

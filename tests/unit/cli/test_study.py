@@ -11,7 +11,8 @@ import pytest
 
 FAILS = """
 journal("split").write("start", title="split")
-journal("split").write("failed", error="the boxes are gone", log="split.log", status=1, interrupted=False)
+told = dict(error="the boxes are gone", log="split.log", status=1, resumable=False, interrupted=False)
+journal("split").write("failed", **told)
 sys.exit(1)
 """
 MEETS = """
