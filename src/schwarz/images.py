@@ -61,6 +61,32 @@ class Inputs(Protocol):
     def batch(self, at: np.ndarray, epoch: int) -> np.ndarray: ...
 
 
+@dataclass(frozen=True)
+class Some:
+    """Some of a network's inputs, by their places."""
+
+    all_: Inputs
+    rows: np.ndarray
+
+    @property
+    def y(self) -> np.ndarray:
+        return self.all_.y[self.rows]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.all_.shape
+
+    @property
+    def nbytes(self) -> int:
+        return self.all_.nbytes
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
+        return self.all_.batch(self.rows[at], epoch)
+
+
 def load(images: Path, part: str) -> Labelled:
     """The training or validation images that `prepare_data` laid out, memory-mapped."""
     folder = images / part

@@ -11,7 +11,7 @@ from torch import nn
 from schwarz.blueprint import blueprint_of, load_fleet
 from schwarz.checks import unfilled
 from schwarz.errors import WrongSetting
-from schwarz.images import Inputs
+from schwarz.images import Some
 from schwarz.seeds import derive
 from schwarz.shares import Share, fleet
 from schwarz.training import predict
@@ -29,32 +29,6 @@ def enough(y: np.ndarray, count: int) -> None:
     """WrongSetting where a class has too few images for the folds."""
     if message := unfilled(np.bincount(y).tolist(), count):
         raise WrongSetting(message)
-
-
-@dataclass(frozen=True)
-class Some:
-    """Some of the training images."""
-
-    all_: Inputs
-    rows: np.ndarray
-
-    @property
-    def y(self) -> np.ndarray:
-        return self.all_.y[self.rows]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.all_.shape
-
-    @property
-    def nbytes(self) -> int:
-        return self.all_.nbytes
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
-        return self.all_.batch(self.rows[at], epoch)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Share:
                 load_box(manifest, k, "validation"),
                 self.order(k),
                 partial(tell, "epoch", f"local {k}"),
-                partial(tell, "retry", f"local {k}"),
+                partial(tell, "note", f"local {k}"),
                 keeps_moments=True,  # at any rate, for twice the weights: what `tune` begins with is not known here
             )
             for k in self.boxes

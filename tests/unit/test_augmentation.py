@@ -10,7 +10,7 @@ import torch
 from schwarz.augmentation import MIRROR, WHOLE, Motions, Moving, Part, before, motions, moving, training_box
 from schwarz.config import Augment, Data, PartitionConfig
 from schwarz.files import read_json, write_json
-from schwarz.images import MANIFEST, Labelled, save_array
+from schwarz.images import MANIFEST, Labelled, Some, save_array
 from schwarz.partition import Partition, padded
 from schwarz.steps.frame import DONE
 from schwarz.steps.split import split
@@ -83,13 +83,11 @@ def test_images_that_stay_on_a_device_are_the_same_to_the_pixel(tmp_path: Path, 
     """Whole images and boxes of them, with what is around them and in the mirror. The processor is the device."""
     whole, augment, grid = images(shape), MOTIONS.get(name, Augment()), [2] * (len(shape) - 1)
     manifest, at = cut(tmp_path, whole, grid, 2, augment, overlap=1), np.array([5, 0, 17, 23, 11, 2])
-    some = [
-        moving(whole, augment, 7),
-        *(training_box(manifest, k, augment, 7) for k in range(len(manifest["plan"]["boxes"]))),
-    ]
+    boxes = [training_box(manifest, k, augment, 7) for k in range(len(manifest["plan"]["boxes"]))]
+    some = [moving(whole, augment, 7), *boxes, Some(boxes[0], np.arange(N)[::-1])]
     there = resident(some, torch.device("cpu"), room=10**9)
     for one, other in zip(some, there, strict=True):
-        assert isinstance(other, Resident)
+        assert isinstance(other.all_ if isinstance(other, Some) else other, Resident)
         assert other.shape == one.shape
         for epoch in (1, 2):
             assert np.array_equal(torch.as_tensor(other.batch(at, epoch)).numpy(), one.batch(at, epoch))

@@ -21,7 +21,7 @@ class Followers:
             journal.write("run", run=run, params=told, tags={})
 
     def hear(self, what: str, run: str, *said: Any) -> None:
-        """What is said of a network: an `epoch` and its figures, a `retry` and why, or its `end`."""
+        """What is said of a network: an `epoch` and its figures, a `note`, or its `end`."""
         getattr(self, what)(run, *said)
 
     def epoch(self, run: str, epoch: int, figures: dict[str, float]) -> None:
@@ -29,8 +29,8 @@ class Followers:
         self.journal.write("metric", run=run, epoch=epoch, metrics=figures)
         self._reach(run, epoch)
 
-    def retry(self, run: str, message: str) -> None:
-        """A loss that was lost, and what is done about it."""
+    def note(self, run: str, message: str) -> None:
+        """What else is worth knowing: a loss that was lost, a checkpoint that is gone on from."""
         self.journal.write("note", text=f"{run}: {message}")
 
     def end(self, run: str) -> None:

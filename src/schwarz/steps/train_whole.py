@@ -29,7 +29,7 @@ def train_whole(
     train, validation = moving(load(images, "train"), augment, seed), load(images, "validation")
     told = Followers(journal, training, name)
     member = Member(
-        model, train, validation, derive(seed, name), partial(told.epoch, name), partial(told.retry, name),
+        model, train, validation, derive(seed, name), partial(told.epoch, name), partial(told.note, name),
         start=start, spent_s=spent_s,
     )  # fmt: skip
     with as_told("tune" if name == "composed_tuned" else name):

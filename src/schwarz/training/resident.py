@@ -2,6 +2,7 @@
 has been read and sent there."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from schwarz.augmentation import Moving, Spans, resampled
-from schwarz.images import Inputs, Labelled
+from schwarz.images import Inputs, Labelled, Some
 
 SHARE = 0.5
 """Of the memory that is free on a device, for images; the rest is for training."""
@@ -62,10 +63,16 @@ def resident(images: Sequence[Inputs], place: torch.device, room: int | None = N
     """The same images on a device, where they fit; `room`: bytes, unset a share of what is free there."""
     if room is None:
         room = 0 if place.type == "cpu" else int(SHARE * torch.cuda.mem_get_info(place)[0])
-    known = all(isinstance(each, Labelled | Moving) for each in images)
-    if not known or sum(each.nbytes for each in images) > room:
+    if sum(each.nbytes for each in images) > room:
         return images
-    return [Resident(each, place) for each in images if isinstance(each, Labelled | Moving)]
+    return [_there(each, place) for each in images]
+
+
+def _there(images: Any, place: torch.device) -> Any:
+    """Images that are some of others are so there; of a kind that is not known here, where they were."""
+    if isinstance(images, Some):
+        return Some(_there(images.all_, place), images.rows)
+    return Resident(images, place) if isinstance(images, Labelled | Moving) else images
 
 
 def _bordered(x: Tensor, border: Spans) -> Tensor:
