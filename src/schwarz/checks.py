@@ -1,6 +1,6 @@
 """Refusing what cannot work before anything is written: the configuration against the data set it names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
 from schwarz.config import Config, PartitionConfig
@@ -98,9 +98,8 @@ def _batches_fit(config: Config, info: DataInfo) -> None:
         if batch > images:
             large[f"{section}.batch"] = batch
     if large:
-        found = ", ".join(f"{field} = {batch}" for field, batch in large.items())
-        flags = " ".join(f"--{field} {images}" for field in large)
-        raise WrongInput(f"{found}: there are {images} images to train on: at most that. `{flags}`")
+        most = f"there are {images} images to train on: at most that. {_typed(large, images)}"
+        raise WrongInput(f"{_listed(large)}: {most}")
 
 
 def check_labels(config: Config, info: DataInfo) -> None:
@@ -190,12 +189,24 @@ def _batches_are_large_enough(config: Config, partition: Partition, windows: lis
     """Where the last map is one pixel, BatchNorm has one value for each channel and image, and needs two. Batches are
     of nearly one size (`training.epochs`): of 3 and more none ends with a single image, of 2 one may."""
     boxes, image = [box.shape for box in partition], [partition.shape]
+    small: dict[str, int] = {}
     for section, training, shapes in (
         *(("local", config.local, boxes), ("coherent", config.coherent, boxes), ("transfer", config.transfer, boxes)),
         *(("global", config.global_, image), ("tune", config.tune, image)),
     ):
         if training.batch < 3 and any(left(max(shape), windows) == 1 for shape in shapes):
-            raise WrongInput(
-                f"{section}.batch = {training.batch}: the last map of {config.network.family} is one pixel here, and "
-                "BatchNorm cannot be trained on one image at a time: at least 3."
-            )
+            small[f"{section}.batch"] = training.batch
+    if small:
+        raise WrongInput(
+            f"{_listed(small)}: the last map of {config.network.family} is one pixel here, and BatchNorm cannot be "
+            f"trained on one image at a time: at least 3. {_typed(small, 3)}"
+        )
+
+
+def _listed(fields: Mapping[str, int]) -> str:
+    return ", ".join(f"{field} = {value}" for field, value in fields.items())
+
+
+def _typed(fields: Iterable[str], value: int) -> str:
+    """The flags that give all fields a value."""
+    return f"`{' '.join(f'--{field} {value}' for field in fields)}`"

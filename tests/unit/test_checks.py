@@ -116,6 +116,10 @@ def test_a_family_is_held_against_the_boxes(network: dict, grid: list[int], mess
     ("change", "message"),
     [
         ({"local.batch": 2}, "local.batch = 2: the last map of resnet20 is one pixel here"),
+        (
+            {"local.batch": 2, "coherent.batch": 1},
+            "local.batch = 2, coherent.batch = 1: .* at least 3. `--local.batch 3 --coherent.batch 3`",
+        ),
         ({"transfer.batch": 1}, "transfer.batch = 1: the last map of resnet20"),
         ({"local.batch": 3}, None),
         ({"tune.batch": 1}, None),

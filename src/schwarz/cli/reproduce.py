@@ -126,7 +126,7 @@ def _make(run: "RunFolder", again: list[object], told: TextIO) -> int:
         return stop.status
     if not status:
         return DONE
-    *what, _ = failed(board, status, run.path, coloured(sys.stderr))
+    what = failed(board, status, run.path, coloured(sys.stderr))
     print(*what, f"  again   {command('reproduce', *again)}", sep="\n", file=sys.stderr)
     faults = board.failed()
     return WRONG_INPUT if WRONG_INPUT in (status, faults[0].failure["status"] if faults else None) else FAILED

@@ -126,7 +126,7 @@ def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
     from schwarz.checks import idle_workers
     from schwarz.cli.display import coloured, duration, screen
     from schwarz.cli.follow import Stopped, follow, pipeline_command, sender_command
-    from schwarz.cli.summary import failed
+    from schwarz.cli.summary import failed, to_go_on
     from schwarz.shell import command
 
     with run.lock():  # refused here when another process has it; from now on the pipeline's process holds it
@@ -147,7 +147,8 @@ def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
         return stop.status
     if not status:
         return DONE
-    print(*failed(board, status, run.path, coloured(sys.stderr)), sep="\n", file=sys.stderr)
+    told_last = [*failed(board, status, run.path, coloured(sys.stderr)), *to_go_on(board, run.path)]
+    print(*told_last, sep="\n", file=sys.stderr)
     faults = board.failed()
     return WRONG_INPUT if WRONG_INPUT in (status, faults[0].failure["status"] if faults else None) else FAILED
 

@@ -195,7 +195,7 @@ def _cause(cell: "Cell", status: int) -> str:
     board = Board()
     for event in read(cell.run.journal):
         board.take(event)
-    error, log, *_ = failed(board, status, cell.run.path)
+    error, log = failed(board, status, cell.run.path)
     return f"{error.removeprefix('Error: ')} ({' '.join(log.split())})"
 
 

@@ -79,7 +79,7 @@ def _same(run: "RunFolder") -> list[str]:
 
 
 def failed(board: Board, status: int, run: Path, colour: bool = False) -> list[str]:
-    """What stopped, why, where it is written, and the command that goes on, if it can."""
+    """What stopped and why, and where it is written."""
     log, faults = run / "logs" / "pipeline.log", board.failed()
     if faults:
         first = faults[0]
@@ -91,9 +91,13 @@ def failed(board: Board, status: int, run: Path, colour: bool = False) -> list[s
         what = _last_line(log)
     else:
         what = f"the pipeline stopped before a step failed ({_ending(status)}): {_last_line(log)}"
-    goes_on = all(task.failure.get("resumable", True) for task in faults)  # journals of older code do not say it
-    lines = [paint(f"Error: {what}", RED, colour), f"  log     {log}"]
-    return [*lines, f"  resume  {command('resume', run)}"] if goes_on else lines
+    return [paint(f"Error: {what}", RED, colour), f"  log     {log}"]
+
+
+def to_go_on(board: Board, run: Path) -> list[str]:
+    """The command that goes on with a run that failed, unless it would fail again."""
+    mended = all(task.failure.get("resumable", True) for task in board.failed())  # older journals do not say it
+    return [f"  resume  {command('resume', run)}"] if mended else []
 
 
 def _ending(status: int) -> str:
