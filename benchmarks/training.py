@@ -28,7 +28,7 @@ from schwarz.steps.follow import Followers
 from schwarz.training import Checkpoints, Member, fit_in_step, keep_freed_memory
 from schwarz.training.engine import Engine
 
-ROUNDS, IMAGES, EPOCHS = 5, 2560, 20
+ROUNDS, IMAGES, EPOCHS = 5, 2560, 12
 RESNETS = {
     "local": Work("local", lambda: cifar_resnet((3, 16, 16), CLASSES, width=16, n=5), 4, (3, 16, 16), 128, 0),
     "global": Work("global", lambda: cifar_resnet((3, 32, 32), CLASSES, width=64, n=5), 1, (3, 32, 32), 128, 0),
