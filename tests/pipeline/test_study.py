@@ -76,7 +76,9 @@ def test_ctrl_c_ends_every_run_of_a_study(home: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "Interrupted. The same command goes on."
+    *_, said, again = err.splitlines()
+    assert said == "Interrupted. To go on:"
+    assert re.fullmatch(rf"  \S*{LINE} -o runs/study", again)
     assert "Traceback" not in err
     assert working_on(home) == []
 
@@ -92,7 +94,7 @@ def test_no_run_outlives_a_killed_study(home: Path) -> None:
     process.kill()
     process.communicate()
     until(lambda: working_on(home) == [])
-    assert not any(held(home / FOLDER / "tiny" / str(seed) / "logs" / "lock") for seed in (0, 1))
+    until(lambda: not any(held(home / FOLDER / "tiny" / str(seed) / "logs" / "lock") for seed in (0, 1)))
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +136,14 @@ def test_the_figures_of_a_study_are_those_of_its_runs(told: str, home: Path) -> 
 
 def test_a_finished_study_is_printed_again_at_once(told: str, home: Path) -> None:
     table = told[told.index("\ntiny: seeds 0, 1") :]
-    for line in (LINE, AGAIN):
+    for line in (f"{LINE} -o runs/study", AGAIN):
         began = time.monotonic()
         status, out, err = finished(line, home)
         assert (status, err) == (0, "")
         assert out.count("was finished") == 2
         assert out.endswith(table)
         assert time.monotonic() - began < 20
-    assert json.loads((home / FOLDER / "study.json").read_text())["command"] == LINE
+    assert json.loads((home / FOLDER / "study.json").read_text())["command"] == f"{LINE} -o runs/study"
 
 
 def test_a_study_of_another_config_is_refused(told: str, home: Path) -> None:
@@ -161,7 +163,7 @@ def test_a_run_that_fails_is_told_and_the_others_count(told: str, home: Path) ->
     assert status == 1
     (line,) = (line for line in out.splitlines() if line.startswith("tiny seed 2"))
     assert re.match(r"tiny seed 2: failed after .* s: begin failed: ", line)
-    assert "tiny: seeds 0, 1; not finished: 2" in out.splitlines()
+    assert "tiny: seeds 0, 1; seed 2 did not finish" in out.splitlines()
     cells = json.loads((home / FOLDER / "study.json").read_text())["cells"]
     assert [cell["finished"] for cell in cells] == [True, True, False]
     (new / "steps").unlink()

@@ -10,35 +10,65 @@ from schwarz.reading import override
 from schwarz.study.cells import Cell, plan
 from schwarz.study.findings import findings
 from schwarz.study.speed import speed, speeds
-from schwarz.study.table import HEAD, NOTE_5, head, markdown, notes, rows
+from schwarz.study.table import HEAD, NOTE_5, head, markdown, notes, rows, table
 from tests.unit.study_cells import STEPS, finished, row, wrote
 
 
 @pytest.fixture
 def cells(tmp_path: Path) -> list[Cell]:
-    """A study of document 1's CIFAR-10 with two seeds, which have ended."""
-    made = plan([preset("cifar10-vgg9-2x2")], 2, tmp_path / "study")
-    for cell, better in zip(made, (0.0, 0.02), strict=True):
+    """A study of document 1's CIFAR-10 with three seeds, which have ended."""
+    made = plan([preset("cifar10-vgg9-2x2")], 3, tmp_path / "study")
+    for cell, better in zip(made, (0.0, 0.01, 0.02), strict=True):
         finished(cell, better)
     return made
 
 
 def test_the_table_has_the_documents_form_and_both_figures_where_they_disagree(cells: list[Cell]) -> None:
     (found,) = findings(cells).values()
-    table = {cells[0]: cells[1:] for cells in rows(found)}
-    assert list(table) == ["local, mean of 2", "global", "average", "coarse", ""]
-    # validation, training, half of an interval of two values 0.02 apart: 12.7062 * 0.01
-    assert table["global"][:5] == ("3", "0.7600 (0.8500)", "0.1271", "0.7400", "103")
+    told = {cells[0]: cells[1:] for cells in rows(found)}
+    assert list(told) == ["local, mean of 2", "global", "average", "coarse", "  in Table 2"]
+    # validation, training, half of an interval of three values 0.01 apart: 4.3027 * 0.01 / sqrt(3)
+    assert told["global"][:5] == ("3", "0.7600 (0.8500)", "0.0248", "0.7400", "103")
     # set-up of 23 CPU-seconds and 3 + 45: within its second epoch at 68, within none at 26
-    assert table["average"] == (
-        *("2", "0.6100 (0.7000)", "0.1271", "0.6100", "26.0", "17.0", "0.7600", ""), "0.6745 (0.7081)", "-0.0645",
+    assert told["average"] == (
+        *("2", "0.6100 (0.7000)", "0.0248", "0.6100", "26.0", "17.0", "0.7600", ""), "0.6745 (0.7081)", "-0.0645",
     )  # fmt: skip
-    assert table["coarse"][-2:] == ("0.7669 (0.8071), Table 1", "-0.0569")
-    assert table[""][-2:] == ("0.7999 (0.8663), Table 2", "-0.0899")
-    assert table["local, mean of 2"][:4] == ("2", "0.5100 (0.6000)", "0.1271", "0.5000")
+    assert told["coarse"][-2:] == ("0.7669 (0.8071)", "-0.0569")
+    assert told["  in Table 2"][-2:] == ("0.7999 (0.8663)", "-0.0899")
+    assert told["local, mean of 2"][:4] == ("2", "0.5100 (0.6000)", "0.0248", "0.5000")
 
 
-def test_what_took_longer_than_global_is_marked(cells: list[Cell]) -> None:
+def test_columns_that_say_nothing_are_left_out_and_not_explained(cells: list[Cell]) -> None:
+    (found,) = findings(cells[:2]).values()
+    whole = table(found)
+    # two seeds have no interval; no strategy took what an epoch of global takes
+    assert whole.lines()[0] == tuple(name for name in HEAD if name not in ("+-", "at CPU-s"))
+    said = " ".join(notes([whole]))
+    assert "an interval takes 3 seeds at least" in said
+    assert "in Table ...: what a second table prints" in said
+    assert "*: by then" not in said
+    without = table([each for each in found if each.local])
+    assert without.lines()[0] == ("strategy", "epochs", "validation (training)", "test")
+    assert not [note for note in notes([without]) if note.startswith(("at epochs", "printed", "in Table"))]
+    assert notes([]) == []
+
+
+def test_groups_of_columns_have_the_rows_that_say_something_in_them(cells: list[Cell]) -> None:
+    (found,) = findings(cells).values()
+    whole = table(found)
+    measured, printed = ([row[0] for row in whole.lines(whole.groups[n])][1:] for n in (0, 2))
+    assert measured == ["local, mean of 2", "global", "average", "coarse"]
+    assert printed == ["global", "average", "coarse", "  in Table 2"]
+    assert whole.groups[3] == ()
+
+
+def test_what_took_longer_than_global_with_every_seed_is_marked(cells: list[Cell]) -> None:
+    for cell in cells[1:]:
+        wrote(cell.run.path, "train_coarse", 300.0, 1.0)
+    (found,) = findings(cells).values()
+    coarse = next(row for row in rows(found) if row[0] == "coarse")
+    assert coarse[HEAD.index("CPU-s")] == "228"  # on the average far more than the 103 of global, but not with seed 0
+    assert coarse[HEAD.index("at CPU-s")] == "0.7650"
     for cell in cells:
         wrote(cell.run.path, "train_coarse", 90.0, 1.0)
     (found,) = findings(cells).values()
@@ -51,10 +81,10 @@ def test_local_networks_of_which_something_is_printed_have_rows_of_their_own(tmp
     made = plan([preset("cifar10-resnet32-2x2")], 1, tmp_path)
     finished(made[0], 0.0)
     (found,) = findings(made).values()
-    table = list(rows(found))
-    assert [cells[0] for cells in table] == ["local 0", "local 1", "global", "average", "coarse"]
-    assert [cells[3] for cells in table] == [""] * 5  # one seed has no interval
-    assert table[1][-2:] == ("0.6818", f"{0.5 - 0.6818:+.4f}")
+    lines = list(rows(found))
+    assert [cells[0] for cells in lines] == ["local 0", "local 1", "global", "average", "coarse"]
+    assert [cells[3] for cells in lines] == [""] * 5  # one seed has no interval
+    assert lines[1][-2:] == ("0.6818", f"{0.5 - 0.6818:+.4f}")
 
 
 def test_an_epoch_of_the_global_network_is_compared_with_one_of_all_local_ones_and_of_the_longest(
@@ -128,11 +158,12 @@ def of_many(cells: list[Cell], classes: int) -> list[list[str]]:
 
 
 def test_of_many_classes_the_table_has_the_five_likeliest(cells: list[Cell]) -> None:
-    table = of_many(cells, 100)
-    assert {line[0]: line[-1] for line in table} == {
-        "strategy": "top 5", "local, mean of 2": "0.7000", "global": "0.9500", "average": "", "coarse": "", "": "",
+    lines = of_many(cells, 100)
+    assert {line[0]: line[-1] for line in lines} == {
+        "strategy": "top 5", "local, mean of 2": "0.7000", "global": "0.9500", "average": "", "coarse": "",
+        "  in Table 2": "",
     }  # fmt: skip
-    assert {len(line) for line in table} == {len(HEAD) + 1}
+    assert {len(line) for line in lines} == {len(HEAD) + 1}
 
 
 def test_of_ten_classes_it_has_not(cells: list[Cell]) -> None:
@@ -142,11 +173,11 @@ def test_of_ten_classes_it_has_not(cells: list[Cell]) -> None:
 def test_the_five_likeliest_stand_beside_what_is_printed_of_them(tmp_path: Path) -> None:
     made = plan([preset("food101-resnet50-8boxes")], 1, tmp_path)
     finished(made[0], 0.0)
-    table = of_many(made, 101)
-    assert table[0][-2:] == ["top 5", "printed"]
-    (whole,) = (line for line in table if line[0] == "global")
+    lines = of_many(made, 101)
+    assert lines[0][-2:] == ["top 5", "printed"]
+    (whole,) = (line for line in lines if line[0] == "global")
     assert whole[-4:] == ["0.7572", f"{0.75 - 0.7572:+.4f}", "0.9500", "0.9177"]
-    assert NOTE_5 in notes(findings(made)["food101-resnet50-8boxes"])
+    assert NOTE_5 in notes([table(findings(made)["food101-resnet50-8boxes"])])
 
 
 def test_markdown_has_as_many_cells_in_every_line(cells: list[Cell]) -> None:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schwarz.cli.columns import columns
 from schwarz.cli.grammar import AtLeast, Existing, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
+from schwarz.cli.study_line import Line, doing
 from schwarz.errors import DONE, FAILED, WrongInput
 
 if TYPE_CHECKING:
+    from schwarz.cli.board import Board
     from schwarz.cli.follow import Child, Signals
     from schwarz.config import Config
+    from schwarz.journal import Tail
     from schwarz.study.cells import Cell
 
 POLL_S = 0.2
@@ -49,25 +51,32 @@ def study(presets: tuple[str, ...], file: Path | None, seeds: int, jobs: int | N
     DIR/study.json, study.md and study.svg hold what came out.
     """
     from schwarz.cli.follow import Stopped
+    from schwarz.cli.study_told import tell
+    from schwarz.shell import command
     from schwarz.study.cells import at_once, check, existing, plan
     from schwarz.study.pages import begin, command_of
 
-    out = out.absolute()
+    typed, out = out, out.absolute()
     going_on = not (presets or file or changes) and existing(out)
+    if not (presets or file or going_on):
+        raise _missing(typed, changes)
     configs = [] if going_on else _checked(presets, file, changes)
+    words = [] if going_on else _words(presets, file, seeds, changes)
     check(configs, seeds, out)  # before the lock, which is a file in a folder that may be someone else's
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{out / 'mlflow.db'}")  # not among the person's own runs
     with _alone(out):
         with writing(out):
             cells = plan(configs, seeds, out)
-            words = command_of(out) if going_on else _command(presets, file, seeds, changes)
-            begin(out, cells, words)
+            made_by = command_of(out) if going_on else ["schwarz", "study", *words]
+            repeated = shlex.join([*made_by, "-o", str(typed)])
+            begin(out, cells, repeated)
         try:
             failed = _work(cells, jobs or at_once(cells, _cores()))
         except Stopped as stop:
-            print("Interrupted. The same command goes on.", file=sys.stderr)
+            again = command("study", *words, *(["--jobs", jobs] if jobs else []), "-o", typed)
+            print("Interrupted. To go on:", f"  {again}", sep="\n", file=sys.stderr)
             return stop.status
-        _tell(out, cells, words)
+        tell(out, cells, repeated)
     return FAILED if failed else DONE
 
 
@@ -100,11 +109,21 @@ def _checked(presets: tuple[str, ...], file: Path | None, changes: Words) -> "li
     return [config for config, *_ in checked]
 
 
-def _command(presets: tuple[str, ...], file: Path | None, seeds: int, changes: Words) -> str:
-    """What was typed, to be typed again in another place."""
+def _missing(out: Path, changes: Words) -> WrongInput:
+    """How a study is refused that nothing says what it is of."""
+    here = "flags need the PRESET that they change" if changes else "holds no study"
+    lacking = f"{out}: {here}" if out.exists() else f"{out} does not exist"
+    return WrongInput(
+        "PRESET is missing: it comes first, before the flags; `schwarz presets` lists them. "
+        f"Without one `-o DIR` goes on with the study in DIR, and {lacking}."
+    )
+
+
+def _words(presets: tuple[str, ...], file: Path | None, seeds: int, changes: Words) -> list[str]:
+    """What was typed of the science, to be typed again in another place."""
     flags = [word for name, words in changes.items() for word in (f"--{name}", *words)]
     configs = ["--config", str(file)] if file else []
-    return shlex.join(["schwarz", "study", *presets, *configs, "--seeds", str(seeds), *flags])
+    return [*presets, *configs, "--seeds", str(seeds), *flags]
 
 
 def _cores() -> int:
@@ -121,6 +140,14 @@ class Running:
     cell: "Cell"
     child: "Child"
     began: float
+    tail: "Tail"
+    board: "Board"
+
+    def doing(self) -> str:
+        """What it is at, in a few words."""
+        for event in self.tail.poll():
+            self.board.take(event)
+        return doing(self.cell, self.board, time.time())
 
     def told(self) -> str:
         """How it ended, in a line."""
@@ -140,10 +167,10 @@ def _work(cells: "Sequence[Cell]", jobs: int) -> "list[Cell]":
     for cell in (cell for cell in cells if cell not in waiting):
         print(f"{cell}: was finished, {_best(cell)}")
     if waiting:
-        print(f"{len(waiting)} runs, {min(jobs, len(waiting))} at a time", flush=True)
+        print(f"{len(waiting)} runs, {min(jobs, len(waiting))} at a time" if waiting[1:] else "1 run", flush=True)
     failed: list[Cell] = []
     running: list[Running] = []
-    with _ending(running) as signals:
+    with _ending(running) as signals, Line(sys.stdout) as line:
         while waiting or running:
             while waiting and len(running) < jobs:
                 running.append(_start(waiting.pop(0)))
@@ -151,18 +178,23 @@ def _work(cells: "Sequence[Cell]", jobs: int) -> "list[Cell]":
             for each in [each for each in running if each.child.status() is not None]:
                 each.child.finish(0.0, signals)
                 running.remove(each)
-                print(each.told(), flush=True)
+                line.say(each.told())
                 failed += [each.cell] if each.child.status() else []
+            if line.live:
+                ended = len(cells) - len(waiting) - len(running)
+                line.show(f"{ended} of {len(cells)} runs ended, running: {'; '.join(each.doing() for each in running)}")
     return failed
 
 
 def _start(cell: "Cell") -> Running:
+    from schwarz.cli.board import Board
     from schwarz.cli.follow import Child, pipeline_command
+    from schwarz.journal import Tail
 
-    path = cell.run.path
-    return Running(
-        cell, Child(pipeline_command(path, "python"), path / "logs" / "pipeline.log", path), time.monotonic()
-    )
+    path, tail = cell.run.path, Tail(cell.run.journal)
+    tail.poll()  # what earlier attempts wrote
+    child = Child(pipeline_command(path, "python"), path / "logs" / "pipeline.log", path)
+    return Running(cell, child, time.monotonic(), tail, Board())
 
 
 @contextmanager
@@ -197,27 +229,3 @@ def _cause(cell: "Cell", status: int) -> str:
         board.take(event)
     error, log = failed(board, status, cell.run.path)
     return f"{error.removeprefix('Error: ')} ({' '.join(log.split())})"
-
-
-def _tell(out: Path, cells: "Sequence[Cell]", repeated: str) -> None:
-    """Write what came out, and print its table."""
-    from schwarz.study.findings import findings
-    from schwarz.study.pages import JSON, PAGE, PICTURE, heading, write
-    from schwarz.study.speed import speeds
-    from schwarz.study.table import head, notes, rows
-
-    found = findings(cells)
-    write(out, cells, found, repeated)
-    told = speeds(cells, found)
-    for preset, each in found.items():
-        print("", heading(preset, cells), *columns([head(each), *rows(each)], left=1), sep="\n")
-        if told[preset]:
-            print(*_wrapped([str(told[preset])]), sep="\n")
-    print("", *_wrapped(notes([each for rows in found.values() for each in rows])), sep="\n")
-    print(*(f"{name:<11}{out / name}" for name in (PAGE, JSON, PICTURE)), sep="\n")
-
-
-def _wrapped(texts: Sequence[str]) -> list[str]:
-    from textwrap import wrap
-
-    return [line for text in texts for line in wrap(text, 120, subsequent_indent="  ")]

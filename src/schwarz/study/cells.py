@@ -6,7 +6,7 @@ from pathlib import Path
 
 from schwarz.config import Config
 from schwarz.errors import WrongInput
-from schwarz.runs import RunFolder, create, differences, foreign, open_run
+from schwarz.runs import RunFolder, another, create, differences, foreign, open_run
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,5 @@ def _refuse_another(config: Config, known: Sequence[Cell]) -> None:
     """A preset has one configuration in a study, whatever the seed."""
     for cell in (cell for cell in known if cell.preset == config.preset):
         if changed := [text for text in differences(cell.run.config, config) if not text.startswith("seed: ")]:
-            more = f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
-            raise WrongInput(
-                f"{cell.run.path}: the study has {config.preset} with another configuration "
-                f"({'; '.join(changed[:3])}{more}). Choose another -o."
-            )
+            what = f"the study has {config.preset} with another configuration"
+            raise another(cell.run.path, what, changed, "Choose another -o.")

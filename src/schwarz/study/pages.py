@@ -1,5 +1,6 @@
 """What a study leaves in its folder: study.json with every number, study.md with the table, study.svg."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 from schwarz.files import read_json, write_atomic, write_json
 from schwarz.study import picture
 from schwarz.study.cells import Cell
+from schwarz.study.departures import departures, told
 from schwarz.study.findings import Finding
 from schwarz.study.speed import speeds
-from schwarz.study.table import head, markdown, notes, rows
+from schwarz.study.table import markdown, notes, table
 
 JSON, PAGE, PICTURE = "study.json", "study.md", "study.svg"
 
@@ -21,9 +23,10 @@ def begin(out: Path, cells: Sequence[Cell], command: str) -> None:
         _write_json(out, cells, {}, command)
 
 
-def command_of(out: Path) -> str:
-    """The command that the study in a folder was last run by, as far as that is known."""
-    return read_json(out / JSON)["command"] if (out / JSON).exists() else "schwarz study"
+def command_of(out: Path) -> list[str]:
+    """The command that the study in a folder was last run by, as far as that is known; without the folder."""
+    words = shlex.split(read_json(out / JSON)["command"]) if (out / JSON).exists() else ["schwarz", "study"]
+    return words[: words.index("-o")] if "-o" in words else words
 
 
 def write(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> None:
@@ -39,6 +42,7 @@ def _write_json(out: Path, cells: Sequence[Cell], found: Mapping[str, Sequence[F
         "schema": 1, "command": command, "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "presets": {preset: {each.name: each.to_json() for each in rows} for preset, rows in found.items()},
         "speed": {preset: told.to_json() if told else None for preset, told in speeds(cells, found).items()},
+        "not_as_preset": {preset: departures(preset, cells) for preset in found},
         "cells": [_about(cell) for cell in cells],
     })  # fmt: skip
 
@@ -48,24 +52,30 @@ def heading(preset: str, cells: Sequence[Cell]) -> str:
     same = any(cell.preset == preset and cell.run.config.data.validation == "test" for cell in cells)
     done = [str(cell.seed) for cell in cells if cell.preset == preset and cell.run.results()]
     lacking = [str(cell.seed) for cell in cells if cell.preset == preset and not cell.run.results()]
-    seeds = f"seed{'s' if len(done) > 1 else ''} {', '.join(done)}" if done else "no seed is finished"
-    unfinished = f"; not finished: {', '.join(lacking)}" if lacking else ""
-    return f"{preset}: {seeds}{unfinished}{'; the validation images are the test images' if same else ''}"
+    parts = [
+        *([_seeds(done)] if done else []),
+        *([f"{_seeds(lacking)} did not finish"] if lacking else []),
+        *(["the validation images are the test images"] if same else []),
+    ]
+    return f"{preset}: {'; '.join(parts)}"
+
+
+def _seeds(numbers: Sequence[str]) -> str:
+    return f"seed{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
 
 
 def page(cells: Sequence[Cell], found: Mapping[str, Sequence[Finding]], command: str) -> list[str]:
     """The table as Markdown, with what it was made by."""
     lines = [f"# Study of {', '.join(found) or 'nothing yet'}", "", f"    {command}", ""]
-    told = speeds(cells, found)
+    faster = speeds(cells, found)
+    tables = {preset: table(rows) for preset, rows in found.items()}
     for preset in dict.fromkeys(cell.preset for cell in cells):
         lines += [f"## {heading(preset, cells)}", ""]
         if preset in found:
-            lines += [
-                *markdown(head(found[preset]), list(rows(found[preset]))),
-                "",
-                *([str(told[preset]), ""] if told[preset] else []),
-            ]
-    lines += [f"- {note}" for note in notes([each for rows in found.values() for each in rows])]
+            top, *body = tables[preset].lines()
+            below = [told(preset, cells), str(faster[preset] or "")]
+            lines += [*markdown(top, body), "", *(line for text in below if text for line in (text, ""))]
+    lines += [f"- {note}" for note in notes(list(tables.values()))]
     picture_line = [f"![Validation accuracy against epochs and against CPU-seconds]({PICTURE})", ""] if found else []
     return [*lines, "", *picture_line, *(f"- {origin}" for origin in origins(cells))]
 

@@ -7,6 +7,9 @@ from math import atan, cos, pi, sin, sqrt
 from statistics import fmean, stdev
 from typing import Any
 
+ENOUGH = 3
+"""Seeds that an interval takes: of two the t-distribution says half a dozen times what lies between them."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -20,9 +23,9 @@ class Spread:
 
     @property
     def half(self) -> float | None:
-        """Half of the 95% interval of the mean; None for a single seed, which says nothing of others."""
+        """Half of the 95% interval of the mean; None where there are not enough seeds for one."""
         n = len(self.values)
-        return None if n < 2 else t95(n - 1) * stdev(self.values) / sqrt(n)
+        return None if n < ENOUGH else t95(n - 1) * stdev(self.values) / sqrt(n)
 
     def to_json(self) -> dict[str, Any]:
         return {"mean": self.mean, "half_of_95": self.half, "values": list(self.values)}

@@ -26,7 +26,10 @@ sys.exit(1)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("study", "PRESET is missing"),
+        ("study", "`-o DIR` goes on with the study in DIR, and runs/study does not exist."),
+        ("study -o nowhere", "PRESET is missing: it comes first, before the flags; `schwarz presets` lists them."),
+        ("study -o empty", "and empty: holds no study."),
+        ("study --local.epochs 3 -o empty", "and empty: flags need the PRESET that they change."),
         ("study tniy", "no preset 'tniy'. Did you mean 'tiny'?"),
         ("study tiny tiny", "'tiny' is named twice"),
         ("study tiny --seeds 0", "0 is too few: at least 1."),
@@ -44,6 +47,7 @@ def test_what_cannot_be_studied_is_refused_before_anything_is_made(
 ) -> None:
     (checkout / "data").symlink_to(sample)
     (checkout / "one").mkdir()
+    (checkout / "empty").mkdir()
     (checkout / "one" / "config.toml").write_text("")
     before = sorted(checkout.rglob("*"))
     told = schwarz(*line.split())
@@ -102,7 +106,34 @@ def test_cells_that_fail_are_told_with_their_cause_and_the_others_go_on(
     study = json.loads((checkout / "mine" / "study.json").read_text())
     assert study["presets"] == {}
     assert [cell["finished"] for cell in study["cells"]] == [False] * 3
-    assert study["command"] == "schwarz study tiny --seeds 3"
+    assert study["command"] == "schwarz study tiny --seeds 3 -o mine"
+
+
+def test_a_study_in_which_nothing_finished_tells_of_no_table_and_no_picture(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, pipeline: Callable[[str], Path]
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    pipeline(FAILS)
+    lines = schwarz("study", "tiny", "--seeds", 1, "-o", "mine").out.splitlines()
+    assert lines[0] == "1 run"
+    assert lines[2:] == [
+        "", "tiny: seed 0 did not finish", "",
+        f"study.md   {checkout / 'mine' / 'study.md'}", f"study.json {checkout / 'mine' / 'study.json'}",
+    ]  # fmt: skip
+    assert not (checkout / "mine" / "study.svg").exists()
+
+
+def test_a_study_that_is_gone_on_with_keeps_its_command_and_has_the_folder_it_is_in(
+    schwarz: Callable[..., Any], checkout: Path, sample: Path, pipeline: Callable[[str], Path]
+) -> None:
+    (checkout / "data").symlink_to(sample)
+    pipeline(FAILS)
+    schwarz("study", "tiny", "--seeds", 1, "--strategies", "average", "global", "-o", "mine")
+    (checkout / "mine").rename(checkout / "my runs")
+    schwarz("study", "-o", "my runs")
+    command = "schwarz study tiny --seeds 1 --strategies average global -o 'my runs'"
+    assert json.loads((checkout / "my runs" / "study.json").read_text())["command"] == command
+    assert f"    {command}" in (checkout / "my runs" / "study.md").read_text().splitlines()
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
