@@ -10,7 +10,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from schwarz.cli.completion import commands
 from schwarz.cli.entry import schwarz
 from schwarz.cli.grammar import Command
 from schwarz.config import STRATEGIES
+from tests.waiting import until
 
 OURS = ("SCHWARZ_", "MLFLOW_", "AWS_", "KFP_", "NO_COLOR")
 DEAD = "http://127.0.0.1:9"  # nobody listens on the port `discard`
@@ -135,10 +135,7 @@ def test_an_interrupted_run_goes_on_and_reuses_what_is_done(tmp_path: Path):
     """On the way MLflow is away: the run goes on, says so once, and the metrics are sent later."""
     process = start(EXAMPLES["run"][1], tmp_path, MLFLOW_TRACKING_URI=DEAD)
     journal = tmp_path / "runs" / "tiny" / "1" / "logs" / "journal" / "train_local-1.jsonl"
-    limit = time.monotonic() + 120
-    while not journal.exists():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+    until(journal.exists, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 130

@@ -4,7 +4,6 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +33,7 @@ from tests.pipeline.journals import (
     told,
     train_all,
 )
+from tests.waiting import until
 
 # mlflow 3.17 on SQLAlchemy 2.1
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
@@ -54,14 +54,6 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def store(place: Path) -> str:
     return f"sqlite:///{place}/runs/mlflow.db"
-
-
-def until(condition: Callable[[], bool], every_s: float = 0.05) -> None:
-    """Wait for something another process does."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(every_s)
 
 
 def statuses(parent: Run, nested: dict[str, Run]) -> dict[str, str]:

@@ -11,7 +11,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +26,7 @@ from schwarz.files import read_json, sha256, write_json
 from schwarz.lineage import processor
 from schwarz.reproduction import of_mlflow, record_of
 from schwarz.tracking.records import keep, recorded
+from tests.waiting import until
 
 OURS = ("SCHWARZ_", "MLFLOW_", "AWS_", "KFP_", "NO_COLOR")
 SMALL = "--network.family lenet5 --network.width none --network.dense none --data.limit 200 --local.epochs 2"
@@ -247,10 +247,7 @@ def test_data_that_are_not_at_hand_are_refused_before_anything_is_made(home: Pat
 
 def test_ctrl_c_ends_it_and_says_how_to_go_on(home: Path) -> None:
     process = start("schwarz reproduce tiny/1 --out stopped", home)
-    limit = time.monotonic() + 60
-    while not (home / "stopped" / "logs" / "journal" / "begin.jsonl").exists():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
+    until((home / "stopped" / "logs" / "journal" / "begin.jsonl").exists, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 130

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from schwarz.journal import Event, read
 from schwarz.presets import preset
 from schwarz.reading import override
 from schwarz.runs import RunFolder, create, project_root
+from tests.waiting import until
 
 
 def tiny() -> Config:
@@ -82,8 +82,7 @@ def test_packing_boxes_into_fewer_pods_or_into_workers_changes_no_weight(
 def test_a_killed_run_goes_on_and_ends_with_the_same_weights(plain: RunFolder, tmp_path: Path):
     run = create(tiny(), tmp_path / "run")
     process = start(run, "python")
-    while not any(event["step"] == "train_local" for event in events(run, "done")):
-        time.sleep(0.02)
+    until(lambda: any(event["step"] == "train_local" for event in events(run, "done")), process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert run.results() is None
@@ -104,8 +103,7 @@ def test_a_training_that_was_killed_goes_on_from_its_last_epoch(tmp_path: Path):
         return [event["epoch"] for event in events(run, "metric") if event["step"] == "train_local"]
 
     process = start(run, "python")
-    while len(epochs()) < 2 * 4:  # two epochs of four networks
-        time.sleep(0.005)
+    until(lambda: len(epochs()) >= 2 * 4, process, every_s=0.005)  # two epochs of four networks
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     told = len(epochs())
@@ -128,8 +126,7 @@ def test_a_run_begun_afresh_forgets_all_that_was_made(plain: RunFolder, tmp_path
 def test_the_pipeline_ends_with_the_process_that_started_it(tmp_path: Path):
     run = create(tiny(), tmp_path / "run")
     process = start(run, "python")
-    while not events(run, "start"):
-        time.sleep(0.02)
+    until(lambda: bool(events(run, "start")), process)
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(timeout=20) == -signal.SIGKILL

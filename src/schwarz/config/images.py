@@ -39,7 +39,7 @@ class Augment(Section):
         default="image", description="what moves: the image, all its boxes together; or each box by itself"
     )
     shift: int = Field(default=0, ge=0, description="at most so many pixels along each axis; what comes in is 0")
-    flip: bool = Field(default=False, description="half of them mirrored along the last axis, left to right")
+    flip: bool = Field(default=False, description="half of them mirrored along the last axis: images left to right")
     rotation: float = Field(
         default=0.0, ge=0, le=180, description="at most so many degrees, in the plane of the first two axes"
     )

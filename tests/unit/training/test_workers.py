@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Callable
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from schwarz.errors import SchwarzError
 from schwarz.training.workers import Tell, side_by_side
+from tests.waiting import until
 
 
 def count(name: str, tell: Tell) -> None:
@@ -89,13 +89,6 @@ def test_workers_end_with_the_process_that_began_them(tmp_path: Path):
     parent.kill()
     parent.join()
     until(lambda: not any(psutil.pid_exists(int((tmp_path / name).read_text())) for name in "ab"))
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
