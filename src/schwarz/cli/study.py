@@ -101,11 +101,13 @@ def _checked(presets: tuple[str, ...], file: Path | None, changes: Words) -> "li
 
     wanted = [chosen(name, file, changes) for name in presets or (None,)]
     checked = [check(config, project_root()) for config in wanted]
+    from schwarz.checks import check_labels
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
     for config, info, _ in checked:
         device_is_here(config)
         fetch(info)
+        check_labels(config, info)
     return [config for config, *_ in checked]
 
 
@@ -167,7 +169,7 @@ def _work(cells: "Sequence[Cell]", jobs: int) -> "list[Cell]":
     for cell in (cell for cell in cells if cell not in waiting):
         print(f"{cell}: was finished, {_best(cell)}")
     if waiting:
-        print(f"{len(waiting)} runs, {min(jobs, len(waiting))} at a time" if waiting[1:] else "1 run", flush=True)
+        print(f"{_runs(len(waiting))}{f', {min(jobs, len(waiting))} at a time' if waiting[1:] else ''}", flush=True)
     failed: list[Cell] = []
     running: list[Running] = []
     with _ending(running) as signals, Line(sys.stdout) as line:
@@ -180,10 +182,14 @@ def _work(cells: "Sequence[Cell]", jobs: int) -> "list[Cell]":
                 running.remove(each)
                 line.say(each.told())
                 failed += [each.cell] if each.child.status() else []
-            if line.live:
-                ended = len(cells) - len(waiting) - len(running)
-                line.show(f"{ended} of {len(cells)} runs ended, running: {'; '.join(each.doing() for each in running)}")
+            if line.live and running:
+                ended = f"{len(cells) - len(waiting) - len(running)} of {_runs(len(cells))} ended"
+                line.show("; ".join([ended, *(each.doing() for each in running)]))
     return failed
+
+
+def _runs(number: int) -> str:
+    return f"{number} run{'s' if number > 1 else ''}"
 
 
 def _start(cell: "Cell") -> Running:

@@ -30,8 +30,10 @@ class Line:
         print(text, file=self.stream, flush=True)
 
     def show(self, text: str) -> None:
-        """Put a text in the place of the one before; it is cut to one line of the terminal. '' takes it away."""
-        text = text[: shutil.get_terminal_size().columns - 1]
+        """Put a text in the place of the one before, as far as it fits on a line of the terminal; '' takes it away."""
+        room = shutil.get_terminal_size().columns - 1
+        if len(text) > room:
+            text = text[:room].rpartition(", ")[0] or text[:room]
         if self.live and text != self._shown:
             self._shown = text  # first: a Ctrl-C in the middle leaves something to take away
             self.stream.write(f"\r\x1b[K{text}")
@@ -39,7 +41,7 @@ class Line:
 
 
 def doing(cell: "Cell", board: "Board", now: float) -> str:
-    """`tiny seed 1: train_local 2/4, 7 of 24 epochs, 8 s left`; of a run that has not begun its name alone."""
+    """`tiny seed 1: train_local 2/4, 7/24 epochs, 8 s left`; of a run that has not begun its name alone."""
     tasks = [_task(cell, key, task, now) for key, task in board.tasks.items() if task.state == "running"]
     return ": ".join([str(cell), " and ".join(tasks)]) if tasks else str(cell)
 
@@ -52,7 +54,7 @@ def _task(cell: "Cell", key: tuple[str, str], task: "Task", now: float) -> str:
     pods = config.place.pods or config.partition.count
     told = [f"{step} {int(part) + 1}/{pods}" if part.isdigit() else task.title]
     if task.total:
-        told.append(f"{task.done:g} of {task.total:g}{' epochs' if step.startswith('train_') else ''}")
-    if (left := task.left_s(now)) is not None:
+        told.append(f"{task.done:g}/{task.total:g}{' epochs' if step.startswith('train_') else ''}")
+    if left := task.left_s(now):
         told.append(f"{duration(left)} left")
     return ", ".join(told)

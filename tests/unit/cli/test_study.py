@@ -22,6 +22,11 @@ time.sleep(1.0)
 sys.exit(1)
 """
 
+FEW = "--data.limit 40 --data.validation 0.25 --coarse.source out-of-fold " + " ".join(
+    f"--{section}.batch 8" for section in ("local", "coarse", "coherent", "transfer", "tune", "global")
+)
+"""Four images of a class, of which one is kept for validation."""
+
 
 @pytest.mark.parametrize(
     ("line", "said"),
@@ -32,6 +37,7 @@ sys.exit(1)
         ("study --local.epochs 3 -o empty", "and empty: flags need the PRESET that they change."),
         ("study tniy", "no preset 'tniy'. Did you mean 'tiny'?"),
         ("study tiny tiny", "'tiny' is named twice"),
+        (f"study quickstart {FEW}", "coarse.folds = 5: class 'T-shirt' has 3 training images"),
         ("study tiny --seeds 0", "0 is too few: at least 1."),
         ("study tiny --jobs none", "'none' is no whole number."),
         ("study tiny --sees 3", "no option '--sees'. Did you mean '--seeds'?"),

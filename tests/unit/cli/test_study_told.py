@@ -112,11 +112,12 @@ def test_a_terminal_gets_tables_and_words_of_its_width_and_a_pipe_one_table(
 
 def test_a_live_line_is_gone_before_a_lasting_one_and_at_the_end(terminal: Terminal) -> None:
     with Line(terminal) as line:
-        line.show("1 of 2 runs ended, running: " + "x" * 100)
+        line.show("1 of 2 runs ended; tiny seed 0: train_local 1/4, " + "x" * 40)
+        line.show("x" * 100)
         line.say("tiny seed 0: 3.0 s, global 0.812")
         line.show("2 of 2 runs ended")
     assert terminal.lines == ["tiny seed 0: 3.0 s, global 0.812", ""]
-    assert terminal.shown[0] == "1 of 2 runs ended, running: " + "x" * 51  # 79 columns: it never breaks
+    assert terminal.shown[:2] == ["1 of 2 runs ended; tiny seed 0: train_local 1/4", "x" * 79]  # it never breaks
 
 
 def test_a_pipe_gets_no_live_line() -> None:
@@ -141,7 +142,7 @@ def test_a_run_says_at_which_part_of_which_step_it_is(tmp_path: Path) -> None:
     ):
         board.take({"t": t, "step": step, "part": part, "event": event, **more})
     said = doing(cell, board, 6.0)
-    assert said == "tiny seed 0: train_local 2/4, 2 of 24 epochs, 44.0 s left and evaluate"
+    assert said == "tiny seed 0: train_local 2/4, 2/24 epochs, 44.0 s left and evaluate"
 
 
 def test_a_terminal_is_told_meanwhile_what_runs(
@@ -158,6 +159,6 @@ def test_a_terminal_is_told_meanwhile_what_runs(
     pipeline(RUNS.replace("finish()", "sys.exit(1)"))
     monkeypatch.setattr(sys, "stdout", terminal)
     schwarz("study", "tiny", "--seeds", 2, "--jobs", 1)
-    assert any("0 of 2 runs ended, running: tiny seed 0: train_local 2/4, 7 of 24 epochs" in s for s in terminal.shown)
-    assert any("1 of 2 runs ended, running: tiny seed 1: train_local 2/4" in s for s in terminal.shown)
-    assert not any("running" in line for line in terminal.lines)
+    assert any("0 of 2 runs ended; tiny seed 0: train_local 2/4, 7/24 epochs" in s for s in terminal.shown)
+    assert any("1 of 2 runs ended; tiny seed 1: train_local 2/4" in s for s in terminal.shown)
+    assert not any("runs ended" in line for line in terminal.lines)
