@@ -28,17 +28,19 @@ SIDE, BACKWARD = 8192, 3
 
 
 def plain(networks: Sequence[nn.Module], work: Work, kind: str, device: str) -> Step:
-    """The loop that a user would write."""
+    """The loop that a user would write, whose convolutions may add up in any order."""
     optimizers = [torch.optim.Adam(network.parameters(), lr=1e-3) for network in networks]
     x, y = ([each.to(device) for each in some] for some in batches(work))
 
     def step() -> None:
+        torch.backends.cudnn.deterministic = False
         for network, optimizer, images, labels in zip(networks, optimizers, x, y, strict=True):
             optimizer.zero_grad()
             with torch.autocast(device, torch.bfloat16, enabled=kind == "bfloat16"):
                 loss = cross_entropy(network(images), labels)
             loss.backward()
             optimizer.step()
+        torch.backends.cudnn.deterministic = True  # as `schwarz.training` has it
 
     return step
 

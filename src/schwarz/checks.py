@@ -113,7 +113,9 @@ def check_labels(config: Config, info: DataInfo) -> None:
 
     y = labels(info.folder, "train")
     training, _ = parts(y, config.data.limit, config.data.validation, config.seed)
-    if message := unfilled(np.bincount(y[training]).tolist(), config.coarse.folds, info.classes):
+    if message := unfilled(
+        np.bincount(y[training], minlength=len(info.classes)).tolist(), config.coarse.folds, info.classes
+    ):
         raise WrongInput(message)
 
 
@@ -135,7 +137,9 @@ def idle_workers(config: Config, boxes: int) -> str:
     """What to say where a pod has fewer local networks to train than `place.workers` may share; '' where it has not."""
     pods = config.place.pods or boxes
     share = ceil(boxes / pods)
-    if config.place.workers <= share:
+    in_pods = {*config.strategies} - {"global", "coherent"}
+    beside_pods = config.coarse.source == "out-of-fold" or config.transfer.pretrain  # all boxes are shared out
+    if config.place.workers <= share or not in_pods or beside_pods:
         return ""
     more = f"; `--place.pods 1` gives one pod all {boxes}" if pods > 1 else ""
     networks = "network" if share == 1 else "networks"

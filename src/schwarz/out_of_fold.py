@@ -25,9 +25,9 @@ def folds(y: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
     return [np.sort(by_class[fold::count]) for fold in range(count)]
 
 
-def enough(y: np.ndarray, count: int) -> None:
+def enough(y: np.ndarray, classes: int, count: int) -> None:
     """WrongSetting where a class has too few images for the folds."""
-    if message := unfilled(np.bincount(y).tolist(), count):
+    if message := unfilled(np.bincount(y, minlength=classes).tolist(), count):
         raise WrongSetting(message)
 
 

@@ -88,9 +88,9 @@ def made(run: RunFolder) -> Made:
     model = {name: kept[name] for name in ("file", "sha256")}
     networks, in_step, devices = dict[str, str](), dict[str, list[list[int]]](), set[str]()
     damage = _damaged(run, "export_onnx", model["file"], model["sha256"])
-    for done in _done(run):
-        folder = done.parent
-        weights = {n: s for n, s in _read(run, done)["files"].items() if Path(n).name == "weights.safetensors"}
+    for folder in run.done():
+        files = _read(run, folder / "done.json")["files"]
+        weights = {name: value for name, value in files.items() if Path(name).name == "weights.safetensors"}
         about = [_read(run, (folder / name).with_name("network.json")) for name in weights]
         for (name, value), network in zip(weights.items(), about, strict=True):
             networks[_name(network)] = value
@@ -156,13 +156,6 @@ def model_as_of(run: RunFolder, file: str, commit: str) -> str | None:
         if each.key == "commit":
             each.value = commit
     return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
-
-
-def _done(run: RunFolder) -> list[Path]:
-    """done.json of every step that counts: a run resumed on fewer pods leaves folders of those it had before."""
-    pods = run.config.place.pods or run.config.partition.count
-    found = sorted(run.steps.glob("**/done.json"))
-    return [path for path in found if path.parts[-3] != "train_local" or int(path.parent.name) < pods]
 
 
 def _name(network: dict[str, Any]) -> str:

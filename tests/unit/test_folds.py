@@ -67,7 +67,7 @@ def test_no_local_network_answers_to_an_image_that_it_has_learned(shards: Path, 
 
 def test_a_class_with_fewer_images_than_folds_is_named():
     with pytest.raises(StepFailed, match=r"coarse.folds = 3: class 1 has 2 training images.*`--coarse.folds 2`"):
-        enough(np.array([0, 0, 0, 1, 1, 2, 2, 2]), 3)
+        enough(np.array([0, 0, 0, 1, 1, 2, 2, 2]), 3, 3)
     with pytest.raises(StepFailed, match=r"class 1 has 1 training image beside.*Add images of it") as fault:
-        enough(np.array([0, 0, 0, 1, 2, 2, 2]), 2)
+        enough(np.array([0, 0, 0, 1, 2, 2, 2]), 3, 2)
     assert not fault.value.resumable

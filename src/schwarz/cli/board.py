@@ -11,6 +11,8 @@ class Task:
 
     title: str
     started: float
+    next: float = 0.0
+    """When the training that goes on began, where it is not the step's first."""
     state: str = "running"  # then done, reused or failed
     done: float = 0
     total: float = 0
@@ -23,7 +25,7 @@ class Task:
 
     def left_s(self, now: float) -> float | None:
         """Seconds to the end at the rate so far; None as long as there is no rate."""
-        since, amount = self.base if self.base and self.done > self.base[1] else (self.started, 0)
+        since, amount = self.base if self.base and self.done > self.base[1] else (self.next or self.started, 0)
         if not self.done or not self.total:
             return None
         rate = (self.seen - since) / (self.done - amount)
@@ -50,6 +52,8 @@ class Board:
         task = self.tasks[key]
         match event["event"]:
             case "progress":
+                if task.total and (event["total"] != task.total or event["done"] < task.done):  # its next training
+                    task.next, task.base = task.seen, None
                 task.done, task.total, task.seen = event["done"], event["total"], event["t"]
                 task.base = task.base or (event["t"], event["done"])
             case "metric":

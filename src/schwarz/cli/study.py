@@ -89,8 +89,8 @@ def _alone(out: Path) -> Iterator[None]:
         try:
             with writing(out):
                 held.enter_context(locked(out / "lock", wait=False))
-        except Busy:
-            raise WrongInput(f"{out}: another process runs this study now: wait until it has ended.") from None
+        except Busy as busy:
+            raise WrongInput(f"{out}: {busy.who} runs this study {busy.since}: wait until it has ended.") from None
         yield
 
 

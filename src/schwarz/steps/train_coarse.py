@@ -1,7 +1,6 @@
 """Train the coarse net on the local probabilities (document 1, section 2.1: the CNN-DNN's DNN): of images that no local
 network was trained on, or of training images, by the networks that saw them or by others that did not."""
 
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from schwarz.shares import HISTORY, fleet, in_step, seconds
 from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics, step
 from schwarz.training import Checkpoints, accuracy, fit, predict
-from schwarz.training.device import device
+from schwarz.training.device import clock, device
 from schwarz.training.workers import side_by_side, workers
 
 
@@ -34,28 +33,28 @@ def train_coarse(
     """Writes the coarse net, its history, and validation.npy: its scores on the validation images, by which strategies
     are compared.
 
-    A net that learned from those images says nothing by its own answers on them: each is instead scored by a net
-    trained without its fold. Local networks that are trained for the coarse net alone are part of its cost.
+    A net that learned from those images (`holdout`) says nothing by its own answers on them: each is instead scored by
+    a net trained without its fold. Local networks that are trained for the coarse net alone are part of its cost.
     """
     boxes, others = fleet(locals_), list[Without]()
     blueprint, train, held = blueprint_of(boxes[0]), load(images, "train"), load(images, "validation")
     if coarse.source == "out-of-fold":
-        enough(train.y, coarse.folds)
+        enough(train.y, blueprint.classes, coarse.folds)
         parts = folds(train.y, coarse.folds, derive(seed, "out-of-fold"))
         with as_told("local"):
             others = _without(parts, blueprint, seed, augment, local, shards, journal, checkpoints)
-    before_s, began = sum(seconds(fleet([each.out])) for each in others), time.process_time()
+    before_s, began = sum(seconds(fleet([each.out])) for each in others), clock()
     model = blueprint.divided(load_fleet(boxes), nn.Identity())
     seen = _answered(model, held)
     logits = _learned_from(coarse, seen, model, train, others)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
-    spent_s, told = before_s + time.process_time() - began, Followers(journal, coarse, "coarse")
+    spent_s, told = before_s + clock() - began, Followers(journal, coarse, "coarse")
     with as_told("coarse"):
         history = fit(
             net, coarse.training, logits, None, derive(seed, "coarse"), partial(told.epoch, "coarse"), spent_s
         )
-    told.end("coarse")
-    scores = _crosswise(blueprint, coarse, logits, seed) if coarse.source == "holdout" else predict(net, seen.x)
+        told.end("coarse")
+        scores = _crosswise(blueprint, coarse, logits, seed) if coarse.source == "holdout" else predict(net, seen.x)
     about = {"in_step": {each.checkpoints.folder.name: in_step(fleet([each.out])) for each in others}}
     save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden), device=device().type, **about)
     write_json(out / HISTORY, history.to_json())

@@ -1,7 +1,6 @@
 """Train local networks and coarse net as one model: from scratch (document 1's CNN-DNN-coherent), or started from
 trained local networks (document 1, section 2.2: CNN-DNN-transfer)."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.train_whole import train_whole
 from schwarz.training import Checkpoints, fit, predict
+from schwarz.training.device import clock
 from schwarz.training.workers import side_by_side, workers
 
 
@@ -52,7 +52,7 @@ def train_transfer(
         settings = local.model_copy(update={"epochs": transfer.pretrain})
         boxes = _pretrained(derive(seed, "pretrain"), network, augment, settings, shards, journal, checkpoints)
         before_s, together = seconds(boxes), {"pretrain": in_step(boxes)}
-    began = time.process_time()
+    began = clock()
     blueprint = planned(shards, network)
     start = load_fleet(boxes)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "transfer"))
@@ -61,7 +61,7 @@ def train_transfer(
         answers = predict(blueprint.divided(start, nn.Identity()), train.x).numpy()
         with as_told("transfer"):
             fit(net, transfer, Labelled(answers, train.y), None, derive(seed, "transfer", "alone"))
-    model, spent_s = blueprint.divided(start, net), before_s + time.process_time() - began
+    model, spent_s = blueprint.divided(start, net), before_s + clock() - began
     told = {"images": images, "journal": journal, "checkpoints": checkpoints, "out": out}
     about = {"hidden": list(coarse.hidden), "pretrain": transfer.pretrain, "in_step": together}
     return train_whole("transfer", model, blueprint, seed, augment, transfer, **told, spent_s=spent_s, **about)

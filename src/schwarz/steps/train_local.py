@@ -18,7 +18,10 @@ from schwarz.training.workers import side_by_side, workers
 
 def networks(*, shards: Path, pod: int, pods: int, **_: Any) -> str:
     """Those of a pod, as the journal calls it: `local 2`, `local 0-3`, `local 0, 2`, `local 1, 3..15`."""
-    boxes = _boxes(shards, pod, pods)
+    try:
+        boxes = _boxes(shards, pod, pods)
+    except (OSError, ValueError, KeyError):  # shards that are not whole: the step itself says what to do
+        return f"local {pod}"
     if pods == 1 and len(boxes) > 1:
         return f"local {boxes[0]}-{boxes[-1]}"
     return f"local {', '.join(map(str, boxes))}" if len(boxes) < 4 else f"local {boxes[0]}, {boxes[1]}..{boxes[-1]}"

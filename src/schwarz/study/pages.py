@@ -19,7 +19,9 @@ JSON, PAGE, PICTURE = "study.json", "study.md", "study.svg"
 
 def begin(out: Path, cells: Sequence[Cell], command: str) -> None:
     """Say what the study is before it is run; numbers that are there stay until there are new ones."""
-    if not (out / JSON).exists():
+    if (out / JSON).exists():
+        write_json(out / JSON, {**read_json(out / JSON), "command": command})
+    else:
         _write_json(out, cells, {}, command)
 
 

@@ -28,6 +28,8 @@ class Beside(nn.Module):
         states = [network.state_dict() for network in networks]
         if any({name: value.shape for name, value in state.items()} != self.shapes for state in states):
             raise Unstackable("networks of other shapes")
+        if why := _unfit(networks[0]):
+            raise Unstackable(why)
         parameters = {name for name, _ in networks[0].named_parameters()}
         for name in self.shapes:
             joined = torch.cat([state[name] for state in states]) if self.shapes[name] else states[0][name].clone()
@@ -79,6 +81,16 @@ class Beside(nn.Module):
             at.register_parameter(last, value)
         else:
             at.register_buffer(last, value)
+
+
+def _unfit(network: nn.Module) -> str:
+    """What of a network has no place beside others', if anything."""
+    if len(list(network.named_parameters(remove_duplicate=False))) > len(list(network.parameters())):
+        return "weights that two layers share"
+    if {name for name, _ in network.named_buffers()} - set(network.state_dict()):
+        return "buffers that are no part of its state"
+    taken = {name for name, _ in network.named_children()} & {"members", "streams", "alone", "shapes"}
+    return f"a layer called {taken.pop()!r}" if taken else ""
 
 
 def beside(networks: Sequence[nn.Module]) -> nn.Module:

@@ -7,6 +7,7 @@ on elsewhere must go on as it was.
 """
 
 import copy
+import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -89,7 +90,7 @@ def _spent_s(members: Sequence[Member], local: Local) -> dict[str, float]:
         torch.__version__, on, torch.get_num_threads(), shapes, str(members[0].model),
         list(members[0].train.shape), len(members), local.batch, local.precision,
     ])  # fmt: skip
-    with suppress(OSError, RuntimeError):
+    with suppress(OSError, RuntimeError, ValueError):
         return read_json(_cache() / key)
     found = _tried(members, local)
     with suppress(OSError, RuntimeError):  # no home, or one that cannot be written: tried anew each time
@@ -102,12 +103,22 @@ def _cache() -> Path:
 
 
 def _tried(members: Sequence[Member], local: Local) -> dict[str, float]:
-    """The ways in turn, so that a busy machine is busy for all of them; each is warmed up first."""
-    ways = ["alone", "stacked"] if device().type == "cpu" else ["alone", "stacked", "beside"]
-    steps = {way: _step(_engines(way, members, local), members, local) for way in ways}
-    warm = 1 if device().type == "cpu" else WARM + 1  # a step is recorded after so many
-    rounds = [{way: _timed(step) for way, step in steps.items()} for _ in range(warm + ROUNDS)][warm:]
-    return {way: median(each[way] for each in rounds) for way in ways}
+    """The ways in turn, so that a busy machine is busy for all of them; each is warmed up first. A CUDA device, whose
+    memory may not hold all of them at once, is given one after the other."""
+    if device().type == "cuda":
+        return {way: _tried_there(way, members, local) for way in ("alone", "stacked", "beside")}
+    steps = {way: _step(_engines(way, members, local), members, local) for way in ("alone", "stacked")}
+    rounds = [{way: _timed(step) for way, step in steps.items()} for _ in range(1 + ROUNDS)][1:]
+    return {way: median(each[way] for each in rounds) for way in steps}
+
+
+def _tried_there(way: str, members: Sequence[Member], local: Local) -> float:
+    """Seconds of a way on a CUDA device, once its step is recorded; one that does not fit there takes for ever."""
+    try:
+        step = _step(_engines(way, members, local), members, local)
+        return median([_timed(step) for _ in range(WARM + 1 + ROUNDS)][WARM + 1 :])
+    except torch.OutOfMemoryError:
+        return math.inf
 
 
 def _step(engines: Sequence[Engine], members: Sequence[Member], local: Local) -> Callable[[], None]:

@@ -17,7 +17,8 @@ SHARE = 0.5
 
 
 class Resident:
-    """What `Labelled` or `Moving` images are to a training, to the pixel, on a device."""
+    """What `Labelled` or `Moving` images are to a training, on a device: to the pixel, but for its rounding where they
+    are turned or enlarged."""
 
     nbytes = 0
     """Nothing is read from files any more."""

@@ -166,6 +166,19 @@ def test_time_left_is_counted_from_the_first_progress() -> None:
     assert "left" not in moving(Task("y", 0.0), 5.0)
 
 
+def test_the_next_training_of_a_step_is_counted_by_itself() -> None:
+    """Those of the folds took an hour; the coarse net's fifteen epochs take a second each."""
+    board = Board()
+    for told in (event(0, "start", title="x"), event(1800, "progress", done=1, total=2)):
+        board.take(told)
+    board.take(event(3600, "progress", done=2, total=2))
+    board.take(event(3601, "progress", done=1, total=15))
+    (task,) = board.running()
+    assert task.left_s(3601.0) == pytest.approx(14)
+    board.take(event(3602, "progress", done=2, total=15))
+    assert task.left_s(3602.0) == pytest.approx(13)
+
+
 def test_a_step_that_starts_again_is_new() -> None:
     board = Board()
     board.take(event(0, "start", title="x"))

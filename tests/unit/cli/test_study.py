@@ -186,7 +186,8 @@ def test_a_study_that_another_process_runs_is_refused(
         told = schwarz("study", "tiny", "--seeds", 2)
         assert sorted(checkout.rglob("*")) == before
     assert told.status == 2
-    assert "another process runs this study now" in told.last
+    assert f"process {os.getpid()} on " in told.last
+    assert "runs this study since" in told.last
 
 
 def test_a_run_that_is_no_cell_is_not_taken_for_one(
