@@ -93,6 +93,13 @@ def test_images_that_stay_on_a_device_are_the_same_to_the_pixel(tmp_path: Path, 
             assert np.array_equal(torch.as_tensor(other.batch(at, epoch)).numpy(), one.batch(at, epoch))
 
 
+def test_what_several_boxes_read_is_on_a_device_once(tmp_path: Path):
+    manifest = cut(tmp_path, images((3, 12, 16)), [2, 2], 0, Augment(rotation=20))
+    some = [training_box(manifest, k, Augment(rotation=20), 7) for k in range(4)]
+    there = resident(some, torch.device("cpu"), room=some[0].nbytes)
+    assert len({id(each.x) for each in there if isinstance(each, Resident)}) == 1
+
+
 def test_images_larger_than_the_room_on_a_device_stay_where_they_are():
     some = [images((3, 12, 16))]
     assert resident(some, torch.device("cpu"), room=some[0].nbytes - 1) is some

@@ -1,7 +1,8 @@
 """Images that stay on the device that trains on them: a step of a small network is over before a batch of its images
 has been read and sent there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,11 @@ class Resident:
     nbytes = 0
     """Nothing is read from files any more."""
 
-    def __init__(self, images: Labelled | Moving, place: torch.device) -> None:
+    def __init__(self, images: Labelled | Moving, there: Mapping[Any, Tensor]) -> None:
+        """`there`: arrays that are on the device."""
         self.images, self.y, self.shape = images, images.y, images.shape
-        mirror = images.mirror if isinstance(images, Moving) else None
-        self.x = torch.from_numpy(np.array(images.x)).to(place)
-        self.mirror = self.x if mirror is None else torch.from_numpy(np.array(mirror)).to(place)
+        self.x, *mirror = (there[_key(array)] for array in _arrays(images))
+        self.mirror = mirror[0] if mirror else self.x
 
     def __len__(self) -> int:
         return len(self.y)
@@ -64,16 +65,33 @@ def resident(images: Sequence[Inputs], place: torch.device, room: int | None = N
     """The same images on a device, where they fit; `room`: bytes, unset a share of what is free there."""
     if room is None:
         room = 0 if place.type == "cpu" else int(SHARE * torch.cuda.mem_get_info(place)[0])
-    if sum(each.nbytes for each in images) > room:
+    arrays = {_key(array): array for each in images for array in _arrays(each)}
+    if sum(array.nbytes for array in arrays.values()) > room:
         return images
-    return [_there(each, place) for each in images]
+    there = {key: torch.from_numpy(np.array(array)).to(place) for key, array in arrays.items()}
+    return [_there(each, there) for each in images]
 
 
-def _there(images: Any, place: torch.device) -> Any:
+def _there(images: Any, there: Mapping[Any, Tensor]) -> Any:
     """Images that are some of others are so there; of a kind that is not known here, where they were."""
     if isinstance(images, Some):
-        return Some(_there(images.all_, place), images.rows)
-    return Resident(images, place) if isinstance(images, Labelled | Moving) else images
+        return Some(_there(images.all_, there), images.rows)
+    return Resident(images, there) if isinstance(images, Labelled | Moving) else images
+
+
+def _arrays(images: Any) -> list[np.ndarray]:
+    """What is read of images of a kind that is known here."""
+    if isinstance(images, Some):
+        return _arrays(images.all_)
+    if not isinstance(images, Labelled | Moving):
+        return []
+    mirror = images.mirror if isinstance(images, Moving) else None
+    return [images.x] if mirror is None else [images.x, mirror]
+
+
+def _key(array: np.ndarray) -> Any:
+    """A file that several boxes read, the whole images where these are turned, is one array."""
+    return str(array.filename) if isinstance(array, np.memmap) and isinstance(array.base, mmap) else id(array)
 
 
 def _bordered(x: Tensor, border: Spans) -> Tensor:
