@@ -1,6 +1,7 @@
 """Adam's moments of local networks, composed by the index maps of their weights."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -105,14 +106,11 @@ def test_regression_damps_the_moments_of_layers_whose_gradient_the_mean_divides(
     torch.testing.assert_close(moment(optimizer, module, "4").reshape(4, 6)[:2, :2], local)
 
 
-@pytest.mark.parametrize("edges", [(4,), (3,), (2, 4, 6)])
-def test_of_an_autoencoder_they_are_the_mean_gradient_of_all_outputs(edges: tuple[int, ...]):
-    """On a complete partition, of boxes of one size or of several: to the digit."""
+def autoencoders(part: Partition, dtype: torch.dtype) -> tuple[nn.Module, Any, Any, Any, Tensor]:
+    """A global network composed of local ones after one step of each, with the optimizers of both, and the inputs."""
     torch.manual_seed(0)
-    stops = [*edges, 8]
-    part = Partition((8,), tuple(Box(((start, stop),)) for start, stop in zip([0, *edges], stops, strict=True)))
-    module, x = autoencoder((8,), dense=8, code=4).double(), torch.randn(16, 8, dtype=torch.float64)
-    locals_ = [local.double() for local in decompose(module, part, (8,), "autoencoder")]
+    module, x = autoencoder((8,), dense=8, code=4).to(dtype), torch.randn(16, 8, dtype=dtype)
+    locals_ = [local.to(dtype) for local in decompose(module, part, (8,), "autoencoder")]
     optimizers = [torch.optim.Adam(local.parameters(), lr=0.0) for local in locals_]
     for local, box, optimizer in zip(locals_, part.split(x), optimizers, strict=True):
         mse_loss(local(box), box).backward()
@@ -120,6 +118,15 @@ def test_of_an_autoencoder_they_are_the_mean_gradient_of_all_outputs(edges: tupl
     compose(module, locals_, part, task="autoencoder")
     optimizer = torch.optim.Adam(module.parameters())
     compose_moments(optimizer, optimizers, module, locals_, part, task="autoencoder")
+    return module, optimizer, locals_, optimizers, x
+
+
+@pytest.mark.parametrize("edges", [(4,), (3,), (2, 4, 6)])
+def test_of_an_autoencoder_they_are_the_mean_gradient_of_all_outputs(edges: tuple[int, ...]):
+    """On a complete partition, of boxes of one size or of several: to the digit."""
+    stops = [*edges, 8]
+    part = Partition((8,), tuple(Box(((start, stop),)) for start, stop in zip([0, *edges], stops, strict=True)))
+    module, optimizer, *_, x = autoencoders(part, torch.float64)
     mse_loss(module(x), x).backward()
     for parameter in module.parameters():
         held = parameter != 0
@@ -130,17 +137,8 @@ def test_of_an_autoencoder_they_are_the_mean_gradient_of_all_outputs(edges: tupl
 
 
 def test_of_outputs_that_several_boxes_have_hidden_layers_get_their_share():
-    torch.manual_seed(0)
     part = Partition.grid((8,), (2,), overlap=2)  # 6 of the 8 outputs each, 4 of these twice
-    module, x = autoencoder((8,), dense=8, code=4), torch.randn(16, 8)
-    locals_ = decompose(module, part, (8,), "autoencoder")
-    optimizers = [torch.optim.Adam(local.parameters(), lr=0.0) for local in locals_]
-    for local, box, optimizer in zip(locals_, part.split(x), optimizers, strict=True):
-        mse_loss(local(box), box).backward()
-        optimizer.step()
-    compose(module, locals_, part, task="autoencoder")
-    optimizer = torch.optim.Adam(module.parameters())
-    compose_moments(optimizer, optimizers, module, locals_, part, task="autoencoder")
+    module, optimizer, locals_, optimizers, _ = autoencoders(part, torch.float32)
     name = next(iter(dict(module.named_parameters()))).removesuffix(".weight")
     first = moment(optimizers[0], locals_[0], name)
     torch.testing.assert_close(moment(optimizer, module, name)[:4, :6], first * 4 / 8)

@@ -11,16 +11,12 @@ from schwarz.study.cells import Cell, plan
 from schwarz.study.findings import findings
 from schwarz.study.speed import speed, speeds
 from schwarz.study.table import HEAD, NOTE_5, head, markdown, notes, rows, table
-from tests.unit.study_cells import STEPS, finished, row, wrote
+from tests.unit.study_cells import STEPS, finished, row, three_seeds, wrote
 
 
 @pytest.fixture
 def cells(tmp_path: Path) -> list[Cell]:
-    """A study of document 1's CIFAR-10 with three seeds, which have ended."""
-    made = plan([preset("cifar10-vgg9-2x2")], 3, tmp_path / "study")
-    for cell, better in zip(made, (0.0, 0.01, 0.02), strict=True):
-        finished(cell, better)
-    return made
+    return three_seeds(tmp_path)
 
 
 def test_the_table_has_the_documents_form_and_both_figures_where_they_disagree(cells: list[Cell]) -> None:

@@ -18,7 +18,7 @@ from schwarz.presets import preset
 from schwarz.study.cells import Cell, plan
 from schwarz.study.findings import findings
 from schwarz.study.table import Table, table
-from tests.unit.study_cells import finished
+from tests.unit.study_cells import three_seeds
 
 RUNS = """
 j = journal("train_local", "1")
@@ -58,11 +58,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 @pytest.fixture
 def cells(tmp_path: Path) -> list[Cell]:
-    """A study of document 1's CIFAR-10 with three seeds, which have ended."""
-    made = plan([preset("cifar10-vgg9-2x2")], 3, tmp_path / "study")
-    for cell, better in zip(made, (0.0, 0.01, 0.02), strict=True):
-        finished(cell, better)
-    return made
+    return three_seeds(tmp_path)
 
 
 @pytest.fixture
