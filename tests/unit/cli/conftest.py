@@ -141,3 +141,9 @@ def alone(checkout: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=checkout)
 
     return run
+
+
+@pytest.fixture
+def sample_here(checkout: Path, sample: Path) -> None:
+    """The sample in the checkout, so that it need not be fetched."""
+    (checkout / "data").symlink_to(sample)

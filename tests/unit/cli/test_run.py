@@ -18,10 +18,7 @@ from schwarz.cli import follow
 GOOD = 'step("begin", "", "begin")\nstep("train_local", "0", "local 0")\nfinish()\n'
 
 
-@pytest.fixture(autouse=True)
-def data(checkout: Path, sample: Path) -> None:
-    """The sample itself, so that it need not be fetched."""
-    (checkout / "data").symlink_to(sample)
+pytestmark = pytest.mark.usefixtures("sample_here")
 
 
 def test_a_run_ends_with_figures_paths_and_commands(

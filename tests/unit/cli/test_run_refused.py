@@ -19,10 +19,7 @@ CONFIG = f"[core]\nno_scm = true\nanalytics = false\nremote = sample\n['remote \
 GOOD = 'step("begin", "", "begin")\nstep("train_local", "0", "local 0")\nfinish()\n'
 
 
-@pytest.fixture(autouse=True)
-def data(checkout: Path, sample: Path) -> None:
-    """The sample itself, so that it need not be fetched."""
-    (checkout / "data").symlink_to(sample)
+pytestmark = pytest.mark.usefixtures("sample_here")
 
 
 def test_out_of_fold_with_too_few_images_is_refused_before_a_folder_is_made(

@@ -99,7 +99,7 @@ def test_a_terminal_gets_tables_and_words_of_its_width_and_a_pipe_one_table(
         (cell.run.path / "results.json").write_text(json.dumps(results | {"model": {"file": "model.onnx"}}))
     folder = cells[0].run.path.parents[1]
     assert "  at epochs" in schwarz("study", "-o", folder).out.partition("validation (training)")[2].splitlines()[0]
-    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stdout", terminal)  # what is printed to a terminal; a test has none
     schwarz("study", "-o", folder)
     lines = [line for line in terminal.lines if str(folder) not in line]
     assert 70 < max(map(len, lines)) <= 80
@@ -153,7 +153,7 @@ def test_a_terminal_is_told_meanwhile_what_runs(
     pipeline("sys.exit(1)")
     schwarz("study", "tiny", "--seeds", 1)
     pipeline(RUNS.replace("finish()", "sys.exit(1)"))
-    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stdout", terminal)  # what is printed to a terminal; a test has none
     schwarz("study", "tiny", "--seeds", 2, "--jobs", 1)
     assert any("0 of 2 runs ended; tiny seed 0: train_local 2/4, 7/24 epochs" in s for s in terminal.shown)
     assert any("1 of 2 runs ended; tiny seed 1: train_local 2/4" in s for s in terminal.shown)
