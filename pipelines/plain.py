@@ -10,7 +10,7 @@ from schwarz.runs import RunFolder
 
 def run(run: RunFolder, pods: int) -> None:
     """Every step in turn, each result in the run folder; what is there already is reused."""
-    from schwarz.steps.frame import place_of
+    from schwarz.steps.place import place_of
     from schwarz.steps.register import register
     from schwarz.steps.report import report
 
@@ -28,7 +28,7 @@ def make(run: RunFolder, pods: int) -> dict[str, Path | None]:
     from schwarz.steps.compose import compose
     from schwarz.steps.evaluate import evaluate
     from schwarz.steps.export_onnx import export_onnx
-    from schwarz.steps.frame import place_of
+    from schwarz.steps.place import place_of
     from schwarz.steps.prepare_data import prepare_data
     from schwarz.steps.split import split
     from schwarz.steps.train_coarse import train_coarse

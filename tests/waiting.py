@@ -8,9 +8,14 @@ from typing import Any
 LIMIT_S = 120
 
 
-def until(met: Callable[[], bool], process: "subprocess.Popen[Any] | None" = None, every_s: float = 0.02) -> None:
+def until(
+    met: Callable[[], bool],
+    process: "subprocess.Popen[Any] | None" = None,
+    every_s: float = 0.02,
+    limit_s: float = LIMIT_S,
+) -> None:
     """As long as the process goes on that is to bring it about."""
-    limit = time.monotonic() + LIMIT_S
+    limit = time.monotonic() + limit_s
     while not met():
         assert time.monotonic() < limit, "it did not happen"
         assert process is None or process.poll() is None, process.communicate()

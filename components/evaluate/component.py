@@ -15,7 +15,7 @@ def evaluate(
 ):  # fmt: skip
     from pathlib import Path
 
-    from schwarz.steps.evaluate import confusion_of_best, evaluate
+    from schwarz.steps.evaluate import confusion_of_best, evaluate, roc_of_best
     from schwarz.steps.frame import folder_of
 
     networks = {
@@ -28,3 +28,4 @@ def evaluate(
     for name, value in measured.items():
         metrics.log_metric(name, value)
     confusion.log_confusion_matrix(*confusion_of_best(Path(evaluation.path)))
+    confusion.log_roc_curve(*roc_of_best(Path(evaluation.path)))

@@ -8,12 +8,13 @@ wherever that is trained, the moved image is the same.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from schwarz.config import Augment
-from schwarz.images import Inputs, Labelled, checked, load_box
+from schwarz.images import Inputs, Labelled, Shards
 from schwarz.seeds import derive
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ class Moving:
     def nbytes(self) -> int:
         """Of all that an epoch reads."""
         return self.x.nbytes + (0 if self.mirror is None else self.mirror.nbytes)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a batch has to be waited for."""
+        return not isinstance(self.x, np.ndarray)
 
     def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
         """[batch, C, ...]: the images at these places, as they are in an epoch."""
@@ -235,19 +241,35 @@ def moving(images: Labelled, augment: Augment, seed: int) -> "Labelled | Moving"
     return Moving(images.x, images.y, Part.whole(images.x.shape[2:]), augment, seed)
 
 
-def training_box(manifest: dict[str, Any], k: int, augment: Augment, seed: int) -> Inputs:
+def training_box(shards: Shards, k: int, augment: Augment, seed: int) -> Inputs:
     """Box k of the training images that `split` cut, moving as the configuration says."""
     if not augment.moves:
-        return load_box(manifest, k, "train")
+        return shards.box(k, "train")
     if augment.frame == "box":
-        alone = load_box(manifest, k, "train")
+        alone = shards.box(k, "train")
         return Moving(alone.x, alone.y, Part.whole(alone.shape[1:]), augment, derive(seed, "box", k))
-    stored = Stored(augment, part_of(manifest["plan"], k))
-    folder = checked(manifest, str(k))
-    source = checked(manifest, WHOLE) if stored.whole else folder
-    mirror = np.load(folder / MIRROR, mmap_mode="r") if stored.mirror and not stored.whole else None
-    x, y = np.load(source / "train-x.npy", mmap_mode="r"), np.load(folder / "train-y.npy")
+    stored, box = Stored(augment, part_of(shards.plan, k)), str(k)
+    source = WHOLE if stored.whole else box
+    for name in {box, source}:
+        shards.check(name)
+    mirror = shards.open(box, MIRROR) if stored.mirror and not stored.whole else None
+    x, y = shards.open(source, "train-x.npy"), shards.labels(k, "train")
     return Moving(x, y, stored.part, augment, seed, mirror, 0 if stored.whole else augment.shift)
+
+
+def pixels(shards: Shards, boxes: Sequence[int], augment: Augment) -> int:
+    """How many pixels whoever trains these boxes has to read, once: those of the boxes; of boxes that move with their
+    images what any motion may bring into them, or whole images, which serve all boxes."""
+    channels, *frame = shards.plan["image_shape"]
+    total = 0
+    for k in boxes:
+        box = prod(stop - start for start, stop in shards.plan["boxes"][k])
+        stored = Stored(augment, part_of(shards.plan, k))
+        moved = prod(size + 2 * augment.shift for size in stored.part.shape) * (1 + (stored.mirror is not None))
+        train = 0 if stored.whole else moved if stored.together else box
+        total += shards.counts["validation"] * box + shards.counts["train"] * train
+    whole = Stored(augment, part_of(shards.plan, boxes[0])).whole
+    return channels * (total + whole * shards.counts["train"] * prod(frame))
 
 
 def part_of(plan: dict[str, Any], k: int) -> Part:

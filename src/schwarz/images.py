@@ -1,14 +1,14 @@
 """Images on disk as the training reads them: memory-mapped arrays beside their classes."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from schwarz.errors import StepFailed
-from schwarz.files import replacing, sha256
+from schwarz.files import read_json, replacing, sha256
 
 MANIFEST = "manifest.json"
 """What `split` leaves: where the shards of each box lie, their sha256, and what networks need to know of the images."""
@@ -16,6 +16,7 @@ MANIFEST = "manifest.json"
 
 MEAN_IMAGE = "mean.npy"
 """The mean of each pixel, [C, *spatial], where images are normalised by it."""
+CHECKSUMS = "-crc32.npy"
 PIECE_BYTES = 2**25
 
 
@@ -38,6 +39,11 @@ class Labelled:
     def nbytes(self) -> int:
         """Of all that an epoch reads."""
         return self.x.nbytes
+
+    @property
+    def waits(self) -> bool:
+        """Whether a batch has to be waited for."""
+        return not isinstance(self.x, np.ndarray)
 
     def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
         """[batch, ...]: the inputs at these places, read into memory; the same in every epoch."""
@@ -80,11 +86,25 @@ class Some:
     def nbytes(self) -> int:
         return self.all_.nbytes
 
+    @property
+    def waits(self) -> bool:
+        return waits(self.all_)
+
     def __len__(self) -> int:
         return len(self.rows)
 
     def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
         return self.all_.batch(self.rows[at], epoch)
+
+
+def is_checksum(file: str) -> bool:
+    """Whether a file of a box holds what rows are compared with that are read one by one."""
+    return file.endswith(CHECKSUMS)
+
+
+def waits(images: object) -> bool:
+    """Whether batches have to be waited for; inputs of a person's own need not say so."""
+    return getattr(images, "waits", False)
 
 
 def load(images: Path, part: str) -> Labelled:
@@ -104,21 +124,58 @@ def spread_rows(n: int, count: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, count).astype(int))
 
 
-def load_box(manifest: dict[str, Any], k: int, part: str) -> Labelled:
-    """The shards of box k, memory-mapped, after their sha256 was checked."""
-    folder = checked(manifest, str(k))
-    return Labelled(np.load(folder / f"{part}-x.npy", mmap_mode="r"), np.load(folder / f"{part}-y.npy"))
+@dataclass(frozen=True)
+class Shards:
+    """What `split` left: the images of each box as files in a folder of its name, and how they were cut."""
 
+    manifest: Path
+    """The folder of the manifest."""
+    uri: str
+    """Where the boxes lie for everyone."""
+    folder: Path
+    """Where they lie here."""
+    sha256: dict[str, dict[str, str]]
+    """Folder of a box, file -> sha256."""
+    plan: dict[str, Any]
+    counts: dict[str, int]
+    """Images of each part."""
+    streamed: Mapping[str, Any] = field(default_factory=dict)
+    """Arrays that are read where they are, by `<box>/<file>`: what has the rows of an array without being one."""
 
-def checked(manifest: dict[str, Any], name: str) -> Path:
-    """A folder of shards, after the sha256 of each was checked."""
-    folder = Path(manifest["uri"]) / name
-    for file, value in manifest["sha256"][name].items():
-        if not (folder / file).exists() or sha256(folder / file) != value:
-            raise StepFailed(
-                f"{folder / file}: is missing or not what `split` wrote. Resume the run to write it again."
-            )
-    return folder
+    @classmethod
+    def read(cls, manifest: Path) -> Self:
+        """Those of a manifest, which lie where it says."""
+        told = read_json(manifest / MANIFEST)
+        return cls(manifest, told["uri"], Path(told["uri"]), told["sha256"], told["plan"], told["counts"])
+
+    @property
+    def boxes(self) -> range:
+        """The numbers of all boxes."""
+        return range(len(self.plan["boxes"]))
+
+    def check(self, name: str) -> None:
+        """StepFailed unless every file of a box is as it was written."""
+        for file, value in self.sha256[name].items():
+            path = self.folder / name / file
+            if f"{name}/{file}" in self.streamed or is_checksum(file):
+                continue
+            if not path.exists() or sha256(path) != value:
+                raise StepFailed(f"{path}: is missing or not what `split` wrote. Resume the run to write it again.")
+
+    def open(self, name: str, file: str) -> np.ndarray:
+        """An array of a box, memory-mapped, or read where it is."""
+        if (elsewhere := self.streamed.get(f"{name}/{file}")) is not None:
+            return elsewhere
+        return np.load(self.folder / name / file, mmap_mode="r")
+
+    def box(self, k: int, part: str) -> Labelled:
+        """Box k of the training or validation images, after its files were checked."""
+        self.check(str(k))
+        return Labelled(self.open(str(k), f"{part}-x.npy"), self.labels(k, part))
+
+    def labels(self, k: int, part: str) -> np.ndarray:
+        """The classes of the images of a box, which are those of any other."""
+        return self.open(str(k), f"{part}-y.npy").astype(np.int64)
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

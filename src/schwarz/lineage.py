@@ -47,12 +47,13 @@ def code() -> str:
 
 
 def commit_of(folder: Path) -> tuple[str, bool]:
-    """(commit, whether the working tree differs from it); an image knows its commit from SCHWARZ_COMMIT."""
+    """(commit, whether the working tree differs from it); an image knows both from SCHWARZ_COMMIT."""
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
     except (subprocess.CalledProcessError, FileNotFoundError):
-        return os.environ.get("SCHWARZ_COMMIT", "unknown"), False
+        commit = os.environ.get("SCHWARZ_COMMIT", "unknown")
+        return commit.removesuffix("-dirty"), commit.endswith("-dirty")
 
 
 def versions() -> dict[str, str]:

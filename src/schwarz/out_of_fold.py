@@ -3,7 +3,6 @@ answered by local networks that were trained on the other folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -44,8 +43,8 @@ class Without(Share):
     def order(self, k: int) -> int:
         return derive(self.seed, "out-of-fold", self.fold, k)
 
-    def images(self, manifest: dict[str, Any], k: int) -> Some:
-        all_ = super().images(manifest, k)
+    def images(self, k: int) -> Some:
+        all_ = super().images(k)
         return Some(all_, np.setdiff1d(np.arange(len(all_)), self.left_out))
 
 

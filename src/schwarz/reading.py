@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ from schwarz.config import Config, PartitionConfig, Section, fields, sections
 from schwarz.errors import WrongInput, nearest, nearest_path
 
 AnySection = TypeVar("AnySection", bound=Section)
+EXAMPLE = "`schwarz show quickstart` prints a valid file."
 COMMAND_LINE = "the command line"
 _BRANCH = re.compile(r"(constrained-)?(int|float|str)$|(literal|tuple)\[")  # pydantic's mark of a union's branch
 
@@ -44,6 +45,14 @@ def override(config: Config, changes: Mapping[str, Any]) -> Config:
 
 def load(path: Path, base: Config | None = None) -> Config:
     """A Config from a TOML file as `show` prints it; a file that names no `preset` changes fields of `base`."""
+    text, values = toml(path, EXAMPLE)
+    if base is not None:
+        values = _over(base, values, f"{path}:{_line(text, ['preset'])}")
+    return checked(Config, values, path, text)
+
+
+def toml(path: Path, example: str) -> tuple[str, dict[str, Any]]:
+    """The text and the values of a TOML file; `example` says where a person finds a valid one."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -51,15 +60,17 @@ def load(path: Path, base: Config | None = None) -> Config:
     except (OSError, UnicodeDecodeError) as fault:
         raise WrongInput(f"{path}: cannot be read as text: {fault}") from None
     try:
-        values = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        raise WrongInput(f"{path}: not TOML: {fault}. `schwarz show quickstart` prints a valid file.") from None
-    if base is not None:
-        values = _over(base, values, f"{path}:{_line(text, ['preset'])}")
+        raise WrongInput(f"{path}: not TOML: {fault}. {example}") from None
+
+
+def checked(kind: type[AnySection], values: Mapping[str, Any], path: Path, text: str) -> AnySection:
+    """The values of a file as what they should be."""
     try:  # as JSON and strictly: a file says 8 or "8", a flag cannot
-        return Config.model_validate_json(json.dumps(values, default=str), strict=True)
+        return kind.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as fault:
-        raise WrongInput(explain(fault, str(path), text)) from None
+        raise WrongInput(explain(fault, str(path), text, kind)) from None
 
 
 def _over(base: Config, values: dict[str, Any], where: str) -> dict[str, Any]:
@@ -85,16 +96,14 @@ def read_section(kind: type[AnySection], text: str, where: str) -> AnySection:
         raise WrongInput(explain(fault, where)) from None
 
 
-def explain(fault: ValidationError, where: str, text: str | None = None) -> str:
-    """The first fault in plain words: where it stands, what is wrong, what would be right."""
+def explain(fault: ValidationError, where: str, text: str | None = None, kind: type[Section] = Config) -> str:
+    """The first fault in plain words: where it stands, what is wrong, what would be right. The whole is a `kind`."""
     first = fault.errors(include_url=False)[0]
     place = [part for part in first["loc"] if isinstance(part, str) and not _BRANCH.match(part)]
     name = ".".join(place)
     line = f":{_line(text, place)}" if text is not None and place else ""
     if first["type"] == "extra_forbidden":
-        *path, _ = place
-        siblings = sections()[path[0]].model_fields if path else {**dict.fromkeys(sections()), **fields()}
-        return f"{where}{line}: unknown field {name!r}.{nearest(place[-1], siblings)}"
+        return f"{where}{line}: unknown field {name!r}.{nearest(place[-1], _siblings(kind, place))}"
     spot = f"--{name}" if where == COMMAND_LINE else f"{where}{line}: {name}"
     if first["type"] == "missing" and isinstance(first["loc"][-1], int):
         return (
@@ -105,6 +114,16 @@ def explain(fault: ValidationError, where: str, text: str | None = None) -> str:
     if first["type"] == "value_error":
         return f"{where}{line}: {name + ': ' if name else ''}{first.get('ctx', {}).get('error')}."
     return f"{spot} = {first['input']!r}: {_wanted(first)}.{_remedy(fault, first['input'])}"
+
+
+def _siblings(kind: type[Section], place: list[str]) -> list[str]:
+    """The fields that stand where `place` does, which is none of them."""
+    if len(place) == 1:
+        return [*sections(kind), *fields(kind)]
+    section = sections(kind)[place[0]]
+    for name in place[1:-1]:  # the items of a list: a section each
+        section = get_args(section.model_fields[name].annotation)[0]
+    return list(section.model_fields)
 
 
 PLAIN = {

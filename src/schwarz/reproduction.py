@@ -6,8 +6,9 @@ A record is read from the run's folder, or from MLflow: from a registered versio
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,36 +84,38 @@ class Other:
 
 
 def made(run: RunFolder) -> Made:
-    """What the steps of a run left, by what their done.json says; WrongInput while it is not finished."""
-    kept = _read(run, "export_onnx/model.json")
+    """What the steps of a run left; WrongInput while it is not finished."""
+    return made_of(run.steps / "export_onnx", run.done(), partial(_read, run))
+
+
+def made_of(exported: Path, results: Iterable[Path], read: Callable[[Path], Any] = read_json) -> Made:
+    """What steps left, by what their done.json says."""
+    kept = read(exported / "model.json")
     model = {name: kept[name] for name in ("file", "sha256")}
     networks, in_step, devices = dict[str, str](), dict[str, list[list[int]]](), set[str]()
-    damage = _damaged(run, "export_onnx", model["file"], model["sha256"])
-    for folder in run.done():
-        files = _read(run, folder / "done.json")["files"]
-        weights = {name: value for name, value in files.items() if Path(name).name == "weights.safetensors"}
-        about = [_read(run, (folder / name).with_name("network.json")) for name in weights]
+    damage = _damaged(exported / model["file"], model["sha256"])
+    for folder in results:
+        done = read(folder / "done.json")
+        weights = {name: value for name, value in done["files"].items() if Path(name).name == "weights.safetensors"}
+        about = [read((folder / name).with_name("network.json")) for name in weights]
         for (name, value), network in zip(weights.items(), about, strict=True):
             networks[_name(network)] = value
-            damage += _damaged(run, folder, name, value)
-        in_step |= _in_step("-".join(folder.relative_to(run.steps).parts), about)
+            damage += _damaged(folder / name, value)
+        in_step |= _in_step("-".join(filter(None, (done["step"], done["part"]))), about)
         devices |= {network["device"] for network in about if "device" in network}
     networks = {name: networks[name] for name in sorted(networks, key=_by_number)}
     return Made(networks, model, in_step, sorted(devices), tuple(damage))
 
 
-def record_of(run: RunFolder) -> dict[str, str]:
-    """The files of RECORD, for MLflow to keep."""
-    return {
-        CONFIG: (run.path / CONFIG).read_text(encoding="utf-8"),
-        LINEAGE: json.dumps(_read(run, "begin/lineage.json"), indent=1) + "\n",
-        WEIGHTS: json.dumps(made(run).to_json(), indent=1) + "\n",
-    }
+def record_of(begun: Path, exported: Path) -> dict[str, str]:
+    """The files of RECORD, for MLflow to keep, from what the first step and the export left."""
+    files = (begun / CONFIG, begun / LINEAGE, exported / WEIGHTS)
+    return {file.name: file.read_text(encoding="utf-8") for file in files}
 
 
 def of_folder(run: RunFolder) -> Record:
     """The record of a run whose folder is here."""
-    return Record(str(run.path), run.config, _read(run, "begin/lineage.json"), made(run))
+    return Record(str(run.path), run.config, _read(run, run.steps / "begin" / LINEAGE), made(run))
 
 
 def of_mlflow(name: str, uri: str) -> Record:
@@ -178,8 +181,7 @@ def _in_step(step: str, networks: list[dict[str, Any]]) -> dict[str, list[list[i
     return of_pod | apart
 
 
-def _damaged(run: RunFolder, folder: Path | str, name: str, value: str) -> list[str]:
-    path = run.steps / folder / name
+def _damaged(path: Path, value: str) -> list[str]:
     if not path.exists():
         return [f"{path} is gone: compared with what was written down of it"]
     if (found := sha256(path)) != value:
@@ -187,9 +189,8 @@ def _damaged(run: RunFolder, folder: Path | str, name: str, value: str) -> list[
     return []
 
 
-def _read(run: RunFolder, name: Path | str) -> Any:
+def _read(run: RunFolder, path: Path) -> Any:
     """A file of a step's result."""
-    path = run.steps / name
     try:
         return read_json(path)
     except FileNotFoundError:

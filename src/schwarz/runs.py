@@ -18,6 +18,8 @@ from schwarz.files import read_json, write_atomic, write_json
 from schwarz.lineage import code
 from schwarz.locks import Busy, locked
 
+SCRATCH = "scratch"
+"""What is brought here from a store while a run goes on; it is gone when the run is whole."""
 BEGUN = {"logs", "run.json", "INDEX.md"}
 """What a run folder holds whose making was cut short: such a folder may be taken."""
 
@@ -30,7 +32,7 @@ INDEX = """# {name}
 | `report.html` | the report, one page, needs no network |
 | `model/` | the exported ONNX model |
 | `steps/<step>/<part>/` | what each step made: weights (safetensors), how to rebuild the network, histories |
-| `store/boxes/` | the images cut into boxes, one folder per box |
+| `store/boxes/` | the images cut into boxes, one folder per box; not here where `SCHWARZ_STORE` names another store |
 | `checkpoints/` | while networks are trained: what `schwarz resume` goes on from |
 | `logs/` | one log per step, `pipeline.log`, and the journal behind progress and curves |
 | `run.json` | the run's identity |
@@ -84,7 +86,7 @@ class RunFolder:
         with self.lock():
             for name in ("results.json", "report.html"):
                 (self.path / name).unlink(missing_ok=True)
-            for name in ("steps", "checkpoints", "model"):
+            for name in ("steps", "checkpoints", "model", SCRATCH):
                 shutil.rmtree(self.path / name, ignore_errors=True)
 
     @contextmanager

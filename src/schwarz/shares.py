@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from schwarz.augmentation import training_box
 from schwarz.blueprint import NETWORK, planned, save
 from schwarz.config import Augment, Local, Network
 from schwarz.files import read_json, write_json
-from schwarz.images import MANIFEST, Inputs, load_box
+from schwarz.images import Inputs, Shards
 from schwarz.seeds import derive
 from schwarz.strategies import history
 from schwarz.training import MOMENTS, Checkpoints, Member, fit_in_step, fleets
@@ -28,7 +28,7 @@ class Share:
     network: Network
     augment: Augment
     local: Local
-    shards: Path
+    shards: Shards
     boxes: tuple[int, ...]
     checkpoints: Checkpoints
     out: Path
@@ -39,13 +39,13 @@ class Share:
 
     def __call__(self, tell: Tell) -> None:
         """Train them and keep what comes of it."""
-        manifest, blueprint = read_json(self.shards / MANIFEST), planned(self.shards, self.network)
+        blueprint = planned(self.shards.manifest, self.network)
         fresh = blueprint.local_networks(self.start())
         members = [
             Member(
                 blueprint.on_box(fresh[k], k),
-                self.images(manifest, k),
-                load_box(manifest, k, "validation"),
+                self.images(k),
+                self.shards.box(k, "validation"),
                 self.order(k),
                 partial(tell, "epoch", f"local {k}"),
                 partial(tell, "note", f"local {k}"),
@@ -65,6 +65,7 @@ class Share:
                 member.moments.inside("network").write(self.out / f"box-{k}" / MOMENTS)
             write_json(self.out / f"box-{k}" / HISTORY, member.history.to_json())
             tell("end", f"local {k}")
+        tell("received", "", sum(each.taken[0] for each in self.shards.streamed.values()))
 
     def start(self) -> int:
         """The seed of their weights."""
@@ -74,9 +75,9 @@ class Share:
         """The seed of the order in which a network sees its images."""
         return derive(self.seed, "local", k)
 
-    def images(self, manifest: dict[str, Any], k: int) -> Inputs:
+    def images(self, k: int) -> Inputs:
         """What the network of a box is trained on."""
-        return training_box(manifest, k, self.augment, self.seed)
+        return training_box(self.shards, k, self.augment, self.seed)
 
 
 def shared(boxes: Sequence[int], count: int) -> list[tuple[int, ...]]:

@@ -21,6 +21,11 @@ def dvc(*words: object) -> str:
     return shlex.join([_program("dvc"), *map(str, words)])
 
 
+def kfp(*words: object) -> str:
+    """A command of Kubeflow Pipelines."""
+    return shlex.join([_program("kfp"), *map(str, words)])
+
+
 def _program(name: str) -> str:
     own = Path(sys.executable).parent / name
     found = shutil.which(name)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow.entities import Run
@@ -14,6 +15,7 @@ from schwarz.files import write_atomic, write_json
 from schwarz.journal import Journal, read
 from schwarz.presets import preset
 from schwarz.runs import RunFolder, create
+from schwarz.tracking import Tracked
 
 MD5 = "0123456789abcdef0123456789abcdef.dir"
 COMMIT = "f" * 40
@@ -26,21 +28,28 @@ Curves = dict[tuple[str, str, int], list[float]]
 def begin(folder: Path) -> RunFolder:
     """A new run whose first step is done; opened when it is there, as a resumed run does."""
     run = create(preset("tiny"), folder)
-    journal = Journal(run.journal / "begin.jsonl", "begin")
-    tags = {"schwarz.run": run.uid, "data.md5": MD5, "git.commit": COMMIT, "config.digest": run.config.science()}
-    journal.write("start", title="begin")
-    journal.write("run", run="", params={"seed": 0, "local.lr": 0.002, "partition.grid": "2x2"}, tags=tags)
-    journal.write("done", wall_s=0.1, cpu_s=0.1, metrics={})
+    open_parent(Journal(run.journal / "begin.jsonl", "begin"), run.uid)
     return run
+
+
+def open_parent(journal: Journal, uid: str, **more: Any) -> None:
+    """What the step `begin` tells."""
+    config = preset("tiny")
+    tags = {"schwarz.run": uid, "data.md5": MD5, "git.commit": COMMIT, "config.digest": config.science()}
+    params = {"seed": 0, "local.lr": 0.002, "partition.grid": "2x2"}
+    journal.write("start", title="begin")
+    journal.write("run", run="", params=params, tags=tags, **more)
+    journal.write("done", wall_s=0.1, cpu_s=0.1, metrics={})
 
 
 class Training:
     """One network's step, epoch by epoch."""
 
-    def __init__(self, run: RunFolder, file: str) -> None:
+    def __init__(self, run: RunFolder | Tracked, file: str) -> None:
         step, _, part = file.partition("-")
         self.name, self.epoch = NETWORKS[file], 0
-        self.journal = Journal(run.journal / f"{file}.jsonl", step, part)
+        path = run.journal_of(file) if isinstance(run, Tracked) else run.journal / f"{file}.jsonl"
+        self.journal = Journal(path, step, part)
         self.journal.write("start", title=self.name)
         self.journal.write("run", run=self.name, params={"lr": 0.002, "batch": 32}, tags={})
 
@@ -70,17 +79,22 @@ def train_all(run: RunFolder, epochs: int = 3) -> None:
 
 def report(run: RunFolder) -> None:
     """The last step, and the files it leaves."""
+    write_results(run.path)
+    Journal(run.journal / "report.jsonl", "report").write("done", wall_s=0.1, cpu_s=0.1, metrics={})
+
+
+def write_results(folder: Path) -> None:
+    """results.json and report.html."""
     row = {"test": 0.8, "low": 0.78, "high": 0.82, "validation": 0.81, "train": 0.9, "cpu_s": 12.3, "parameters": 1000}
     model = {"file": "model/global.onnx", "strategy": "global", "registered": None}
     strategies = {"coarse": row, "global": {**row, "test": 0.9}}
     results = {"chance": 0.1, "strategies": strategies, "best": "global", "model": model}
     origin = {"data": {"validation_is_test": False}, "lineage": {"tracking_uri": None, "mlflow_run_id": None}}
-    write_json(run.path / "results.json", {**results, **origin})
-    write_atomic(run.path / "report.html", "<!doctype html><title>report</title>")
-    Journal(run.journal / "report.jsonl", "report").write("done", wall_s=0.1, cpu_s=0.1, metrics={})
+    write_json(folder / "results.json", {**results, **origin})
+    write_atomic(folder / "report.html", "<!doctype html><title>report</title>")
 
 
-def told(run: RunFolder) -> Curves:
+def told(run: RunFolder | Tracked) -> Curves:
     """What the journal holds, each metric of each epoch once."""
     return {
         (event["run"], key, event["epoch"]): [value]
@@ -90,12 +104,17 @@ def told(run: RunFolder) -> Curves:
     }
 
 
-def found(uri: str, run: RunFolder) -> tuple[Run, dict[str, Run]]:
-    """The parent and its nested runs by name, asked of MLflow by nothing of ours."""
+def found(uri: str, run: RunFolder | Tracked) -> tuple[Run, dict[str, Run]]:
+    """The parent and its nested runs by name."""
+    return found_by(uri, run.uid)
+
+
+def found_by(uri: str, uid: str) -> tuple[Run, dict[str, Run]]:
+    """Of a pipeline run's id, asked of MLflow by nothing of ours."""
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name("schwarz/tiny")
     assert experiment is not None
-    everything = client.search_runs([experiment.experiment_id], f"tags.`schwarz.run` = '{run.uid}'")
+    everything = client.search_runs([experiment.experiment_id], f"tags.`schwarz.run` = '{uid}'")
     [parent] = [each for each in everything if "mlflow.parentRunId" not in each.data.tags]
     nested = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     names = [str(each.info.run_name) for each in nested]
@@ -103,7 +122,7 @@ def found(uri: str, run: RunFolder) -> tuple[Run, dict[str, Run]]:
     return parent, dict(zip(names, nested, strict=True))
 
 
-def curves(uri: str, run: RunFolder) -> Curves:
+def curves(uri: str, run: RunFolder | Tracked) -> Curves:
     """Every metric of the nested runs, with all the values MLflow has for a step."""
     client = mlflow.MlflowClient(uri)
     histories: Curves = {}

@@ -16,7 +16,7 @@ from mlflow.entities import Run
 
 from schwarz.errors import SchwarzError
 from schwarz.journal import read
-from schwarz.tracking import parent_id, sync
+from schwarz.tracking import of_run, parent_id, sync
 from schwarz.tracking.sender import Sender
 from schwarz.tracking.sync import sending
 from tests.pipeline.journals import (
@@ -104,7 +104,7 @@ def test_a_run_is_one_parent_with_live_nested_runs(place: Path, store: str) -> N
 def test_processes_that_come_at_once_agree_on_one_parent(here: Path, store: str) -> None:
     run = begin(here / "runs" / "tiny" / "12")
     with ThreadPoolExecutor(4) as pool:
-        parents = set(pool.map(lambda _: Sender(run, store, timeout_s=3).runs.parent, range(4)))
+        parents = set(pool.map(lambda _: Sender(of_run(run), store, timeout_s=3).runs.parent, range(4)))
     assert parents == {found(store, run)[0].info.run_id}
 
 
@@ -204,7 +204,7 @@ def test_the_experiment_is_one_of_training(here: Path, store: str) -> None:
 
 def test_sync_leaves_a_run_that_is_being_sent_alone(here: Path) -> None:
     run = begin(here / "runs" / "tiny" / "8")
-    with sending(run), pytest.raises(SchwarzError, match="its metrics are being sent by another process"):
+    with sending(of_run(run)), pytest.raises(SchwarzError, match="its metrics are being sent by another process"):
         sync(run.path)
 
 

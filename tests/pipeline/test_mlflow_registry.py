@@ -14,7 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import get_model_info
 
 from schwarz.files import read_json
-from schwarz.tracking import Entry, Unreachable, parent_id, register_model, sync
+from schwarz.tracking import Entry, Unreachable, of_run, parent_id, register_model, sync
 from tests.pipeline.graphs import model
 from tests.pipeline.journals import MD5, begin, found, free_port, report, sender, train_all
 
@@ -41,7 +41,8 @@ def store(place: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def entry(path: Path, name: str) -> Entry:
-    return Entry(path, name, TAGS, {"test_accuracy": 0.9, "validation_accuracy": 0.91}, ["a", "b", "c", "d"])
+    metrics = {"test_accuracy": 0.9, "validation_accuracy": 0.91}
+    return Entry(path, name, TAGS, metrics, ["a", "b", "c", "d"], card="## Intended use")
 
 
 def version(store: str, name: str, number: str) -> ModelVersion:
@@ -51,7 +52,7 @@ def version(store: str, name: str, number: str) -> ModelVersion:
 def test_version_says_what_it_is_and_predicts(place: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = begin(place / "runs" / "tiny" / "1")
     file = model(run.path / "model" / "global.onnx")
-    registered = register_model(run.path, entry(file, "first"), IMAGES, store)
+    registered = register_model(of_run(run), entry(file, "first"), IMAGES, store)
     parent, _ = found(store, run)
     wanted = {"name": "first", "version": "1", "alias": "champion", "uri": "models:/first/1"}
     assert registered == {**wanted, "run_id": parent.info.run_id}
@@ -60,6 +61,7 @@ def test_version_says_what_it_is_and_predicts(place: Path, store: str, monkeypat
     entered = version(store, "first", "1")
     assert TAGS.items() <= entered.tags.items()
     assert entered.run_id == parent.info.run_id
+    assert entered.description == "## Intended use"
     assert parent.outputs is not None
     [output] = parent.outputs.model_outputs
     logged = mlflow.MlflowClient(store).get_logged_model(output.model_id)
@@ -83,7 +85,7 @@ def test_version_says_what_it_is_and_predicts(place: Path, store: str, monkeypat
 def test_second_run_is_the_challenger(place: Path, store: str) -> None:
     for number, alias in (("1", "champion"), ("2", "challenger"), ("3", "challenger")):
         run = begin(place / "runs" / "second" / number)
-        registered = register_model(run.path, entry(model(run.path / "m.onnx"), "second"), IMAGES, store)
+        registered = register_model(of_run(run), entry(model(run.path / "m.onnx"), "second"), IMAGES, store)
         assert (registered["version"], registered["alias"]) == (number, alias)
     client = mlflow.MlflowClient(store, registry_uri=store)
     assert client.get_registered_model("second").aliases == {"champion": 1, "challenger": 3}
@@ -91,9 +93,9 @@ def test_second_run_is_the_challenger(place: Path, store: str) -> None:
 
 def test_same_model_of_the_same_run_is_registered_once(place: Path, store: str) -> None:
     run = begin(place / "runs" / "tiny" / "3")
-    first = register_model(run.path, entry(model(run.path / "m.onnx"), "third"), IMAGES, store)
-    assert register_model(run.path, entry(run.path / "m.onnx", "third"), IMAGES, store) == first
-    other = register_model(run.path, entry(model(run.path / "m.onnx", scale=2), "third"), IMAGES, store)
+    first = register_model(of_run(run), entry(model(run.path / "m.onnx"), "third"), IMAGES, store)
+    assert register_model(of_run(run), entry(run.path / "m.onnx", "third"), IMAGES, store) == first
+    other = register_model(of_run(run), entry(model(run.path / "m.onnx", scale=2), "third"), IMAGES, store)
     assert other["version"] == "2"
 
 
@@ -103,7 +105,7 @@ def test_registry_away_keeps_the_entry_for_sync(place: Path, store: str, tmp_pat
     report(run)
     scratch = model(tmp_path / "global.onnx")
     with pytest.raises(Unreachable, match=f"does not answer .* `schwarz track sync {run.path}` does it"):
-        register_model(run.path, entry(scratch, "fourth"), IMAGES, f"http://127.0.0.1:{free_port()}")
+        register_model(of_run(run), entry(scratch, "fourth"), IMAGES, f"http://127.0.0.1:{free_port()}")
     scratch.unlink()  # as a pipeline's scratch folder is, after the run
 
     sent = "54 metrics of 7 runs, model fourth version 1 (champion), results and state"
@@ -121,9 +123,10 @@ REGISTER = """
 import sys
 from pathlib import Path
 import numpy as np
-from schwarz.tracking import Entry, register_model
+from schwarz.runs import open_run
+from schwarz.tracking import Entry, of_run, register_model
 entry = Entry(Path(sys.argv[2]), "quiet", {}, {"test_accuracy": 0.5}, ["a", "b", "c", "d"])
-register_model(Path(sys.argv[1]), entry, np.zeros((1, 1, 2, 2), np.uint8), sys.argv[3])
+register_model(of_run(open_run(Path(sys.argv[1]))), entry, np.zeros((1, 1, 2, 2), np.uint8), sys.argv[3])
 """
 
 

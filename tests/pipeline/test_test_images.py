@@ -12,7 +12,8 @@ from schwarz.data.packed import Meta, Part
 from schwarz.presets import preset
 from schwarz.reading import override
 from schwarz.runs import RunFolder, create, project_root
-from tests.pipeline.test_runners import finished, weights
+from tests.pipeline.test_runners import finished
+from tests.weights import weights
 
 TRAIN, TEST = 300, 100
 
@@ -51,8 +52,8 @@ def test_other_test_images_give_the_same_networks(
         checkout(tmp_path / "two", x, y, slice(-TEST, None)),
     ]
     one, two = (run(root, root / "run", monkeypatch) for root in roots)
-    assert weights(one)
-    assert weights(one) == weights(two)
+    assert weights(one.path)
+    assert weights(one.path) == weights(two.path)
     found = [each.results() or {} for each in (one, two)]
     for name in found[0]["strategies"]:
         (a, b) = (each["strategies"][name] for each in found)

@@ -12,7 +12,8 @@ from schwarz.presets import preset
 from schwarz.reading import override
 from schwarz.runs import RunFolder, create
 from schwarz.steps.compose import compose
-from schwarz.steps.frame import Metrics, place_of, step
+from schwarz.steps.frame import Metrics, step
+from schwarz.steps.place import place_of
 from schwarz.steps.prepare_data import prepare_data
 from schwarz.steps.split import split
 from tests.models import look_trained

@@ -9,8 +9,8 @@ import torch
 
 from schwarz.augmentation import MIRROR, WHOLE, Motions, Moving, Part, before, motions, moving, training_box
 from schwarz.config import Augment, Data, PartitionConfig
-from schwarz.files import read_json, write_json
-from schwarz.images import MANIFEST, Labelled, Some, save_array
+from schwarz.files import write_json
+from schwarz.images import Labelled, Shards, Some, save_array
 from schwarz.partition import Partition, padded
 from schwarz.steps.frame import DONE
 from schwarz.steps.split import split
@@ -44,14 +44,12 @@ def laid_out(folder: Path, whole: Labelled) -> Path:
     return folder
 
 
-def cut(
-    tmp_path: Path, whole: Labelled, grid: list[int], pad: int, augment: Augment, overlap: int = 2
-) -> dict[str, Any]:
-    """The manifest that `split` leaves."""
+def cut(tmp_path: Path, whole: Labelled, grid: list[int], pad: int, augment: Augment, overlap: int = 2) -> Shards:
+    """What `split` leaves."""
     images = laid_out(tmp_path / "images", whole)
     config = PartitionConfig(grid=tuple(grid), overlap=overlap)
     split(seed=0, data=Data(pad=pad), partition=config, augment=augment, images=images, out=tmp_path / "out")
-    return read_json(tmp_path / "out" / MANIFEST)
+    return Shards.read(tmp_path / "out")
 
 
 @pytest.fixture(autouse=True)
@@ -65,13 +63,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_boxes_of_a_moved_image_are_the_moved_image(tmp_path: Path, name: str, frame: str, pad: int):
     (shape, grid), augment, at = FRAMES[frame], MOTIONS[name], np.array([5, 0, 17, 23, 11, 2])
     whole = images(shape)
-    manifest = cut(tmp_path, whole, grid, pad, augment)
+    shards = cut(tmp_path, whole, grid, pad, augment)
     boxes = Partition.grid(padded(shape, pad)[1:], grid, 2)
     for epoch in (1, 2):
         moved = moving(whole, augment, seed=7).batch(at, epoch)
         around = np.pad(moved, [(0, 0), (0, 0), *[(pad, pad)] * (len(shape) - 1)])
         for k, box in enumerate(boxes):
-            mine = training_box(manifest, k, augment, seed=7)
+            mine = training_box(shards, k, augment, seed=7)
             assert mine.shape == (shape[0], *box.shape)
             assert np.array_equal(mine.batch(at, epoch), around[box.slices])
     assert not np.array_equal(moved, whole.x[at])
@@ -82,8 +80,8 @@ def test_the_boxes_of_a_moved_image_are_the_moved_image(tmp_path: Path, name: st
 def test_images_that_stay_on_a_device_are_the_same_to_the_pixel(tmp_path: Path, name: str, shape: tuple[int, ...]):
     """Whole images and boxes of them, with what is around them and in the mirror. The processor is the device."""
     whole, augment, grid = images(shape), MOTIONS.get(name, Augment()), [2] * (len(shape) - 1)
-    manifest, at = cut(tmp_path, whole, grid, 2, augment, overlap=1), np.array([5, 0, 17, 23, 11, 2])
-    boxes = [training_box(manifest, k, augment, 7) for k in range(len(manifest["plan"]["boxes"]))]
+    shards, at = cut(tmp_path, whole, grid, 2, augment, overlap=1), np.array([5, 0, 17, 23, 11, 2])
+    boxes = [training_box(shards, k, augment, 7) for k in shards.boxes]
     some = [moving(whole, augment, 7), *boxes, Some(boxes[0], np.arange(N)[::-1])]
     there = resident(some, torch.device("cpu"), room=10**9)
     for one, other in zip(some, there, strict=True):
@@ -94,8 +92,8 @@ def test_images_that_stay_on_a_device_are_the_same_to_the_pixel(tmp_path: Path, 
 
 
 def test_what_several_boxes_read_is_on_a_device_once(tmp_path: Path):
-    manifest = cut(tmp_path, images((3, 12, 16)), [2, 2], 0, Augment(rotation=20))
-    some = [training_box(manifest, k, Augment(rotation=20), 7) for k in range(4)]
+    shards = cut(tmp_path, images((3, 12, 16)), [2, 2], 0, Augment(rotation=20))
+    some = [training_box(shards, k, Augment(rotation=20), 7) for k in range(4)]
     there = resident(some, torch.device("cpu"), room=some[0].nbytes)
     assert len({id(each.x) for each in there if isinstance(each, Resident)}) == 1
 
@@ -109,7 +107,7 @@ def test_images_larger_than_the_room_on_a_device_stay_where_they_are():
 def test_only_what_is_read_is_written(tmp_path: Path):
     whole = images((3, 12, 16))
     files = {
-        name: set(cut(tmp_path / name, whole, [2, 2], 0, augment, 0)["sha256"]["0"])
+        name: set(cut(tmp_path / name, whole, [2, 2], 0, augment, 0).sha256["0"])
         for name, augment in MOTIONS.items() if name in ("shift", "both", "all")
     }  # fmt: skip
     labels = {"train-y.npy", "validation-x.npy", "validation-y.npy"}
@@ -117,14 +115,14 @@ def test_only_what_is_read_is_written(tmp_path: Path):
     assert files["both"] == labels | {"train-x.npy", MIRROR}
     assert files["all"] == labels
     across = cut(tmp_path / "across", whole, [2, 1], 0, MOTIONS["flip"], 0)
-    assert MIRROR not in across["sha256"]["0"]  # such a box is its own mirror image
-    assert WHOLE not in across["sha256"]
+    assert MIRROR not in across.sha256["0"]  # such a box is its own mirror image
+    assert WHOLE not in across.sha256
 
 
 def test_a_box_by_itself_moves_within_itself(tmp_path: Path):
     augment, whole = Augment(frame="box", shift=2), images((1, 12, 12))
-    manifest = cut(tmp_path, whole, [2, 2], 0, augment, 0)
-    alone = [training_box(manifest, k, augment, seed=0) for k in range(4)]
+    shards = cut(tmp_path, whole, [2, 2], 0, augment, 0)
+    alone = [training_box(shards, k, augment, seed=0) for k in range(4)]
     at = np.arange(N)
     for k, (box, rows) in enumerate(zip(alone, Partition.grid((12, 12), (2, 2)), strict=True)):
         assert isinstance(box, Moving)

@@ -32,7 +32,7 @@ def test_an_unset_field_is_a_comment_that_is_valid_once_uncommented(tmp_path: Pa
     text = document(preset("quickstart"))
     unset = [line for line in text.splitlines() if line.startswith("# ") and " = " in line.split("#")[1]]
     names = ["md5", "limit", "boxes", "size", "crop", "dense", "padding", "head"]
-    names += ["steps", "plateau", "stop_after", "pretrain", "name", "pods"]
+    names += ["steps", "plateau", "stop_after", "pretrain", "name", "pods", "disk_gb"]
     assert list(dict.fromkeys(line.split()[1] for line in unset)) == names
     for line in unset:
         file = tmp_path / "mine.toml"

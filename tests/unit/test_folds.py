@@ -9,8 +9,8 @@ import pytest
 from schwarz.blueprint import planned
 from schwarz.config import Augment, Local, Network
 from schwarz.errors import StepFailed
-from schwarz.files import read_json, sha256, write_json
-from schwarz.images import MANIFEST, load_box, save_array
+from schwarz.files import sha256, write_json
+from schwarz.images import MANIFEST, Shards, save_array
 from schwarz.out_of_fold import Without, answers, enough, folds
 from schwarz.partition import Partition
 from schwarz.training import Checkpoints, Member, accuracy, fit_in_step, predict
@@ -41,18 +41,18 @@ def shards(tmp_path: Path) -> Path:
         "boxes": [[list(span) for span in box] for box in BOXES], "image_shape": [1, 8, 8], "pad": 0, "mean": [0.5],
         "std": [0.3], "classes": 3,
     }  # fmt: skip
-    write_json(tmp_path / MANIFEST, {"uri": str(tmp_path), "sha256": sums, "plan": plan})
+    write_json(tmp_path / MANIFEST, {"uri": str(tmp_path), "sha256": sums, "plan": plan, "counts": {}})
     return tmp_path
 
 
 def test_no_local_network_answers_to_an_image_that_it_has_learned(shards: Path, tmp_path: Path):
     local = Local(epochs=30, batch=10, lr=3e-3, schedule="constant", engine="loop")
-    manifest = read_json(shards / MANIFEST)
-    train = [load_box(manifest, k, "train") for k in range(2)]
+    cut = Shards.read(shards)
+    train = [cut.box(k, "train") for k in range(2)]
     others = []
     for fold, left_out in enumerate(folds(train[0].y, 3, 0)):
         out = tmp_path / str(fold)
-        given = (0, NETWORK, Augment(), local, shards, (0, 1), Checkpoints(out / "checkpoints", {}), out)
+        given = (0, NETWORK, Augment(), local, cut, (0, 1), Checkpoints(out / "checkpoints", {}), out)
         others.append(Without(*given, fold, left_out))
         others[-1](lambda *said: None)
     unseen = answers(BOXES.assemble([each.x for each in train]), others)

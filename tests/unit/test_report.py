@@ -61,7 +61,9 @@ def html() -> str:
 def test_every_number_of_the_strategies_is_that_of_the_results(html: str) -> None:
     rows = example.results()["strategies"]
     assert [row[0] for row in table(html, "strategies")] == list(STRATEGIES)
-    assert [text(row)[:14] for row in tree(html).iter("tr") if row.get("class") == "best"] == ["composed_tuned"]
+    best = [row for row in tree(html).iter("tr") if row.get("class") == "best"]
+    assert {text(row)[:14] for row in best} == {"composed_tuned"}
+    assert len(best) == 3  # in the tables of strategies, of further figures and of missing boxes
     for name, test, interval, validation, cpu_s, parameters in table(html, "strategies"):
         given = rows[name]
         accuracy, train = re.fullmatch(r"(\S+) \((\S+)\)", test).groups()  # type: ignore[union-attr]  # fails here if not
@@ -128,6 +130,18 @@ def test_a_tracking_server_is_named_instead_of_a_command() -> None:
     assert "with changes not committed" in shown
 
 
+def test_a_pod_without_mlflow_names_what_there_is() -> None:
+    lineage = example.results()["lineage"] | {"tracking_uri": None, "mlflow_run_id": None}
+    model = example.results()["model"] | {"registered": None}
+    results = {**example.results(), "lineage": lineage, "model": model}
+    shown = text(tree(page(results, *example.samples(), in_folder=False)))
+    assert "no: this run was told of no MLflow" in shown
+    assert "None" not in shown
+    assert "track sync" not in shown
+    assert "run folder" not in shown
+    assert "artifacts of the step report" in shown
+
+
 def test_nothing_is_loaded_from_elsewhere_and_nothing_runs(html: str) -> None:
     for element in tree(html).iter():
         name = element.tag.rpartition("}")[2]
@@ -148,7 +162,8 @@ def test_every_picture_has_a_text_alternative_with_its_numbers(html: str) -> Non
     for picture in pictures:
         told = [titles[name] for name in picture.get("aria-labelledby", "").split()]
         assert picture.get("alt") or picture.get("aria-label") or len([words for words in told if words]) == 2
-    assert len(pictures) == 2 + 9 + 1 + 10  # the charts, a curve a network, the map of the local networks, samples
+    # the charts, a curve a network, the map of the local networks, samples
+    assert len(pictures) == 2 + 4 + 9 + 1 + 10
     assert "coarse 0.855 (0.839 to 0.870)" in titles["intervals-text"]
     assert "global 0.820 at 14.6, 0.903 at 102.2" in titles["cost-text"]
     assert "coarse 0.860 at 24.6" in titles["cost-text"]
@@ -194,11 +209,12 @@ def test_a_subset_of_strategies_leaves_sections_out(names: set[str]) -> None:
 def test_what_a_run_lacks_is_left_out() -> None:
     given = example.results()
     given["lineage"]["mlflow_run_id"] = given["model"]["registered"] = None
-    given |= {"confusion": {}, "curves": {}, "locals": [], "verify": None}
+    given |= {"confusion": {}, "curves": {}, "locals": [], "verify": None, "missing": None}
     given["partition"] = {"shape": [8, 32, 32], "boxes": [[[0, 8], [0, 16], [0, 32]], [[0, 8], [16, 32], [0, 32]]]}
     html = page(given, np.zeros((0, 1, 8, 32, 32), np.uint8), [])
     assert [text(heading) for heading in tree(html).iter("h2")] == [
-        "How to read this", "Strategies", "Where this comes from", "Files, and how to look further",
+        "How to read this", "Strategies", "How sure this is", "Each class", "How to serve this model",
+        "Where this comes from", "Files, and how to look further",
     ]  # fmt: skip
     shown = text(tree(html))
     assert "MLflow run" not in shown
@@ -222,6 +238,8 @@ def test_many_classes_are_drawn_instead_of_written() -> None:
     K = 60
     given = example.results()
     given["data"]["classes"] = [f"class {k}" for k in range(K)]
+    given["measures"]["composed_tuned"]["by_class"] *= 6
+    given["locals"] = [row | {"recall": 6 * row["recall"]} for row in given["locals"]]
     counts = np.diag(np.full(K, 30))
     counts[7, 11] = 9
     html = page(given | {"confusion": {"composed_tuned": counts.tolist()}}, *example.samples())

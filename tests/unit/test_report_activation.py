@@ -21,7 +21,7 @@ from schwarz.images import Labelled, load, pad, save_array
 from schwarz.partition import Partition
 from schwarz.report import page, pixels
 from schwarz.report.activation import HEADS, Looks, rows
-from schwarz.steps.evaluate import write_looks
+from schwarz.steps.looks import write_looks
 from schwarz.steps.report import read_looks
 from schwarz.strategies import Trained
 from tests.models import look_trained

@@ -71,7 +71,7 @@ def test_a_finished_step_is_not_done_again_even_into_another_folder(run: Path):
     ],
 )
 def test_a_pod_is_called_by_its_networks(run: Path, boxes: int, pods: int, titles: list[str]):
-    write_json(run / "shards" / MANIFEST, {"plan": {"boxes": [[]] * boxes}})
+    write_json(run / "shards" / MANIFEST, {"uri": "", "sha256": {}, "plan": {"boxes": [[]] * boxes}, "counts": {}})
     assert [networks(shards=run / "shards", pod=pod, pods=pods, local="") for pod in range(pods)] == titles
 
 
@@ -201,6 +201,8 @@ def test_where_a_run_happens_is_no_part_of_a_results_key(run: Path):
     assert len(calls) == 1
 
 
-def test_in_a_pod_the_journal_lies_beside_the_result(tmp_path: Path):
+def test_in_a_pod_the_journal_lies_in_its_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SCHWARZ_SCRATCH", str(tmp_path / "scratch"))
     make(local=Training(), number=1, out=tmp_path / "made")
-    assert [event["event"] for event in read(tmp_path)] == ["start", "done"]
+    assert whole(tmp_path / "made")
+    assert events(tmp_path / "scratch") == ["start", "done"]

@@ -8,7 +8,7 @@ from schwarz.files import read_json
 from schwarz.images import load
 from schwarz.runs import RunFolder
 from schwarz.shares import fleet
-from schwarz.steps.evaluate import among_top, evaluate
+from schwarz.steps.evaluate import evaluate
 from schwarz.strategies import Trained
 from schwarz.training import predict
 from tests.unit import trained_run
@@ -43,9 +43,3 @@ def test_of_many_classes_the_five_best_count_too(run: RunFolder):
     logits = predict(trained.blueprint.divided(trained.fleet, torch.nn.Identity()), held.x).numpy()
     for k, local in enumerate(found["locals"]):
         assert local["validation_top5"] == pytest.approx(of_five_largest(logits[:, k], held.y))
-
-
-@pytest.mark.parametrize(("classes", "share"), [(6, 0.75), (5, None), (2, None)])
-def test_of_few_classes_all_are_among_them(classes: int, share: float | None):
-    scores = torch.arange(classes).tile(4, 1).float()  # the first class is last
-    assert among_top(scores, np.array([0, 1, 1, 1])) == share

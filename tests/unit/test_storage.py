@@ -1,5 +1,6 @@
 """Fetching and adding with real DVC, in copies of one small repository whose remote is a folder."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,7 @@ def forget(info: data.DataInfo, *, cache: bool) -> None:
 
 def object_of(info: data.DataInfo, name: str, store: str) -> Path:
     """Where `store` (the cache or the remote) keeps a file of the set."""
-    md5 = storage._md5((info.folder / name).read_bytes())
+    md5 = hashlib.md5((info.folder / name).read_bytes(), usedforsecurity=False).hexdigest()
     folder = info.dvc_file.parents[1] / {"cache": ".dvc/cache", "remote": "remote"}[store]
     path = folder / "files/md5" / md5[:2] / md5[2:]
     path.chmod(0o644)

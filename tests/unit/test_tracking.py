@@ -1,5 +1,6 @@
 """Finding the store and asking whether it answers; what is remembered of it; the description of a run."""
 
+import math
 import socket
 import subprocess
 import sys
@@ -16,13 +17,26 @@ from schwarz import tracking
 from schwarz.files import write_json
 from schwarz.presets import preset
 from schwarz.runs import create
-from schwarz.tracking.ledger import Ledger, address
+from schwarz.tracking.client import Point, open_client
+from schwarz.tracking.ledger import Ledger, address, marker, merge
+from schwarz.tracking.library import Library
+from schwarz.tracking.rest import Rest, metric
+from schwarz.tracking.server import refused
 from schwarz.tracking.summary import note
 
 
 def test_importing_it_is_light() -> None:
     loaded = (
         "import schwarz.tracking, sys; print([m for m in ('mlflow', 'numpy', 'onnx', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_what_runs_beside_every_step_of_a_pod_is_light() -> None:
+    loaded = (
+        "import schwarz.tracking.follower, schwarz.tracking.rest, sys; "
+        "print([m for m in ('mlflow', 'numpy', 'pydantic', 'requests', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -125,8 +139,81 @@ def test_each_server_has_its_own_account_without_credentials(tmp_path: Path) -> 
     assert "secret" not in again.file.read_text()
 
 
+def test_ledgers_of_pods_become_one(tmp_path: Path) -> None:
+    for k, offset in enumerate((10, 20)):
+        pod = tracking.in_pod(tmp_path / f"pod-{k}", "1f", "tiny", "s3://b/store")
+        ledger = Ledger(pod.path, "http://one:5000")
+        journal = pod.journal_of(f"train_local-{k}")
+        ledger.kept.parent, ledger.kept.given, ledger.kept.offsets = "2f", True, {journal.name: offset}
+        ledger.save()
+        there = tmp_path / "spool" / marker(journal).relative_to(pod.path)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_bytes(ledger.file.read_bytes())
+    merge(tmp_path / "spool")
+    kept = Ledger(tmp_path / "spool", "http://one:5000").kept
+    assert address(tmp_path / "spool") == "http://one:5000"
+    assert (kept.parent, kept.given, sorted(kept.offsets.values())) == ("2f", True, [10, 20])
+
+
+def test_pod_that_is_tried_again_has_another_journal(tmp_path: Path) -> None:
+    first, second = (tracking.in_pod(tmp_path / name, "1f", "tiny", "s3://b/store/") for name in ("a", "b"))
+    names = [pod.journal_of("train_local-3").name for pod in (first, second)]
+    assert len(set(names)) == 2
+    assert all(name.startswith("train_local-3.") and name.endswith(".jsonl") for name in names)
+    assert first.place == "s3://b/store/spool/1f"
+
+
+def test_run_folder_names_a_journal_by_its_step(tmp_path: Path) -> None:
+    run = tracking.of_run(create(preset("tiny"), tmp_path / "run"))
+    assert run.journal_of("train_local-3") == tmp_path / "run" / "logs" / "journal" / "train_local-3.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("environment", "uri", "header"),
+    [
+        ({}, "http://one", None),
+        ({"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "p:w"}, "http://one", "Basic bWU6cDp3"),
+        ({}, "http://me:p%40w@one", "Basic bWU6cEB3"),
+        ({"MLFLOW_TRACKING_TOKEN": "t0k"}, "http://one", "Bearer t0k"),
+    ],
+)
+def test_logs_in_as_mlflow_does(
+    environment: dict[str, str], uri: str, header: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    client = open_client(uri, 3)
+    assert isinstance(client, Rest)
+    assert client.login.get("Authorization") == header
+    assert client.base == "http://one"
+
+
+def test_ways_to_log_in_that_only_mlflow_knows_are_left_to_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert isinstance(open_client("http://one", 3), Rest)
+    (tmp_path / ".netrc").write_text("machine one login me password p\n")
+    assert isinstance(open_client("http://one", 3), Library)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    assert isinstance(open_client("http://one", 3), Rest)
+    monkeypatch.setenv("MLFLOW_TRACKING_AUTH", "kubernetes")
+    assert isinstance(open_client("http://one", 3), Library)
+
+
+def test_what_json_has_no_number_for_is_sent_as_mlflow_reads_it() -> None:
+    values = [metric(Point("loss", value, 1, 2))["value"] for value in (0.5, math.nan, math.inf, -math.inf)]
+    assert values == [0.5, "NaN", "Infinity", "-Infinity"]
+
+
+def test_password_is_in_no_refusal() -> None:
+    for status in (401, 403, 500):
+        told = refused("http://me:hunter2@one", status, "http://me:hunter2@one is wrong")
+        assert "hunter2" not in told
+        assert told.startswith("MLflow at http://one ")
+
+
 def test_description_says_what_it_is_then_what_came_out(tmp_path: Path) -> None:
-    run = create(preset("tiny"), tmp_path / "run")
+    run = tracking.of_run(create(preset("tiny"), tmp_path / "run"))
     assert note(run).startswith("Preset `tiny`, seed 0: vgg9 on the data set `sample`, images cut 2x2 with overlap 0.")
     assert "No results yet." in note(run)
     row = {"test": 0.85, "low": 0.83, "high": 0.87, "validation": 0.86, "cpu_s": 31.25}

@@ -8,7 +8,7 @@ import pytest
 from schwarz.presets import preset
 from schwarz.reading import override
 from schwarz.runs import RunFolder, create
-from schwarz.steps.frame import place_of
+from schwarz.steps.place import place_of
 from schwarz.steps.prepare_data import prepare_data
 from schwarz.steps.split import split
 from schwarz.steps.train_local import train_local

@@ -11,6 +11,7 @@ from schwarz.journal import Event
 PATIENCE_S = 20.0  # a pipe hears of a task that takes longer before it ends
 GREEN, RED, DIM, BOLD = "32", "31", "2", "1"
 LEFT, BAR = 16, 16
+CAUSE = 100
 
 
 class Screen(Protocol):
@@ -47,7 +48,7 @@ def duration(seconds: float) -> str:
 def closing(task: Task) -> str:
     """The one line that stays of a finished task."""
     if task.state == "failed":
-        return f"{task.title:<{LEFT}} failed"
+        return f"{task.title:<{LEFT}} failed{_cause(task)}"
     if task.state == "reused":
         return f"{task.title:<{LEFT}} reused, saved {duration(task.saved_s)}"
     return f"{task.title:<{LEFT}} {duration(task.wall_s):>12}{_accuracy(task)}"
@@ -64,6 +65,12 @@ def moving(task: Task, now: float, width: int = 120, cells: tuple[str, str] = ("
         text += f"  {duration(left) if left >= 60 else f'{left:.0f} s'} left"
     accuracy = _accuracy(task)
     return text + accuracy if len(text) + len(accuracy) <= width else text[:width]
+
+
+def _cause(task: Task) -> str:
+    """In a few words, for others may go on for long before the last lines say it in full."""
+    first = str(task.failure.get("error", "")).partition("\n")[0]
+    return f": {first if len(first) <= CAUSE else first[: CAUSE - 3] + '...'}" if first else ""
 
 
 def _accuracy(task: Task) -> str:

@@ -1,6 +1,5 @@
 """`doctor`: whether this machine has what a run needs, and the command that mends what is missing."""
 
-import http.client
 import json
 import os
 import shutil
@@ -14,12 +13,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-import psutil
 
 from schwarz.cli.grammar import Command
-from schwarz.errors import DONE, FAILED, WrongInput
+from schwarz.errors import DONE, FAILED, SchwarzError, WrongInput
 
 SERVERS = ("MLFLOW_TRACKING_URI", "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+STORES = ("SCHWARZ_STORE", "SCHWARZ_CHECKPOINTS", "SCHWARZ_REMOTE")
 DISK_GB, MEMORY_GB = 2.0, 4.0
 ANSWER_S = 2.0
 
@@ -106,20 +105,25 @@ def tools() -> Iterator[Finding]:
     docker = _answer("docker", "version", "--format", "{{.Server.Version}}")
     remedy = None if docker else "only for container images: https://docs.docker.com/engine/install"
     yield Finding("docker", docker or "no engine answers", bool(docker), False, remedy)
+    if docker:
+        yield _image()
 
 
 def servers() -> Iterator[Finding]:
     """The servers that the environment names."""
-    from schwarz.tracking import reachable, shown
+    from schwarz.tracking import shown, trouble
 
     named = {name: os.environ[name] for name in SERVERS if os.environ.get(name)}
     if "MLFLOW_TRACKING_URI" not in named:
         yield Finding("MLFLOW_TRACKING_URI", "not set: metrics go to a store under ./runs")
     for name, url in named.items():
-        fault = reachable(url, ANSWER_S) if name == "MLFLOW_TRACKING_URI" else _fault(url)
-        remedy = None if fault is None else f"Start it, or `unset {name}`"
+        fault = trouble(url) if name == "MLFLOW_TRACKING_URI" else _fault(url)
+        remedy = None if fault is None else f"Start or mend it, or `unset {name}`"
         text = f"{shown(url)}: {'answers' if fault is None else fault.replace(url, shown(url))}"
         yield Finding(name, text, fault is None, remedy=remedy)
+    for name in STORES:
+        if (uri := os.environ.get(name, "")).startswith("s3://"):
+            yield _store(name, uri)
 
 
 def sample() -> Iterator[Finding]:
@@ -156,11 +160,37 @@ def _answer(*command: str) -> str | None:
     return done.stdout.strip() or None
 
 
+def _image() -> Finding:
+    """The image that `--runner docker` takes."""
+    from pipelines.images import image
+
+    try:
+        name = image()
+    except WrongInput as fault:
+        return Finding("image", str(fault), False, False)
+    there = _answer("docker", "image", "inspect", "--format", "{{.Id}}", name)
+    text = name if there else f"{name}: the engine has none"
+    return Finding("image", text, bool(there), False, None if there else "for `--runner docker`: `make images`")
+
+
+def _store(name: str, uri: str) -> Finding:
+    """Whether a store answers, takes the keys of the environment and has the bucket: asked as a run asks it."""
+    from schwarz.storage import ready
+
+    try:
+        ready(uri, ANSWER_S)
+    except SchwarzError as fault:
+        return Finding(name, str(fault).rstrip("."), False)
+    return Finding(name, f"{uri}: answers, takes the keys, has the bucket")
+
+
 def _fault(url: str) -> str | None:
     """Why an object store does not answer; None when it does, be it with an error page."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "is no address: one looks like http://127.0.0.1:8333"
+    import http.client  # with ssl a fifth of what `--help` may take
+
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
         with closing(kind(parts.hostname, parts.port, timeout=ANSWER_S)) as connection:
@@ -173,6 +203,8 @@ def _fault(url: str) -> str | None:
 
 def _memory_gb() -> float:
     """Memory that can be had, a container's limit included."""
+    import psutil
+
     available = psutil.virtual_memory().available
     limit = Path("/sys/fs/cgroup/memory.max")
     if limit.exists() and (text := limit.read_text().strip()) != "max":

@@ -1,4 +1,4 @@
-"""`presets`, `show` and `compile`: a run before it is run."""
+"""`presets` and `show`: a run before it is run."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from schwarz.cli.columns import columns
-from schwarz.cli.grammar import Command, Target, writing
+from schwarz.cli.grammar import Command
 from schwarz.cli.options import ConfiguredCommand, Words, chosen, configured
 
 if TYPE_CHECKING:
@@ -72,31 +72,3 @@ def show(preset: str | None, file: Path | None, changes: Words, as_json: bool) -
         print(json.dumps(config.model_dump(mode="json", by_alias=True), indent=1))
     else:
         print(document(config), end="")
-
-
-@click.command(
-    cls=ConfiguredCommand,
-    examples=("schwarz compile quickstart", "schwarz compile tiny -o tiny.yaml --place.pods 2"),
-)
-@configured
-@click.option(
-    "-o", "--output", type=Target(), default="train.yaml", show_default=True, metavar="FILE", help="YAML file to write"
-)
-def compile_(preset: str | None, file: Path | None, changes: Words, output: Path) -> None:
-    """Write the pipeline as YAML for a Kubeflow cluster.
-
-    It is what `kfp run create -f` takes, and what the Kubeflow UI takes as an upload.
-    """
-    from schwarz.cli.run import check
-    from schwarz.runs import project_root
-
-    config, *_ = check(chosen(preset, file, changes), project_root())
-    from pipelines.train import compile_pipeline
-
-    with writing(output):
-        compile_pipeline(config, output)
-    print(f"{output.absolute()}: the pipeline of {config.preset}. To run it on a cluster:")
-    print(f"  kfp run create -e {config.preset} -f {output}")
-
-
-compile_.name = "compile"

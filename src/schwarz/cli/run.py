@@ -2,11 +2,12 @@
 
 import errno
 import json
+import os
 import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import click
 
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
     from schwarz.partition import Partition
     from schwarz.runs import RunFolder
 
-RUNNERS = ("subprocess", "python")
+RUNNERS = ("subprocess", "docker", "python")
 runner_option = click.option(
     "--runner",
     type=Word(RUNNERS),
     default=RUNNERS[0],
     show_default=True,
-    help="subprocess: the Kubeflow graph on this machine; python: the same steps as a plain loop",
+    help="subprocess: the Kubeflow graph on this machine; docker: the same in containers; python: the same steps as a "
+    "plain loop",
+)
+stack_option = click.option(
+    "--stack", "on_stack", is_flag=True, help="keep boxes and models on the servers of `schwarz stack up`"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="print results.json alone; progress goes to stderr")
 
@@ -38,9 +43,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="print result
 )
 @configured
 @runner_option
+@stack_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="run folder; unset: runs/PRESET/N")
 @json_option
-def run(preset: str | None, file: Path | None, changes: Words, runner: str, out: Path | None, as_json: bool) -> int:
+def run(
+    preset: str | None, file: Path | None, changes: Words, runner: str, on_stack: bool, out: Path | None, as_json: bool
+) -> int:
     """Run the whole pipeline and print what came out.
 
     An --out that holds a run of the same config is resumed.
@@ -48,22 +56,25 @@ def run(preset: str | None, file: Path | None, changes: Words, runner: str, out:
     from schwarz import runs
 
     config, info, _ = check(chosen(preset, file, changes), runs.project_root())
-    device_is_here(config)
+    runner_is_here(config, runner)
     from schwarz.storage import fetch  # numpy: only once there is work to do
 
     fetch(info)
     from schwarz.checks import check_labels
 
     check_labels(config, info)
-    return execute(_create(config, out), runner, as_json)
+    if on_stack:
+        use_stack(info, runs.project_root())
+    return execute(_create(config, out), Way(runner, on_stack), as_json)
 
 
 @click.command(cls=Command, examples=("schwarz resume runs/tiny/1", "schwarz resume runs/tiny/1 --runner python"))
 @click.argument("folder", metavar="RUN")
 @runner_option
+@stack_option
 @click.option("--fresh", is_flag=True, help="start over: what is finished, and what was begun, is dropped first")
 @json_option
-def resume(folder: str, runner: str, fresh: bool, as_json: bool) -> int:
+def resume(folder: str, runner: str, on_stack: bool, fresh: bool, as_json: bool) -> int:
     """Finish a run that was stopped; what is finished is reused, and a training goes on from its last checkpoint."""
     from schwarz.cli.runs import find
 
@@ -72,9 +83,11 @@ def resume(folder: str, runner: str, fresh: bool, as_json: bool) -> int:
         check(run.config, run.project)
         run.forget()
     if not complete(run):
-        check(run.config, run.project)
-        device_is_here(run.config)
-    return execute(run, runner, as_json)
+        _, info, _ = check(run.config, run.project)
+        runner_is_here(run.config, runner)
+        if on_stack:
+            use_stack(info, run.project)
+    return execute(run, Way(runner, on_stack), as_json)
 
 
 def check(config: "Config", project: Path) -> "tuple[Config, DataInfo, Partition]":
@@ -96,6 +109,27 @@ def check(config: "Config", project: Path) -> "tuple[Config, DataInfo, Partition
     return override(config, {"data.md5": info.md5}), info, partition
 
 
+def runner_is_here(config: "Config", runner: str) -> None:
+    """Refused here, before anything is written, where the run's processes or containers could not begin."""
+    if runner == "docker":
+        from pipelines import containers
+
+        containers.check(config.place.device)
+    else:
+        device_is_here(config)
+
+
+def use_stack(info: "DataInfo", checkout: Path) -> None:
+    """Be told of the servers of the checkout's stack, as the run's processes then are, and keep the data set there."""
+    from schwarz.stack import environment
+    from schwarz.storage import push
+
+    os.environ |= environment(checkout)
+    for other in ("AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"):  # they would lead to another store, or not be its own
+        os.environ.pop(other, None)
+    push(info, os.environ["SCHWARZ_REMOTE"])
+
+
 def device_is_here(config: "Config") -> None:
     """Refused here, before anything is written, if it is not; what is compiled may run where it is."""
     if config.place.device == "cuda":
@@ -104,7 +138,19 @@ def device_is_here(config: "Config") -> None:
         device_of("cuda")
 
 
-def execute(run: "RunFolder", runner: str, as_json: bool) -> int:
+class Way(NamedTuple):
+    """How a run is done here: what a command that goes on with it must repeat."""
+
+    runner: str
+    on_stack: bool
+
+    @property
+    def words(self) -> list[str]:
+        """Its options, where they are not as usual."""
+        return [*(["--runner", self.runner] if self.runner != RUNNERS[0] else []), *(["--stack"] * self.on_stack)]
+
+
+def execute(run: "RunFolder", way: Way, as_json: bool) -> int:
     """Bring a run to its end, unless it is there, and print the last block; the exit status."""
     from schwarz.cli.board import Board
     from schwarz.cli.display import coloured
@@ -114,14 +160,14 @@ def execute(run: "RunFolder", runner: str, as_json: bool) -> int:
     board = Board()
     if complete(run):
         print(f"{run.path} is finished: nothing was left to do.", file=told)
-    elif status := _work(run, runner, board, told):
+    elif status := _work(run, way, board, told):
         return status
     results = run.results() or {}
     print(json.dumps(results, indent=1) if as_json else "\n".join(finished(results, run, board, coloured(told))))
     return DONE
 
 
-def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
+def _work(run: "RunFolder", way: Way, board: "Board", told: TextIO) -> int:
     """Follow the pipeline to its end and tell how it failed, if it did; the exit status."""
     from schwarz.checks import idle_workers
     from schwarz.cli.display import coloured, duration, screen
@@ -135,19 +181,19 @@ def _work(run: "RunFolder", runner: str, board: "Board", told: TextIO) -> int:
     if idle := idle_workers(run.config, run.config.partition.count):
         print(idle, file=told, flush=True)
     started = time.monotonic()
-    work, send = pipeline_command(run.path, runner), sender_command(run.path)
+    work, send = pipeline_command(run.path, way.runner), sender_command(run.path)
     try:
         status = follow(run.path, work, send, screen(board, told))
     except Stopped as stop:
         lines = [
             f"Interrupted after {duration(time.monotonic() - started)}. To go on:",
-            f"  {command('resume', run.path)}",
+            f"  {command('resume', run.path, *way.words)}",
         ]
         print(*lines, sep="\n", file=sys.stderr)
         return stop.status
     if not status:
         return DONE
-    told_last = [*failed(board, status, run.path, coloured(sys.stderr)), *to_go_on(board, run.path)]
+    told_last = [*failed(board, status, run.path, coloured(sys.stderr)), *to_go_on(board, run.path, way.words)]
     print(*told_last, sep="\n", file=sys.stderr)
     faults = board.failed()
     return WRONG_INPUT if WRONG_INPUT in (status, faults[0].failure["status"] if faults else None) else FAILED

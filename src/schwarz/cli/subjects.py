@@ -87,11 +87,22 @@ def trained(run: "RunFolder", count: int) -> Subject:
 
 def _steps(run: "RunFolder") -> tuple[list[Path], Path, Path]:
     """The folders of the trained local networks, of the composed network and of the images, each of them whole."""
-    from schwarz.steps.frame import place_of, whole
+    from schwarz.steps.place import place_of
 
-    locals_, composed, prepared = (place_of(run.path, name) for name in ("train_local", "compose", "prepare_data"))
+    locals_ = place_of(run.path, "train_local")
     pods = sorted(locals_.glob("*"))
-    for folder in (*(pods or [locals_]), composed, prepared):
+    whole_steps(run, *([f"train_local/{pod.name}" for pod in pods] or ["train_local"]))
+    found = whole_steps(run, "compose", "prepare_data")
+    return pods, found["compose"], found["prepare_data"]
+
+
+def whole_steps(run: "RunFolder", *names: str) -> dict[str, Path]:
+    """The folders of finished steps by name, each as it was written; refused where one is not."""
+    from schwarz.steps.frame import whole
+    from schwarz.steps.place import place_of
+
+    found = {name: place_of(run.path, *name.split("/")) for name in names}
+    for folder in found.values():
         if not folder.exists():
             raise _unfinished(run, f"{folder.relative_to(run.path)} is missing")
         try:
@@ -100,7 +111,19 @@ def _steps(run: "RunFolder") -> tuple[list[Path], Path, Path]:
             kept = False
         if not kept:
             raise _unfinished(run, f"{folder.relative_to(run.path)} is not as it was written", folder)
-    return pods, composed, prepared
+    return found
+
+
+def finished(run: "RunFolder") -> dict[str, Any]:
+    """The results of a run that is over; refused where it is not, or where another version measured other things."""
+    from schwarz.steps.report import SCHEMA
+
+    results = run.results()
+    if results is None:
+        raise _unfinished(run, "it is not finished")
+    if results["schema"] != SCHEMA:
+        raise _unfinished(run, "its results are of another version of schwarz, which measured other things")
+    return results
 
 
 def _unfinished(run: "RunFolder", lack: str, *damaged: Path) -> WrongInput:

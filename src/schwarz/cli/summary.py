@@ -1,5 +1,6 @@
 """The last block of a run: figures, where things lie, what to type next; or what failed and how to go on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +95,10 @@ def failed(board: Board, status: int, run: Path, colour: bool = False) -> list[s
     return [paint(f"Error: {what}", RED, colour), f"  log     {log}"]
 
 
-def to_go_on(board: Board, run: Path) -> list[str]:
-    """The command that goes on with a run that failed, unless it would fail again."""
+def to_go_on(board: Board, run: Path, way: Sequence[str] = ()) -> list[str]:
+    """The command that goes on with a run that failed, unless it would fail again; `way`: the options of its own."""
     mended = all(task.failure.get("resumable", True) for task in board.failed())  # older journals do not say it
-    return [f"  resume  {command('resume', run)}"] if mended else []
+    return [f"  resume  {command('resume', run, *way)}"] if mended else []
 
 
 def _ending(status: int) -> str:

@@ -85,18 +85,18 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def sections() -> dict[str, type[Section]]:
+def sections(kind: type[Section] = Config) -> dict[str, type[Section]]:
     """Section name, as written in files and flags -> its class."""
     return {
         (info.alias or name): info.annotation
-        for name, info in Config.model_fields.items()
+        for name, info in kind.model_fields.items()
         if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
     }
 
 
-def fields() -> dict[str, Any]:
-    """Every flag ('seed', 'local.epochs', ...) -> pydantic's FieldInfo."""
-    known = {n: i for n, i in Config.model_fields.items() if (i.alias or n) not in sections()}
-    for name, section in sections().items():
+def fields(kind: type[Section] = Config) -> dict[str, Any]:
+    """Every field by its full name, which is its flag ('seed', 'local.epochs', ...) -> pydantic's FieldInfo."""
+    known = {n: i for n, i in kind.model_fields.items() if (i.alias or n) not in sections(kind)}
+    for name, section in sections(kind).items():
         known |= {f"{name}.{field}": info for field, info in section.model_fields.items()}
     return known

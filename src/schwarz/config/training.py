@@ -70,6 +70,12 @@ class Coarse(Course):
         ge=2,
         description="folds behind its own validation accuracy, or those that networks are trained without",
     )
+    box_dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of boxes that are missing while it is trained, so that it learns to do without some",
+    )
 
     @property
     def training(self) -> Training:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from schwarz.errors import WrongInput, nearest
 
 SAMPLE = "sample"
@@ -29,6 +27,8 @@ class DataInfo:
 
 def describe(root: Path, name: str) -> DataInfo:
     """The set `name` of the checkout `root`, from its .dvc file alone: the images need not be there."""
+    import yaml  # not for whoever serves a model from a store
+
     dvc_file = dvc_file_of(root, name)
     try:
         content = yaml.safe_load(dvc_file.read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """The page: what is said of a run. Its words and their order are in page.html.j2, its looks in page.css."""
 
+import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from schwarz.config import STRATEGIES, Strategy
-from schwarz.report import activation, charts, composition, pixels
+from schwarz.report import activation, charts, composition, measures, missing, mistakes, pixels
 from schwarz.report.courses import Curve, follow, level
 from schwarz.tracking.summary import always
 
@@ -64,24 +65,39 @@ def page(
     sample_labels: Sequence[int],
     features: str | None = None,
     looks: activation.Looks | None = None,
+    mistaken: np.ndarray | None = None,
+    *,
+    in_folder: bool = True,
 ) -> str:
     """One self-contained HTML page about a run: no script, no request, the same bytes for the same input.
 
     `results` is results.json; `samples` are uint8 [n, C, H, W], padded to the shape of the partition, and
     `sample_labels` their classes, `features` Figure 3.7 as `schwarz.report.features.svg` draws it, `looks` what Figure
-    3.8 shows. What a run lacks (no `global`, no local networks, nothing composed) is left out of the page.
+    3.8 shows, `mistaken` the images of results["mistakes"], padded too; `in_folder` whether the page lies in a run
+    folder or is what a pod leaves. What a run lacks (no `global`, no local networks, nothing composed) is left out.
     """
     strategies = {name: results["strategies"][name] for name in STRATEGIES if name in results["strategies"]}
     best = results["best"]
+    rival = _rival(strategies, best)
+    shown, measured, lost = [name for name in (best, rival) if name], results["measures"], results["missing"]
     html = _template().render(
         results,
         strategies=strategies,
         meaning=MEANING,
-        rival=_rival(strategies, best),
+        rival=rival,
         always=always(results),
         intervals=charts.intervals(strategies, best, results["chance"]),
         cost=charts.cost(follow(strategies, results["curves"]), best),
         level=level(strategies, results["curves"]),
+        against=measures.against(results["pairs"], best),
+        printed=measures.printed(results),
+        reliability=measures.reliability(measured, shown, best),
+        roc=measures.roc(measured, strategies, shown, best),
+        operations=measures.operations(strategies, best),
+        decline=lost and missing.decline(lost, best, results["chance"]),
+        dearest=lost and missing.dearest(lost, best),
+        steadiest=lost and missing.steadiest(lost),
+        shown_classes=_WRITTEN,
         samples=_samples(results, samples, sample_labels),
         local_map=_local_map(results),
         learning=_learning(results["curves"]),
@@ -89,7 +105,11 @@ def page(
         composition=composition,
         features=features,
         looks=_looks(results, looks),
+        mistakes=_mistakes(results, mistaken),
+        serve=serving(results, in_folder=in_folder),
+        ask=asking(results),
         look=_look(results["lineage"]["tracking_uri"]),
+        in_folder=in_folder,
     )
     return _UNPRINTABLE.sub("\ufffd", html)
 
@@ -105,6 +125,8 @@ def _template() -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["signed"] = lambda value: f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
+    environment.filters["chance"] = lambda p: "< 0.0001" if p < 1e-4 else f"{p:.4f}"
     environment.filters["accuracy"] = "{:.4f}".format
     environment.filters["bound"] = "{:.3f}".format
     environment.filters["seconds"] = "{:,.1f}".format
@@ -157,6 +179,29 @@ def _looks(results: Mapping[str, Any], looks: activation.Looks | None) -> list[a
     return activation.rows(looks, results["data"]["classes"], results["partition"]["boxes"]) if looks else []
 
 
+def _mistakes(results: Mapping[str, Any], images: np.ndarray | None) -> list[mistakes.Picture]:
+    if images is None:
+        return []
+    boxes = results["partition"]["boxes"]
+    return mistakes.pictures(results["mistakes"], images, results["data"]["classes"], boxes)
+
+
+def serving(results: Mapping[str, Any], *, in_folder: bool) -> str:
+    """The command that serves the model."""
+    file = results["model"]["file"] if in_folder else results["model"]["file"].rpartition("/")[2]
+    return f"schwarz serve {shlex.quote(file)} --name {shlex.quote(results['preset'])}"
+
+
+def asking(results: Mapping[str, Any]) -> str:
+    """A request, as a shell takes it."""
+    shape = [1, *results["data"]["shape"]]
+    zeros = f"$(python3 -c 'print([0] * {math.prod(shape)})')"
+    tensor = f'{{"name": "images", "datatype": "UINT8", "shape": {shape}, "data": {zeros}}}'
+    body = '{"inputs": [' + tensor + "]}"
+    escaped = body.replace('"', '\\"')
+    return f'curl -s localhost:8080/v2/models/{results["preset"]}/infer -d "{escaped}"'
+
+
 def _learning(curves: Mapping[str, Curve]) -> list[str]:
     """One picture a network: the local networks by number, then the others in the order of the strategies."""
     if not curves:
@@ -179,8 +224,8 @@ def _confusion(classes: Sequence[str], counts: list[list[int]] | None) -> Confus
     return Confusion(counts, depth.tolist(), picture, mistakes)
 
 
-def _look(tracking_uri: str) -> str | None:
-    """The command that shows the run in MLflow; None where a server already does."""
-    if tracking_uri.startswith(("http://", "https://")):
+def _look(tracking_uri: str | None) -> str | None:
+    """The command that shows the run in MLflow; None where a server already does, or nothing was told to any."""
+    if not tracking_uri or tracking_uri.startswith(("http://", "https://")):
         return None
     return f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}"

@@ -1,8 +1,8 @@
 """Measure every strategy on the same images: training, validation and, here for the first time, test."""
 
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,38 @@ import torch
 from torch import Tensor, nn
 
 from schwarz import data as datasets
-from schwarz.activation_maps import last_map, look, pictures
-from schwarz.blueprint import load_whole
+from schwarz import evaluation
 from schwarz.config import STRATEGIES, Strategy
+from schwarz.cost import cost
+from schwarz.evaluation import Answers
 from schwarz.files import read_json, write_json
-from schwarz.images import Labelled, load, save_array, spread_rows
-from schwarz.intervals import wilson
+from schwarz.images import load, save_array, spread_rows
 from schwarz.journal import Journal
 from schwarz.networks import count_parameters
-from schwarz.partition import Partition
-from schwarz.report.activation import FILES
+from schwarz.report import mistakes
 from schwarz.shares import fleet
-from schwarz.steps.compose import seen
 from schwarz.steps.frame import Metrics, step
+from schwarz.steps.looks import write_looks
 from schwarz.strategies import COMBINED, Trained, history
-from schwarz.training import accuracy, predict
+from schwarz.training import predict
+from schwarz.training.device import clock
 
 TRAIN_IMAGES = 2000
 """Training accuracy is that of the finished network on this many training images, spread evenly."""
-TOP = 5
-SHOWN = 4
-"""Validation images whose class activation maps are kept."""
+DAMAGED = 500
+"""Test images, spread evenly, that boxes are taken from."""
+MOST = 12
+"""Of the best strategy's mistakes the surest ones: test images that are kept with every local network's answer."""
 
-MLFLOW = {"test": "test_accuracy", "low": "test_accuracy_low", "high": "test_accuracy_high", "cpu_s": "training_cpu_s"}
+MLFLOW = {
+    "test": "test_accuracy", "low": "test_accuracy_low", "high": "test_accuracy_high", "f1": "test_f1",
+    "auc": "test_auc", "ece": "test_calibration_error", "cpu_s": "training_cpu_s", "image_ms": "image_ms",
+    "flops": "image_flops",
+}  # fmt: skip
 """Figure of a strategy -> the metric of its run; names that no training curve of the same run has."""
+
+Scores = dict[str, Tensor]
+"""Of the parts of the images by name: [n, K], or of local networks [n, N, K]."""
 
 
 @step("evaluate")
@@ -43,64 +51,60 @@ def evaluate(
     transfer: Path | None, composed: Path | None, composed_tuned: Path | None, global_: Path | None,
     journal: Journal, out: Path,
 ) -> Metrics:  # fmt: skip
-    """Writes evaluation.json (accuracies with intervals, costs, confusion, curves, which is best on validation),
-    probabilities/<strategy>.npy, [test images, K], and the class activation maps of some validation images."""
+    """Writes evaluation.json (all figures of strategies and local networks, how sure they are, what a lost box costs,
+    which strategy is best on validation), probabilities/<strategy>.npy, [test images, K], beside the classes of these
+    images, classes.npy, the worst mistakes, and the class activation maps of some validation images."""
     trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)
     parts = _parts(images, out)
-    local = _local_logits(trained, parts) if trained.locals_ else {}
-    found: dict[Strategy, dict[str, Any]] = {}
-    for name in sorted(strategies, key=STRATEGIES.index):
-        scores = _scores(trained, name, parts, local)
-        found[name] = _figures(scores, parts) | {
-            "cpu_s": trained.cpu_s(name),
-            "parameters": count_parameters(trained.model(name)),
-        }
-        found[name]["confusion"] = _confusion(scores["test"], parts["test"].y)
-        save_array(out / "probabilities" / f"{name}.npy", scores["test"].softmax(-1).numpy())
-        journal.write("progress", done=len(found), total=len(strategies))
-        journal.write("run", run=name, params={"strategy": name}, tags={})
-        journal.write("metric", run=name, epoch=0, metrics={MLFLOW[key]: found[name][key] for key in MLFLOW})
-        journal.write("end", run=name)
-    write_looks(out, trained, load(images, "validation"))
+    local = _Local.of(trained, parts)
+    measured: dict[Strategy, tuple[Scores, float]] = {
+        name: _scores(trained, name, parts, local) for name in sorted(strategies, key=STRATEGIES.index)
+    }
+    answers = {name: _answers(scores["test"], parts["test"]) for name, (scores, _) in measured.items()}
+    sure, pairs = evaluation.intervals(answers, seed=0)
+    found: dict[Strategy, dict[str, Any]] = {
+        name: _figures(scores, parts)
+        | {f"{figure}_{end}": getattr(ends, end) for figure, ends in sure[name].items() for end in ("low", "high")}
+        | {"image_ms": 1e3 * seconds / len(parts["test"].y), **_sizes(trained, name)}
+        for name, (scores, seconds) in measured.items()
+    }
+    for done, (name, figures) in enumerate(found.items(), 1):
+        save_array(out / "probabilities" / f"{name}.npy", answers[name].probabilities.astype(np.float32))
+        _tell(journal, name, figures, done, len(found))
+    save_array(out / "classes.npy", parts["test"].y)
     best = max(found, key=lambda name: (found[name]["validation"], -found[name]["parameters"]))
+    write_looks(out, trained, load(images, "validation"))
+    _write_mistakes(out, parts["test"], answers[best], local)
+    curves, agreement = _curves(trained), evaluation.agreement(local.answers) if local.answers else None
+    kappa = agreement["mean_kappa"] if agreement else None
+    signs = evaluation.signatures(kappa, answers.get("coarse"), local.answers, curves)
     write_json(out / "evaluation.json", {
         "best": best,
         "classes": read_json(images / "data.json")["classes"],
-        "confusion": {name: figures.pop("confusion") for name, figures in found.items()},
+        "confusion": {name: evaluation.confusion(each) for name, each in answers.items()},
         "strategies": found,
+        "measures": {name: evaluation.details(each) for name, each in answers.items()},
+        "pairs": [pair.to_json() for pair in pairs],
         "locals": [_local(trained, k, local, parts) for k in range(len(trained.locals_))],
-        "curves": _curves(trained),
+        "agreement": agreement,
+        "missing": _missing(trained, list(found), parts["test"]),
+        "signatures": [sign.to_json() for sign in signs],
+        "curves": curves,
     })  # fmt: skip
     return {f"{name}_{part}": figures[part] for name, figures in found.items() for part in ("test", "validation")}
 
 
-def confusion_of_best(evaluation: Path) -> tuple[list[str], list[list[int]]]:
+def confusion_of_best(evaluated: Path) -> tuple[list[str], list[list[int]]]:
     """Classes and confusion counts of the best strategy."""
-    found = read_json(evaluation / "evaluation.json")
+    found = read_json(evaluated / "evaluation.json")
     return found["classes"], found["confusion"][found["best"]]
 
 
-def write_looks(out: Path, trained: Trained, held: Labelled) -> None:
-    """activation_maps.npy [networks, images, height, width] and what they are of: Figure 3.8 of document 3. Nothing
-    where networks have no feature maps, or local ones were trained together with their coarse net alone."""
-    blueprint, chosen = trained.blueprint, _of_different_classes(held.y)
-    fresh, y = blueprint.global_network(0), torch.from_numpy(held.y[chosen])
-    x = seen(blueprint, held.x[chosen])
-    at = last_map(fresh, x)
-    if at is None:
-        return
-    one = Partition.grid(blueprint.partition.shape, [1] * len(blueprint.partition.shape))
-    folders = {"composed": trained.composed, "composed_tuned": trained.composed_tuned, "global": trained.global_}
-    networks = {name: load_whole(folder).network for name, folder in folders.items() if folder}
-    networks |= {"untrained": fresh} if networks else {}
-    looks = {name: look([network], one, x, y, at) for name, network in networks.items()}
-    if trained.locals_:
-        looks = {"local": look(trained.fleet, blueprint.partition, x, y, at)} | looks
-    if not looks:
-        return
-    says = {name: each.says.tolist() for name, each in looks.items()}
-    write_json(out / FILES[0], {"images": chosen, "networks": says})
-    save_array(out / FILES[1], pictures([*looks.values()]))
+def roc_of_best(evaluated: Path) -> tuple[list[float], list[float], list[float]]:
+    """The ROC curve of the best strategy: shares of wrong and of right decisions that are taken, and from what on."""
+    found = read_json(evaluated / "evaluation.json")
+    curve = found["measures"][found["best"]]["roc"]
+    return curve["false"], curve["true"], curve["threshold"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,25 @@ class Part:
         return predict(model, self.x, self.rows)
 
 
+@dataclass(frozen=True)
+class _Local:
+    """What the trained local networks answer, [n, N, K] per part: what all combiners work on, computed once."""
+
+    logits: Scores
+    seconds: float
+    """That they took for the test images."""
+    answers: list[Answers]
+    """Of each of them, to the test images."""
+
+    @classmethod
+    def of(cls, trained: Trained, parts: Mapping[str, Part]) -> "_Local":
+        if not trained.locals_:
+            return cls({}, 0.0, [])
+        model = trained.blueprint.divided(trained.fleet, nn.Identity())
+        logits, seconds = _timed(lambda part: part.answers(model), parts)
+        return cls(logits, seconds, [_answers(each, parts["test"]) for each in logits["test"].unbind(1)])
+
+
 def _parts(images: Path, out: Path) -> dict[str, Part]:
     train, validation = load(images, "train"), load(images, "validation")
     with tempfile.TemporaryDirectory(dir=out, prefix=".test.") as folder:  # what is mapped may be unlinked
@@ -127,56 +150,96 @@ def _parts(images: Path, out: Path) -> dict[str, Part]:
     return {name: Part(part.x, part.y[rows[name]], rows[name]) for name, part in whole.items()}
 
 
-def _local_logits(trained: Trained, parts: dict[str, Part]) -> dict[str, Tensor]:
-    """[images, N, K] per part: what all combiners work on, computed once."""
-    model = trained.blueprint.divided(trained.fleet, nn.Identity())
-    return {name: part.answers(model) for name, part in parts.items()}
-
-
-def _scores(
-    trained: Trained, strategy: Strategy, parts: dict[str, Part], local: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def _scores(trained: Trained, strategy: Strategy, parts: Mapping[str, Part], local: _Local) -> tuple[Scores, float]:
+    """Of every part, and the seconds that the test images took."""
     if strategy not in COMBINED:
         model = trained.model(strategy)
-        return {name: part.answers(model) for name, part in parts.items()}
+        return _timed(lambda part: part.answers(model), parts)
     combiner = trained.combiner(strategy)
     with torch.inference_mode():
-        scores = {name: combiner(logits) for name, logits in local.items()}
+        scores, seconds = _timed(combiner, local.logits)
     if strategy == "coarse":  # it learned from the validation images: its cross-fitted scores stand for it there
         scores["validation"] = torch.from_numpy(np.load(trained.folder("coarse") / "validation.npy"))
-    return scores
+    return scores, local.seconds + seconds
 
 
-def among_top(scores: Tensor, y: np.ndarray) -> float | None:
-    """The share of images whose class is among the five largest scores [n, K]; None where there are no more classes."""
-    if scores.shape[-1] <= TOP:
-        return None
-    return float((scores.topk(TOP).indices == torch.from_numpy(y)[:, None]).any(-1).double().mean())
+def _timed(answer: Callable[[Any], Tensor], parts: Mapping[str, Any]) -> tuple[Scores, float]:
+    """The answers to every part, and the seconds that the last one, the test images, took."""
+    scores, began = dict[str, Tensor](), 0.0
+    for name, part in parts.items():
+        began = clock()
+        scores[name] = answer(part)
+    return scores, clock() - began
 
 
-def _figures(scores: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, float | None]:
-    reached = {name: accuracy(scores[name], part.y) for name, part in parts.items()}
-    n = len(parts["test"].y)
-    low, high = wilson(round(reached["test"] * n), n)
+def _answers(scores: Tensor, part: Part) -> Answers:
+    return Answers(scores.double().softmax(-1).numpy(), part.y)
+
+
+def _figures(scores: Scores, parts: Mapping[str, Part]) -> dict[str, Any]:
+    """Accuracies on all parts and the other figures on test images."""
+    answers = {name: _answers(scores[name], part) for name, part in parts.items()}
+    reached = {name: evaluation.accuracy(each) for name, each in answers.items()}
+    ends = evaluation.wilson(int(answers["test"].right.sum()), len(answers["test"]))
     return {
         "test": reached["test"],
-        "low": low,
-        "high": high,
+        "low": ends.low,
+        "high": ends.high,
         **{name: reached[name] for name in ("validation", "train")},
-        "validation_top5": among_top(scores["validation"], parts["validation"].y),
+        "validation_top5": evaluation.among_top(answers["validation"]),
+        **evaluation.figures(answers["test"]),
     }
 
 
-def _local(trained: Trained, k: int, logits: dict[str, Tensor], parts: dict[str, Part]) -> dict[str, float | None]:
-    figures = _figures({name: scores[:, k] for name, scores in logits.items()}, parts)
-    return {"box": k, **figures, "cpu_s": history(trained.locals_[k])["cpu_s"][-1]}
+def _sizes(trained: Trained, strategy: Strategy) -> dict[str, float]:
+    """What it took to train, how large it is, and the operations for one image by equation 2.10."""
+    model = trained.model(strategy)
+    spent = cost(model, trained.blueprint.image_shape)
+    return {"cpu_s": trained.cpu_s(strategy), "parameters": count_parameters(model), "flops": spent.flops}
 
 
-def _confusion(scores: Tensor, y: np.ndarray) -> list[list[int]]:
-    """Counts [true class, predicted class]."""
-    classes = scores.shape[-1]
-    pairs = y * classes + scores.argmax(-1).numpy()
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).tolist()
+def _tell(journal: Journal, name: str, figures: Mapping[str, Any], done: int, total: int) -> None:
+    told = {metric: figures[key] for key, metric in MLFLOW.items() if figures[key] is not None}
+    journal.write("progress", done=done, total=total)
+    journal.write("run", run=name, params={"strategy": name}, tags={})
+    journal.write("metric", run=name, epoch=0, metrics=told)
+    journal.write("end", run=name)
+
+
+def _missing(trained: Trained, strategies: list[Strategy], test: Part) -> dict[str, Any] | None:
+    """With boxes missing; None where there is one box alone."""
+    if len(trained.blueprint.partition) < 2:
+        return None
+    some = spread_rows(len(test.y), DAMAGED)
+    models = {name: trained.model(name) for name in strategies}
+    return evaluation.loss_of_boxes(models, trained.blueprint, test.x[test.rows[some]], test.y[some], seed=0)
+
+
+def _write_mistakes(out: Path, test: Part, answers: Answers, local: _Local) -> None:
+    """mistakes.npy: images that the best strategy is surest of and wrong, the surest first; mistakes.json: their
+    classes, what it names with which probability, and what each local network does."""
+    wrong = np.flatnonzero(~answers.right)
+    worst = wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:MOST]
+    votes = local.logits["test"][worst].softmax(-1) if local.logits else None
+    write_json(out / mistakes.FILES[0], [
+        {
+            "image": int(test.rows[row]),
+            "class": int(answers.y[row]),
+            "named": int(answers.named[row]),
+            "probability": float(answers.confidence[row]),
+            "votes": [] if votes is None else [
+                {"named": int(vote.argmax()), "probability": float(vote.max())} for vote in votes[place]
+            ],
+        }
+        for place, row in enumerate(worst)
+    ])  # fmt: skip
+    save_array(out / mistakes.FILES[1], np.array(test.x[test.rows[worst]]))
+
+
+def _local(trained: Trained, k: int, local: _Local, parts: Mapping[str, Part]) -> dict[str, Any]:
+    figures = _figures({name: scores[:, k] for name, scores in local.logits.items()}, parts)
+    recall = [row["recall"] for row in evaluation.by_class(local.answers[k])]
+    return {"box": k, **figures, "recall": recall, "cpu_s": history(trained.locals_[k])["cpu_s"][-1]}
 
 
 def _curves(trained: Trained) -> dict[str, dict[str, list[float]]]:
@@ -186,11 +249,3 @@ def _curves(trained: Trained) -> dict[str, dict[str, list[float]]]:
     }
     folders = {f"local {k}": folder for k, folder in enumerate(trained.locals_)} | whole
     return {name: history(folder) for name, folder in folders.items() if folder is not None}
-
-
-def _of_different_classes(y: np.ndarray) -> list[int]:
-    """The first image of each of several classes, evenly spread; of few classes the second ones too, and so on."""
-    classes = np.unique(y)
-    taken = classes[np.unique(np.linspace(0, len(classes) - 1, SHOWN).astype(int))]
-    by_class = [np.flatnonzero(y == label)[:SHOWN].tolist() for label in taken]
-    return [place for nth in zip_longest(*by_class) for place in nth if place is not None][:SHOWN]

@@ -8,6 +8,7 @@ from schwarz.config import Export, Strategy
 from schwarz.export import check, export
 from schwarz.files import read_json, sha256, write_json
 from schwarz.images import load
+from schwarz.reproduction import WEIGHTS, made_of
 from schwarz.shares import fleet
 from schwarz.steps.frame import Metrics, step
 from schwarz.strategies import Trained
@@ -19,7 +20,8 @@ def export_onnx(
     coarse: Path | None, coherent: Path | None, transfer: Path | None, composed: Path | None,
     composed_tuned: Path | None, global_: Path | None, out: Path,
 ) -> Metrics:  # fmt: skip
-    """Writes <strategy>.onnx and model.json (strategy, file, sha256, largest gap to torch at each batch size)."""
+    """Writes <strategy>.onnx, model.json (strategy, file, sha256, largest gap to torch at each batch size) and
+    weights.json, the sha256 of all that the run trained."""
     trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)
     best: Strategy = read_json(evaluation / "evaluation.json")["best"]
     strategy: Strategy = best if export_.strategy == "best" else export_.strategy
@@ -36,4 +38,6 @@ def export_onnx(
     export(model, path, image_shape=blueprint.image_shape, metadata=metadata)
     gaps = check(model, path, load(images, "validation").x)
     write_json(out / "model.json", {"strategy": strategy, "file": path.name, "sha256": sha256(path), "parity": gaps})
+    results = (coarse, coherent, transfer, composed, composed_tuned, global_)
+    write_json(out / WEIGHTS, made_of(out, [*locals_, *filter(None, results)]).to_json())
     return {"largest_gap": max(gaps.values())}

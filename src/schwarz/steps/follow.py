@@ -15,13 +15,15 @@ class Followers:
     def __init__(self, journal: Journal, training: Course, *runs: str) -> None:
         self.journal, self.training = journal, training
         self.reached = dict.fromkeys(runs, 0)
+        self.bytes = 0
         params: dict[str, Any] = training.model_dump(mode="json")
         told = {k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in params.items()}
         for run in runs:
             journal.write("run", run=run, params=told, tags={})
 
     def hear(self, what: str, run: str, *said: Any) -> None:
-        """What is said of a network: an `epoch` and its figures, a `note`, or its `end`."""
+        """What is said of a network: an `epoch` and its figures, a `note`, its `end`; or of all of a process, how many
+        bytes it `received` while it trained."""
         getattr(self, what)(run, *said)
 
     def epoch(self, run: str, epoch: int, figures: dict[str, float]) -> None:
@@ -37,6 +39,10 @@ class Followers:
         """It is trained, after all epochs or before."""
         self._reach(run, self.training.epochs)
         self.journal.write("end", run=run)
+
+    def received(self, _: str, count: int) -> None:
+        """Of images that are read from a store batch by batch."""
+        self.bytes += count
 
     def _reach(self, run: str, epoch: int) -> None:
         self.reached[run] = epoch

@@ -9,17 +9,17 @@ a folder without one is no result. Nothing here knows KFP.
 import errno
 import functools
 import inspect
+import logging
 import os
 import resource
 import shutil
 import time
 import traceback
 import typing
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schwarz.config import Section, digest
 from schwarz.errors import FAILED, SchwarzError, StepFailed
@@ -27,44 +27,16 @@ from schwarz.files import read_json, sha256, tree, write_atomic, write_json
 from schwarz.journal import Journal
 from schwarz.lineage import code
 from schwarz.reading import read_section
-from schwarz.runs import checkpoints_of
+from schwarz.steps.again import again
+from schwarz.steps.mirror import checkpoints_at
+from schwarz.steps.place import Place, run_folder
+from schwarz.steps.telling import Telling
+
+if TYPE_CHECKING:
+    from schwarz.training import Checkpoints
 
 DONE, ERROR = "done.json", "error.json"
 Metrics = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Which step and part of it is done, and where its result goes."""
-
-    step: str
-    part: str
-    out: Path
-
-    @property
-    def label(self) -> str:
-        return f"{self.step}-{self.part}" if self.part else self.step
-
-    @property
-    def kept(self) -> Path:
-        """Where the result stays for this run: in the run folder, or in a pod where it was made."""
-        return place_of(run, self.step, self.part) if (run := run_folder()) else self.out
-
-    @property
-    def logs(self) -> Path:
-        return run / "logs" if (run := run_folder()) else self.out.parent
-
-    def checkpoints(self, key: str) -> Path:
-        """Where trainings leave what they go on from: in $SCHWARZ_CHECKPOINTS by the key of the result, so that a pod
-        with an empty disk finds them; else in the run folder, where those of other code are left alone."""
-        if kept := os.environ.get("SCHWARZ_CHECKPOINTS"):
-            return Path(kept) / key
-        return checkpoints_of(run if (run := run_folder()) else self.out.parent, self.label)
-
-    @property
-    def journal(self) -> Path:
-        run = run_folder()
-        return run / "logs" / "journal" / f"{self.label}.jsonl" if run else self.out.parent / f"{self.out.name}.jsonl"
 
 
 def step(
@@ -77,18 +49,42 @@ def step(
     def decorate(work: Callable[..., Metrics]) -> Callable[..., Metrics]:
         @functools.wraps(work)
         def framed(*, out: Path, **given: Any) -> Metrics:
-            place = Place(name or work.__name__, part.format(**given), out)
-            journal = Journal(place.journal, place.step, place.part)
-            try:
-                journal.write("start", title=title.format(**given) if isinstance(title, str) else title(**given))
-                return _run(work, _typed(work, given), place, journal, fresh)
-            except BaseException as fault:
-                _tell(fault, journal, place)
-                raise
+            place, told = Place(name or work.__name__, part.format(**given), out), Telling.in_pod()
+            journal = Journal(told.run.journal_of(place.label) if told else place.journal, place.step, place.part)
+            with again(), _noted(journal), told.beside(place.step) if told else nullcontext():
+                try:
+                    journal.write("start", title=title.format(**given) if isinstance(title, str) else title(**given))
+                    return _run(work, _typed(work, given), place, journal, told, fresh)
+                except BaseException as fault:
+                    _tell(fault, journal, place)
+                    raise
 
         return framed
 
     return decorate
+
+
+class _Notes(logging.Handler):
+    """What a library says while a step works, in its journal: a person who waits sees what for."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(logging.WARNING)
+        self.journal = journal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # a full disk: the step itself finds out
+            self.journal.write("note", text=record.getMessage())
+
+
+@contextmanager
+def _noted(journal: Journal) -> Iterator[None]:
+    """Stores tell that they are away, and that they are back."""
+    log, handler = logging.getLogger("schwarz.storage"), _Notes(journal)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def whole(folder: Path) -> bool:
@@ -100,53 +96,68 @@ def whole(folder: Path) -> bool:
     return all((folder / name).exists() and sha256(folder / name) == value for name, value in files.items())
 
 
-def run_folder() -> Path | None:
-    """The folder of the local run this process works for; None in a pod."""
-    return Path(os.environ["SCHWARZ_RUN"]) if "SCHWARZ_RUN" in os.environ else None
-
-
-def place_of(run: Path, step: str, part: str = "") -> Path:
-    """Where a run keeps the result of a step."""
-    return run / "steps" / step / part
-
-
 def _run(
-    work: Callable[..., Metrics], arguments: dict[str, Any], place: Place, journal: Journal, fresh: bool
-) -> Metrics:
+    work: Callable[..., Metrics], arguments: dict[str, Any], place: Place, journal: Journal, told: Telling | None,
+    fresh: bool,
+) -> Metrics:  # fmt: skip
     out, kept = place.out, place.kept
-    key = digest([place.step, place.part, {name: _identity(name, value) for name, value in arguments.items()}, code()])
+    known = {name: _identity(name, value) for name, value in arguments.items()}
+    key = digest([place.step, place.part, known, code()])
     if not fresh and whole(kept) and (done := read_json(kept / DONE))["key"] == key:
         _publish(kept, out)
-        journal.write("reused", saved_s=done["wall_s"], metrics=done["metrics"])
+        journal.write("reused", saved_s=done["wall_s"], metrics=done["metrics"], process=_process())
         return done["metrics"]
     for folder in {kept, out}:
         shutil.rmtree(folder, ignore_errors=True)
     out.mkdir(parents=True)
     wall, cpu = time.monotonic(), _cpu_s()
     wanted = inspect.signature(work).parameters
-    provided: dict[str, Any] = {"journal": journal} if "journal" in wanted else {}
-    if "checkpoints" in wanted:
-        from schwarz.training import Checkpoints, keep_freed_memory  # torch: not for a step that trains nothing
-
-        keep_freed_memory()
-        minutes = float(os.environ.get("SCHWARZ_CHECKPOINT_MINUTES", "10"))
-        provided["checkpoints"] = Checkpoints(place.checkpoints(key), _flat(arguments), minutes)
-    metrics = work(**arguments, **provided, out=out)
-    spent = {"wall_s": round(time.monotonic() - wall, 3), "cpu_s": round(_cpu_s() - cpu, 3)}
-    files = {str(path.relative_to(out)): sha256(path) for path in tree(out)}
-    write_json(
-        out / DONE, {"step": place.step, "part": place.part, "key": key, "files": files, "metrics": metrics, **spent}
-    )
-    _publish(out, kept)
-    shutil.rmtree(place.checkpoints(key), ignore_errors=True)
-    journal.write("done", **spent, metrics=metrics)
+    given: dict[str, Any] = {"journal": journal} if "journal" in wanted else {}
+    if "told" in wanted:
+        given["told"] = told or ((run := run_folder()) and Telling.in_run(run))
+    with _checkpoints(known, place, key, journal) if "checkpoints" in wanted else nullcontext() as kept_from:
+        if kept_from:
+            given["checkpoints"] = kept_from
+        metrics = work(**arguments, **given, out=out)
+        spent = {"wall_s": round(time.monotonic() - wall, 3), "cpu_s": round(_cpu_s() - cpu, 3)}
+        _finish(place, key, metrics, spent)
+        left = {"checkpoints": key} if kept_from and told else {}
+        if kept_from and not left:
+            shutil.rmtree(kept_from.folder, ignore_errors=True)
+    # what a pod made is safe only when KFP has taken it, after this process: `finish` removes what it would go on from
+    journal.write("done", **spent, metrics=metrics, process=_process(), **left)
     return metrics
+
+
+def _finish(place: Place, key: str, metrics: Metrics, spent: dict[str, float]) -> None:
+    """From here on the result is one."""
+    files = {str(path.relative_to(place.out)): sha256(path) for path in tree(place.out)}
+    about = {"step": place.step, "part": place.part, "key": key, "files": files, "metrics": metrics, **spent}
+    write_json(place.out / DONE, about)
+    _publish(place.out, place.kept)
+
+
+@contextmanager
+def _checkpoints(known: Mapping[str, Any], place: Place, key: str, journal: Journal) -> Iterator["Checkpoints"]:
+    """What a step that trains goes on from."""
+    from schwarz.training import Checkpoints, keep_freed_memory  # torch: not for a step that trains nothing
+
+    keep_freed_memory()
+    minutes = float(os.environ.get("SCHWARZ_CHECKPOINT_MINUTES", "10"))
+    with checkpoints_at(place, key, lambda text: journal.write("note", text=text)) as folder:
+        yield Checkpoints(folder, _flat(known), minutes)
 
 
 def _cpu_s() -> float:
     """CPU-seconds of this process, and of its workers that have ended."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def _process() -> dict[str, float]:
+    """What this process took, from its beginning: a container's is nobody's child."""
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {"cpu_s": round(_cpu_s(), 1), "peak_mb": round(peak / 1e3)}
 
 
 def _typed(work: Callable[..., Metrics], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,12 +188,11 @@ def _identity(name: str, value: Any) -> Any:
     return value
 
 
-def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(known: Mapping[str, Any]) -> dict[str, Any]:
     """All that decides a result, by the name that a person gives it: seed, local.lr, ..., and each input's key."""
     flat: dict[str, Any] = {}
-    for name, value in arguments.items():
-        known = _identity(name, value)
-        named = known if isinstance(known, dict) else {"": known}
+    for name, value in known.items():
+        named = value if isinstance(value, dict) else {"": value}
         flat |= {f"{name.rstrip('_')}.{field}".rstrip("."): each for field, each in named.items()}
     return flat
 

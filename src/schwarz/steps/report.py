@@ -1,5 +1,6 @@
 """Put the results together in results.json, and show them in one page."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,17 @@ from schwarz.config import STRATEGIES
 from schwarz.files import read_json, write_atomic, write_json
 from schwarz.images import MANIFEST, load, pad
 from schwarz.partition import padded
-from schwarz.report import page
+from schwarz.report import mistakes, page
 from schwarz.report.activation import FILES, Looks
 from schwarz.report.composition import PICTURE, VERIFIED, summary
 from schwarz.steps.frame import Metrics, step
+from schwarz.steps.place import run_folder
+from schwarz.steps.telling import Telling
 
+SCHEMA = 2
+"""Of results.json: what has another was written by another version."""
 DATA = ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
+FOUND = ("locals", "best", "curves", "confusion", "measures", "pairs", "agreement", "missing", "signatures")
 SAMPLES = 10  # a row of the page
 
 
@@ -31,6 +37,7 @@ def report(
     exported: Path,
     registered: Path,
     composed: Path | None,
+    told: Telling | None,
     out: Path,
 ) -> Metrics:
     """Writes results.json and report.html."""
@@ -41,7 +48,7 @@ def report(
     uid = origin.pop("uid")
     model = read_json(exported / "model.json")
     results: dict[str, Any] = {
-        "schema": 1,
+        "schema": SCHEMA,
         "preset": preset,
         "uid": uid,
         "seed": seed,
@@ -51,18 +58,33 @@ def report(
         "data": {name: about[name] for name in DATA},
         "partition": {"shape": list(padded(plan["image_shape"], plan["pad"])[1:]), "boxes": plan["boxes"]},
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
-        **{name: found[name] for name in ("locals", "best", "curves", "confusion")},
+        **{name: found[name] for name in FOUND},
+        "mistakes": read_json(evaluation / mistakes.FILES[0]),
         "verify": summary(read_json(composed / VERIFIED)) if composed else None,
         "model": {**model, "file": f"model/{model['file']}", "registered": entry["registered"]},
         "lineage": {**origin, **{name: entry[name] for name in ("tracking_uri", "mlflow_run_id")}},
     }
     write_json(out / "results.json", results)
-    samples, labels = _samples(images, plan["pad"])
-    write_atomic(
-        out / "report.html",
-        page(results, samples, labels, _picture(composed), read_looks(evaluation, images, plan["pad"])),
-    )
+    html = drawn(results, images, shards, evaluation, composed, in_folder=run_folder() is not None)
+    write_atomic(out / "report.html", html)
+    if told:
+        told.keep(out / "results.json", out / "report.html")
     return {"best_test_accuracy": found["strategies"][found["best"]]["test"]}
+
+
+def drawn(
+    results: Mapping[str, Any], images: Path, shards: Path, evaluation: Path, composed: Path | None, *, in_folder: bool
+) -> str:
+    """The page about these results, from what the steps before left."""
+    pixels = read_json(shards / MANIFEST)["plan"]["pad"]
+    return page(
+        results,
+        *_samples(images, pixels),
+        _picture(composed),
+        read_looks(evaluation, images, pixels),
+        pad(np.load(evaluation / mistakes.FILES[1]), pixels),
+        in_folder=in_folder,
+    )
 
 
 def read_looks(evaluation: Path, images: Path, pixels: int) -> Looks | None:

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, save
 from schwarz.coherent import Divided
+from schwarz.combine import Forgetful
 from schwarz.config import Augment, Coarse, Local
+from schwarz.evaluation import blank
 from schwarz.files import write_json
 from schwarz.images import Labelled, load, save_array
 from schwarz.journal import Journal
 from schwarz.out_of_fold import Without, answers, enough, folds
 from schwarz.seeds import derive
 from schwarz.shares import HISTORY, fleet, in_step, seconds
+from schwarz.steps.boxes import near
 from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics, step
 from schwarz.training import Checkpoints, accuracy, fit, predict
@@ -48,13 +51,22 @@ def train_coarse(
     seen = _answered(model, held)
     logits = _learned_from(coarse, seen, model, train, others)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
+    nothing = predict(model, blank(blueprint))[0] if coarse.box_dropout else None
     spent_s, told = before_s + clock() - began, Followers(journal, coarse, "coarse")
     with as_told("coarse"):
         history = fit(
-            net, coarse.training, logits, None, derive(seed, "coarse"), partial(told.epoch, "coarse"), spent_s
+            _in_training(net, coarse, nothing),
+            coarse.training,
+            logits,
+            None,
+            derive(seed, "coarse"),
+            partial(told.epoch, "coarse"),
+            spent_s,
         )
         told.end("coarse")
-        scores = _crosswise(blueprint, coarse, logits, seed) if coarse.source == "holdout" else predict(net, seen.x)
+        scores = (
+            _crosswise(blueprint, coarse, logits, nothing, seed) if coarse.source == "holdout" else predict(net, seen.x)
+        )
     about = {"in_step": {each.checkpoints.folder.name: in_step(fleet([each.out])) for each in others}}
     save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden), device=device().type, **about)
     write_json(out / HISTORY, history.to_json())
@@ -69,10 +81,11 @@ def _without(
     """Local networks for every fold, trained on the others; beside the checkpoints, which no result holds."""
     boxes, found = tuple(range(len(blueprint.partition))), list[Without]()
     told = Followers(journal, local, *(f"fold {fold} local {k}" for fold in range(len(parts)) for k in boxes))
+    cut, _ = near(shards)
     for fold, left_out in enumerate(parts):
         apart = replace(checkpoints, folder=checkpoints.folder / f"fold-{fold}")
         networks, name = apart.folder / "networks", f"fold {fold}"
-        share = Without(seed, blueprint.network, augment, local, shards, boxes, apart, networks, fold, left_out)
+        share = Without(seed, blueprint.network, augment, local, cut, boxes, apart, networks, fold, left_out)
         side_by_side(
             share.parts(workers()), lambda what, run, *said, name=name: told.hear(what, f"{name} {run}", *said)
         )
@@ -94,12 +107,17 @@ def _learned_from(coarse: Coarse, seen: Labelled, model: Divided, train: Labelle
     return Labelled(answers(train.x, others), train.y)
 
 
-def _crosswise(blueprint: Blueprint, coarse: Coarse, logits: Labelled, seed: int) -> torch.Tensor:
+def _in_training(net: nn.Module, coarse: Coarse, nothing: Tensor | None) -> nn.Module:
+    """The net, or where boxes are to be missing what leaves them out before it."""
+    return net if nothing is None else Forgetful(net, nothing, coarse.box_dropout)
+
+
+def _crosswise(blueprint: Blueprint, coarse: Coarse, logits: Labelled, nothing: Tensor | None, seed: int) -> Tensor:
     """Scores of images by nets that were trained on the others, fold by fold."""
     scores = torch.zeros(len(logits), blueprint.classes)
     for fold, left_out in enumerate(folds(logits.y, coarse.folds, derive(seed, "folds"))):
         net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))
         rest = Labelled(np.delete(logits.x, left_out, 0), np.delete(logits.y, left_out, 0))
-        fit(net, coarse.training, rest, None, derive(seed, "coarse", fold))
+        fit(_in_training(net, coarse, nothing), coarse.training, rest, None, derive(seed, "coarse", fold))
         scores[torch.from_numpy(left_out)] = predict(net, logits.x[left_out])
     return scores

@@ -8,11 +8,11 @@ from torch import nn
 
 from schwarz.blueprint import load_fleet, planned
 from schwarz.config import Augment, Coarse, Local, Network, Training, Transfer
-from schwarz.files import read_json
-from schwarz.images import MANIFEST, Labelled, load
+from schwarz.images import Labelled, load
 from schwarz.journal import Journal
 from schwarz.seeds import derive
 from schwarz.shares import Share, fleet, in_step, seconds
+from schwarz.steps.boxes import near
 from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.train_whole import train_whole
@@ -72,9 +72,9 @@ def _pretrained(
     checkpoints: Checkpoints,
 ) -> list[Path]:  # fmt: skip
     """Fresh local networks, trained; one folder for each, beside the checkpoints, which no result holds."""
-    boxes = tuple(range(len(read_json(shards / MANIFEST)["plan"]["boxes"])))
-    apart = replace(checkpoints, folder=checkpoints.folder / "pretrain")
-    share = Share(seed, network, augment, local, shards, boxes, apart, apart.folder / "networks")
+    cut, _ = near(shards)
+    boxes, apart = tuple(cut.boxes), replace(checkpoints, folder=checkpoints.folder / "pretrain")
+    share = Share(seed, network, augment, local, cut, boxes, apart, apart.folder / "networks")
     together = Followers(journal, local, *(f"pretrained local {k}" for k in boxes))
     with as_told("local"):
         side_by_side(share.parts(workers()), lambda what, run, *said: together.hear(what, f"pretrained {run}", *said))

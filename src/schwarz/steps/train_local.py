@@ -4,11 +4,12 @@
 from pathlib import Path
 from typing import Any
 
+from schwarz.augmentation import pixels
 from schwarz.config import Augment, Local, Network
-from schwarz.files import read_json
-from schwarz.images import MANIFEST
+from schwarz.images import Shards
 from schwarz.journal import Journal
 from schwarz.shares import Share
+from schwarz.steps.boxes import near
 from schwarz.steps.follow import Followers, as_told
 from schwarz.steps.frame import Metrics, step
 from schwarz.strategies import history
@@ -43,14 +44,17 @@ def train_local(
 ) -> Metrics:
     """Writes box-<k>/ for every box of the pod: weights, how to rebuild the network, its history."""
     boxes = _boxes(shards, pod, pods)
+    cut, received = near(shards, boxes, lambda text: journal.write("note", text=text))
     together = Followers(journal, local, *(f"local {k}" for k in boxes))
-    whole = Share(seed, network, augment, local, shards, tuple(boxes), checkpoints, out)
+    whole = Share(seed, network, augment, local, cut, tuple(boxes), checkpoints, out)
     with as_told("local"):
         side_by_side(whole.parts(workers()), together.hear)
     reached = {k: history(out / f"box-{k}")["validation_accuracy"] for k in boxes}
-    return {f"local_{k}_validation_accuracy": max(each) for k, each in reached.items()}
+    accuracies = {f"local_{k}_validation_accuracy": max(each) for k, each in reached.items()}
+    received += together.bytes
+    return {**accuracies, "bytes_received": float(received), "bytes_needed": float(pixels(cut, boxes, augment))}
 
 
 def _boxes(shards: Path, pod: int, pods: int) -> range:
     """The boxes of a pod."""
-    return range(pod, len(read_json(shards / MANIFEST)["plan"]["boxes"]), pods)
+    return Shards.read(shards).boxes[pod::pods]

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from schwarz.errors import DONE, FAILED, SchwarzError
 from schwarz.journal import Journal
-from schwarz.runs import RunFolder, open_run
+from schwarz.runs import open_run
 from schwarz.tracking.ledger import Ledger
 from schwarz.tracking.sender import STEP, Sender
 from schwarz.tracking.server import LIVE_S, Unreachable, default_uri, reachable, shown
 from schwarz.tracking.sync import sending
+from schwarz.tracking.tracked import Tracked, of_run
 
 POLL_S, RETRY_S = 1.0, 30.0  # how often the journal is read; the longest wait between two tries
 
@@ -25,7 +26,7 @@ POLL_S, RETRY_S = 1.0, 30.0  # how often the journal is read; the longest wait b
 def main(folder: Path) -> int:
     """Send until stdin ends; the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the pipeline, which ends our stdin: then we finish
-    run, uri = open_run(folder), default_uri(Path.cwd())
+    run, uri = of_run(open_run(folder)), default_uri(Path.cwd())
     with sending(run):
         Ledger(run.path, uri).save()  # `sync` has to know where, even when nothing gets there now
         try:
@@ -37,7 +38,7 @@ def main(folder: Path) -> int:
     return DONE
 
 
-def _follow(run: RunFolder, uri: str) -> None:
+def _follow(run: Tracked, uri: str) -> None:
     sender, wait_s, ended = None, 0.0, False
     while True:
         ended = ended or _stdin_ended(wait_s)
@@ -55,7 +56,7 @@ def _follow(run: RunFolder, uri: str) -> None:
             sender, wait_s = None, min(2 * max(wait_s, POLL_S), RETRY_S)
 
 
-def _reach(run: RunFolder, uri: str) -> Sender:
+def _reach(run: Tracked, uri: str) -> Sender:
     if reason := reachable(uri):  # a cheap question with no consequences, before anything is made at the server
         raise Unreachable(f"MLflow at {shown(uri)} does not answer ({reason})")
     return Sender(run, uri, LIVE_S)

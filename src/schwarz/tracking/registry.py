@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schwarz.files import read_json, replacing, sha256, write_json
-from schwarz.runs import RunFolder, open_run
 from schwarz.tracking.records import keep
-from schwarz.tracking.runs import UID, Runs
+from schwarz.tracking.runs import UID, Runs, open_runs
 from schwarz.tracking.server import UPLOAD_S, Unreachable, answering, connect, reachable, shown
+from schwarz.tracking.spool import Spool
+from schwarz.tracking.tracked import Tracked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,25 +44,31 @@ class Entry:
     classes: list[str]
     record: Mapping[str, str] = field(default_factory=dict)
     """What making it again needs, by file name: an artifact of the run, its sha256 a tag of run and version."""
+    card: str = ""
+    """Markdown that describes it."""
 
 
-def register_model(run: Path, entry: Entry, example: "np.ndarray", uri: str) -> Registered:
+def register_model(
+    run: Tracked, entry: Entry, example: "np.ndarray", uri: str | None, spool: Spool | None = None
+) -> Registered:
     """Register the model under the run's parent: {"name", "version", "alias", "uri", "run_id"}.
 
     The first version of a name becomes `champion`, later ones `challenger`. The same model of the same run is
-    registered once. `example`: a few images, uint8 [n, C, H, W]. When MLflow fails, the entry is kept in the run's
-    folder for `sync`, and Unreachable is raised.
+    registered once. `example`: a few images, uint8 [n, C, H, W]. When MLflow fails, or there is none, the entry is
+    kept in the run's folder, from a pod in its spool, for `sync`, and Unreachable is raised.
     """
     try:
-        return _register(open_run(run), entry, example, uri)
+        return _register(run, entry, example, uri)
     except Unreachable as fault:
         _postpone(run, entry, example)
-        raise Unreachable(f"{fault}. The model is not registered: `schwarz track sync {run}` does it.") from fault
+        if spool:
+            spool.keep(run, *run.pending.iterdir())
+        raise Unreachable(f"{fault}. The model is not registered: `schwarz track sync {run.place}` does it.") from fault
 
 
-def register_postponed(run: RunFolder, uri: str) -> Registered | None:
+def register_postponed(run: Tracked, uri: str) -> Registered | None:
     """Register what an earlier attempt left, and write it into results.json; None if nothing was left."""
-    folder = _pending(run.path)
+    folder = run.pending
     if not (folder / "entry.json").exists():
         return None
     import numpy as np
@@ -77,24 +84,22 @@ def register_postponed(run: RunFolder, uri: str) -> Registered | None:
     return registered
 
 
-def _postpone(run: Path, entry: Entry, example: "np.ndarray") -> None:
-    folder = _pending(run)
+def _postpone(run: Tracked, entry: Entry, example: "np.ndarray") -> None:
+    folder = run.pending
     with replacing(folder / entry.path.name) as copy:  # the original may lie in a pipeline's scratch folder
         shutil.copyfile(entry.path, copy)
     kept = {**asdict(entry), "path": entry.path.name}
     write_json(folder / "entry.json", {"entry": kept, "example": example.tolist()})
 
 
-def _pending(run: Path) -> Path:
-    return run / "logs" / "pending"
-
-
-def _register(run: RunFolder, entry: Entry, example: "np.ndarray", uri: str) -> Registered:
+def _register(run: Tracked, entry: Entry, example: "np.ndarray", uri: str | None) -> Registered:
+    if uri is None:
+        raise Unreachable("MLFLOW_TRACKING_URI is not set")
     if reason := reachable(uri):
         raise Unreachable(f"MLflow at {shown(uri)} does not answer ({reason})")
     with answering(uri):
         client = connect(uri, UPLOAD_S)
-        parent = Runs(client, uri, run)
+        parent = open_runs(run, uri, UPLOAD_S)
         tags = {UID: run.uid, SHA256: sha256(entry.path), **entry.tags, **keep(client, parent.parent, entry.record)}
         number = _existing(client, entry.name, tags) or _new(client, parent, entry, example, tags)
         alias = _alias(client, entry.name, number)
@@ -127,8 +132,9 @@ def _new(client: "MlflowClient", runs: Runs, entry: Entry, example: "np.ndarray"
         if fault.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     made = client.create_model_version(
-        entry.name, logged.model_uri, runs.parent, dict(tags), await_creation_for=0, model_id=logged.model_id
-    )
+        entry.name, logged.model_uri, runs.parent, dict(tags), description=entry.card or None, await_creation_for=0,
+        model_id=logged.model_id,
+    )  # fmt: skip
     link = json.dumps([{"name": entry.name, "version": made.version}])
     client.set_logged_model_tags(logged.model_id, {VERSIONS: link})
     return str(made.version)

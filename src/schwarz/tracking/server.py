@@ -97,9 +97,30 @@ def answering(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as fault:  # OSError: an artifact folder, or requests' errors
-        reason = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
-        reason = reason.replace(uri.rstrip("/"), shown(uri).rstrip("/"))
-        raise Unreachable(f"MLflow at {shown(uri)} failed: {reason}") from fault
+        status = fault.get_http_status_code() if isinstance(fault, MlflowException) else 0
+        raise Unreachable(refused(uri, status, str(fault).strip() or type(fault).__name__)) from fault
+
+
+def refused(uri: str, status: int, text: str) -> str:
+    """What to say of a server that answered `status` and `text` to a request: with the remedy, where one is known."""
+    place, host = f"MLflow at {shown(uri)}", urlsplit(shown(uri)).netloc
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME") or urlsplit(uri).username
+    if status == 401 and not user:
+        return f"{place} wants a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    if status == 401:
+        return (
+            f"{place} does not take this password of the user {user!r}: mend MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, in a cluster the secret that holds them"
+        )
+    if status == 403 and "Invalid Host header" in text:
+        return (
+            f"{place} does not answer to the name {host}: start it with `mlflow server --allowed-hosts {host},...` or "
+            "MLFLOW_SERVER_ALLOWED_HOSTS, and all names that it is to answer to"
+        )
+    if status == 403:
+        return f"{place} does not let the user {user!r} do this: an administrator there can give permission"
+    reason = text.splitlines()[0] if text else f"it answers {status}"
+    return f"{place} failed: {reason.replace(uri.rstrip('/'), shown(uri).rstrip('/'))}"
 
 
 def _make_store(database: Path) -> None:
@@ -133,8 +154,9 @@ def _openable(database: Path, timeout_s: float) -> str | None:
 
 def _health(uri: str, timeout_s: float) -> str:
     """What is wrong with the server, or ''. Any answer will do, even a refusal: then the client says what is amiss."""
-    context = ssl.create_default_context()
-    # Nothing secret is asked or told here, and the client may trust certificates that this process knows nothing of.
+    # Nothing secret is asked or told here, and the client may trust certificates that this process knows nothing of;
+    # to read those that the system trusts takes longer than to ask.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=timeout_s, context=context):  # noqa: S310  # http(s) only, see SCHEMES

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from schwarz.runs import RunFolder
+from schwarz.tracking.tracked import Tracked
 
 HEAD = "| strategy | test accuracy | 95% interval | validation | training CPU-s |\n|---|---|---|---|---|"
 
@@ -17,17 +17,14 @@ def always(results: Mapping[str, Any]) -> str:
     return f"; always the largest class would be right {largest:.3f} of the time" if largest > results["chance"] else ""
 
 
-def note(run: RunFolder) -> str:
+def note(run: Tracked) -> str:
     """What was trained on what; the results, once there are some; where the files lie."""
-    config, results = run.config, run.results()
-    lines = [
-        f"Preset `{config.preset}`, seed {config.seed}: {config.network.family} on the data set `{config.data.name}`, "
-        f"images cut {config.partition.words}.",
-        "",
-        _table(results) if results else "No results yet.",
-        "",
-        f"Run folder: `{run.path}`",
-    ]
+    results = run.results()
+    lines = [run.about.text, ""] if run.about else []
+    lines += [_table(results) if results else "No results yet.", ""]
+    if run.in_pods:
+        return "\n".join([*lines, f"Kubeflow run: `{run.uid}`"])
+    lines += [f"Run folder: `{run.path}`"]
     if results:
         lines += ["", f"Report: `{run.path / 'report.html'}`, also among the artifacts of this run."]
         lines += ["", f"Model: `{run.path / results['model']['file']}`"]

@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from statistics import median
 
 import torch
 
@@ -26,7 +25,7 @@ from schwarz.training.member import Member
 from schwarz.training.recorded import WARM
 from schwarz.training.stacking import Unstackable
 
-ROUNDS = 3
+ROUNDS = 5
 KEPT = "fleets.json"
 
 
@@ -103,20 +102,21 @@ def _cache() -> Path:
 
 
 def _tried(members: Sequence[Member], local: Local) -> dict[str, float]:
-    """The ways in turn, so that a busy machine is busy for all of them; each is warmed up first. A CUDA device, whose
-    memory may not hold all of them at once, is given one after the other."""
+    """The ways in turn, so that a busy machine is busy for all of them, and of each its quickest round, which others on
+    the machine disturbed least; the first warms up. A CUDA device, whose memory may not hold all of them at once, is
+    given one after the other."""
     if device().type == "cuda":
         return {way: _tried_there(way, members, local) for way in ("alone", "stacked", "beside")}
     steps = {way: _step(_engines(way, members, local), members, local) for way in ("alone", "stacked")}
     rounds = [{way: _timed(step) for way, step in steps.items()} for _ in range(1 + ROUNDS)][1:]
-    return {way: median(each[way] for each in rounds) for way in steps}
+    return {way: min(each[way] for each in rounds) for way in steps}
 
 
 def _tried_there(way: str, members: Sequence[Member], local: Local) -> float:
     """Seconds of a way on a CUDA device, once its step is recorded; one that does not fit there takes for ever."""
     try:
         step = _step(_engines(way, members, local), members, local)
-        return median([_timed(step) for _ in range(WARM + 1 + ROUNDS)][WARM + 1 :])
+        return min([_timed(step) for _ in range(WARM + 1 + ROUNDS)][WARM + 1 :])
     except torch.OutOfMemoryError:
         return math.inf
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from schwarz.config.training import Course
-from schwarz.images import Inputs
+from schwarz.images import Inputs, waits
 from schwarz.seeds import derive
 from schwarz.training.device import device
 from schwarz.training.resident import Resident
@@ -53,7 +53,8 @@ def epoch_of(
     orders = [batches(len(each), training, seed, epoch) for each, seed in zip(images, seeds, strict=True)]
     steps = (_read(images, chosen, epoch) for chosen in islice(zip(*orders, strict=True), first, None))
     room = ROOM if device().type == "cpu" else 0  # a device need not wait for what can be read beside its work
-    return ahead(steps) if sum(each.nbytes for each in images) > room else steps
+    slow = any(map(waits, images)) or sum(each.nbytes for each in images) > room
+    return ahead(steps) if slow else steps
 
 
 def _read(images: Sequence[Source], chosen: Sequence[np.ndarray], epoch: int) -> tuple[list[Tensor], list[Tensor]]:

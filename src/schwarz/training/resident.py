@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from schwarz.augmentation import Moving, Spans, resampled
-from schwarz.images import Inputs, Labelled, Some
+from schwarz.images import Inputs, Labelled, Some, waits
 
 SHARE = 0.5
 """Of the memory that is free on a device, for images; the rest is for training."""
@@ -66,7 +66,7 @@ def resident(images: Sequence[Inputs], place: torch.device, room: int | None = N
     if room is None:
         room = 0 if place.type == "cpu" else int(SHARE * torch.cuda.mem_get_info(place)[0])
     arrays = {_key(array): array for each in images for array in _arrays(each)}
-    if sum(array.nbytes for array in arrays.values()) > room:
+    if any(map(waits, images)) or sum(array.nbytes for array in arrays.values()) > room:
         return images
     there = {key: torch.from_numpy(np.array(array)).to(place) for key, array in arrays.items()}
     return [_there(each, there) for each in images]

@@ -119,7 +119,7 @@ def test_on_a_phone_tables_fit_and_only_the_feature_maps_scroll(browser: "Browse
         regions = page.locator(".scroll").evaluate_all(
             "all => all.map(each => [each.getAttribute('aria-label'), each.scrollWidth > each.clientWidth])"
         )
-    assert len(regions) == 6
+    assert len(regions) == 12
     assert [name for name, wide in regions if wide] == ["Feature maps"]
 
 
@@ -157,7 +157,7 @@ def test_printed_from_a_dark_screen_it_is_ink_on_white(browser: "Browser", file:
         page.set_viewport_size({"width": 680, "height": 960})  # the width of a printed A4 page
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 680
         page.screenshot(path=artifacts / "report-print.png", full_page=True)
-    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 7
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 13
 
 
 def test_in_a_sandboxed_frame(browser: "Browser", file: Path, artifacts: Path, tmp_path: Path) -> None:
@@ -169,6 +169,6 @@ def test_in_a_sandboxed_frame(browser: "Browser", file: Path, artifacts: Path, t
     with opened(browser, outer, viewport={"width": 1000, "height": 5600}) as page:
         inside = page.frames[1]
         assert inside.locator("h1").inner_text() == "composed_tuned won on validation"
-        assert inside.locator("svg.plot").count() == 12
+        assert inside.locator("svg.plot").count() == 16
         assert inside.locator("svg image").first.bounding_box()["width"] > 50  # type: ignore[index]  # fails here if None
         page.screenshot(path=artifacts / "report-frame.png")

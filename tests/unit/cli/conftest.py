@@ -64,7 +64,7 @@ def results() -> dict[str, Any]:
     row = {"low": 0.8, "high": 0.9, "validation": 0.86, "train": 0.9, "cpu_s": 12.3, "parameters": 100}
     registered = {"name": "tiny", "version": "1", "alias": "champion", "uri": "models:/tiny/1"}
     return {
-        "schema": 1,
+        "schema": 2,
         "preset": "tiny",
         "seed": 0,
         "created": "2026-01-01T00:00:00+00:00",

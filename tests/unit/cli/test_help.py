@@ -62,12 +62,28 @@ def ready(checkout: Path, run_folder: Path, sample: Path) -> Path:
     return checkout
 
 
-PIPED = ("run", "resume", "reproduce", "study", "verify", "track", "compile")
+PIPED = (
+    "run",
+    "resume",
+    "reproduce",
+    "study",
+    "verify",
+    "report",
+    "compare",
+    "models",
+    "promote",
+    "rollback",
+    "track",
+    "compile",
+    "submit",
+    "serve",
+    "stack",
+)
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.split()[1] not in PIPED])
 def test_every_example_works(ready: Path, schwarz: Callable[..., Any], example: str) -> None:
-    """Those of the commands above are run with the real pipeline, in tests/pipeline."""
+    """Those of the commands above are run with the real pipeline, as a process or with servers, in other tests."""
     line, _, target = example.partition(" > ")
     told = schwarz(*shlex.split(line)[1:])
     assert told.status == 0, told.err

@@ -31,7 +31,9 @@ def network(folder: Path, role: str, content: str, **more: Any) -> None:
 
 
 def done(step: Path) -> None:
-    write_json(step / "done.json", {"files": {str(path.relative_to(step)): sha256(path) for path in tree(step)}})
+    name, part = [*step.parts[step.parts.index("steps") + 1 :], ""][:2]
+    files = {str(path.relative_to(step)): sha256(path) for path in tree(step)}
+    write_json(step / "done.json", {"step": name, "part": part, "files": files})
 
 
 @pytest.fixture

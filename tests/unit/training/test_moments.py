@@ -19,7 +19,7 @@ from schwarz.runs import RunFolder
 from schwarz.seeds import derive
 from schwarz.shares import fleet as folders
 from schwarz.steps.compose import compose as compose_step
-from schwarz.steps.frame import place_of
+from schwarz.steps.place import place_of
 from schwarz.steps.train_global import composed_moments, tune
 from schwarz.training import MOMENTS, Checkpoints, Member, Moments, fit, fit_in_step
 from schwarz.training.adam import BETAS

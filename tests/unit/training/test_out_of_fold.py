@@ -37,6 +37,7 @@ def coarse(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Step:
     monkeypatch.delenv("SCHWARZ_RUN", raising=False)
 
     def made(out: Path, **local: Any) -> str:
+        monkeypatch.setenv("SCHWARZ_SCRATCH", str(out.parent))
         c = run.config
         given = {"augment": c.augment, "coarse": c.coarse, "local": c.local.model_copy(update=local)}
         folders = {"images": run.steps / "prepare_data", "shards": run.steps / "split"}
@@ -52,7 +53,8 @@ class Cut(Exception):  # no error: a kill
 
 def epochs_of(out: Path) -> list[Event]:
     """Those of networks that are trained without a fold."""
-    return [event for event in read(out.parent) if event["event"] == "metric" and event["run"].startswith("fold")]
+    told = read(out.parent / "logs" / "journal")
+    return [event for event in told if event["event"] == "metric" and event["run"].startswith("fold")]
 
 
 def test_cut_off_in_the_middle_of_a_fold_it_goes_on_to_the_same_bytes(

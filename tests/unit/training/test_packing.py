@@ -10,8 +10,8 @@ from torch import Tensor
 from schwarz.augmentation import training_box
 from schwarz.blueprint import planned
 from schwarz.config import Augment, Data, Local, Network, PartitionConfig
-from schwarz.files import read_json, write_json
-from schwarz.images import MANIFEST, Labelled, load_box, save_array
+from schwarz.files import write_json
+from schwarz.images import Labelled, Shards, save_array
 from schwarz.seeds import derive
 from schwarz.steps.frame import DONE
 from schwarz.steps.split import split
@@ -39,13 +39,13 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def weights(shards: Path, augment: Augment, pods: int) -> list[dict[str, Tensor]]:
     """Of the network of every box, trained on so many pods in float64."""
     network, local = Network(family="vgg9", width=8, dense=16), Local(epochs=2, batch=10, lr=1e-2)
-    manifest, blueprint = read_json(shards / MANIFEST), planned(shards, network)
+    cut, blueprint = Shards.read(shards), planned(shards, network)
     fresh = blueprint.local_networks(0)
     for pod in range(pods):
         members = [
             Member(
-                blueprint.on_box(fresh[k], k).double(), training_box(manifest, k, augment, 0),
-                load_box(manifest, k, "validation"), derive(0, "local", k),
+                blueprint.on_box(fresh[k], k).double(), training_box(cut, k, augment, 0),
+                cut.box(k, "validation"), derive(0, "local", k),
             )
             for k in range(pod, BOXES, pods)
         ]  # fmt: skip
@@ -69,13 +69,14 @@ def test_one_pod_two_pods_and_a_pod_for_each_box_give_the_same_weights(images: P
 def test_what_a_killed_save_leaves_is_no_shard(images: Path):
     cut = {"data": Data(), "partition": PartitionConfig(grid=(2, 2)), "augment": Augment(), "images": images}
     split(seed=0, **cut, out=images.parent / "out")
-    whole = read_json(images.parent / "out" / MANIFEST)
-    folder = Path(whole["uri"]) / "0"
+    whole = Shards.read(images.parent / "out")
+    folder = whole.folder / "0"
     (folder / "sha256.json").unlink()
     (folder / ".train-x.npy.a1b2c3.npy").write_bytes(b"half of it")  # as `schwarz.files.replacing` calls it
     (images.parent / "run" / "steps" / "split" / DONE).unlink()
     split(seed=0, **cut, out=images.parent / "again")
-    assert read_json(images.parent / "again" / MANIFEST) == whole
+    again = Shards.read(images.parent / "again")
+    assert (again.folder, again.sha256, again.plan) == (whole.folder, whole.sha256, whole.plan)
 
 
 def test_every_epoch_shows_other_images(images: Path):
@@ -83,6 +84,7 @@ def test_every_epoch_shows_other_images(images: Path):
     augment = Augment(shift=2, flip=True)
     cut = PartitionConfig(grid=(2, 2))
     split(seed=0, data=Data(), partition=cut, augment=augment, images=images, out=images.parent / "out")
-    box = training_box(read_json(images.parent / "out" / MANIFEST), 0, augment, 0)
+    shards = Shards.read(images.parent / "out")
+    box = training_box(shards, 0, augment, 0)
     assert not np.array_equal(box.batch(np.arange(40), 1), box.batch(np.arange(40), 2))
-    assert isinstance(load_box(read_json(images.parent / "out" / MANIFEST), 0, "validation"), Labelled)
+    assert isinstance(shards.box(0, "validation"), Labelled)

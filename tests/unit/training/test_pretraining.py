@@ -13,7 +13,7 @@ from schwarz.augmentation import training_box
 from schwarz.blueprint import NETWORK, load_divided, planned
 from schwarz.config import Transfer
 from schwarz.files import read_json
-from schwarz.images import MANIFEST, load, load_box
+from schwarz.images import Shards, load
 from schwarz.journal import Journal, read
 from schwarz.runs import RunFolder
 from schwarz.seeds import derive
@@ -45,6 +45,7 @@ def transfer(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> Step:
     monkeypatch.delenv("SCHWARZ_RUN", raising=False)
 
     def made(out: Path, pretrain: int | None) -> State:
+        monkeypatch.setenv("SCHWARZ_SCRATCH", str(out.parent))
         c = run.config
         section = c.transfer.model_copy(update={"pretrain": pretrain})
         given = {"network": c.network, "augment": c.augment, "local": c.local, "coarse": c.coarse, "transfer": section}
@@ -62,11 +63,11 @@ def same(one: State, other: State) -> bool:
 def by_hand(run: RunFolder) -> State:
     """What the step should do, written down once more."""
     c, shards = run.config, run.steps / "split"
-    blueprint, manifest, seed = planned(shards, c.network), read_json(shards / MANIFEST), derive(0, "pretrain")
+    blueprint, cut, seed = planned(shards, c.network), Shards.read(shards), derive(0, "pretrain")
     fresh = blueprint.local_networks(seed)
     members = [
         Member(
-            blueprint.on_box(local, k), training_box(manifest, k, c.augment, seed), load_box(manifest, k, "validation"),
+            blueprint.on_box(local, k), training_box(cut, k, c.augment, seed), cut.box(k, "validation"),
             derive(seed, "local", k),
         )
         for k, local in enumerate(fresh)
@@ -89,7 +90,7 @@ def test_it_starts_from_networks_of_its_own_and_tells_so(run: RunFolder, transfe
 
 
 def events_of(out: Path) -> list[dict[str, Any]]:
-    return [event for event in read(out.parent) if event["event"] == "metric"]
+    return [event for event in read(out.parent / "logs" / "journal") if event["event"] == "metric"]
 
 
 def pretraining_s(out: Path) -> float:

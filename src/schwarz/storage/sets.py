@@ -1,8 +1,8 @@
-"""Versioned storage of the data sets: the only module that speaks to DVC.
+"""Versioned storage of the data sets in a checkout: the only module that speaks to DVC.
 
 DVC moves objects between a remote and the local cache; what lands in a set's folder is copied and checked here, since
 DVC itself delivers a damaged object with exit status 0 and stops at the partial file that a killed pull leaves behind.
-DVC works in a child process (`python -m schwarz.storage`), so that none of its output, locks or threads reach ours.
+DVC works in a child process (`python -m schwarz.storage.sets`): none of its output, locks or threads reach ours.
 """
 
 import errno
@@ -16,8 +16,6 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
 
 from schwarz.data.info import DataInfo, describe, dvc_file_of
 from schwarz.errors import SchwarzError, WrongInput
@@ -82,6 +80,8 @@ def track(root: Path, name: str) -> DataInfo:
     _dvc("add", root, folder)
     meta = {key: value for key, value in read_json(folder / "meta.json").items() if key != "source"}
     by_dvc, *_ = dvc_file.read_text(encoding="utf-8").partition("meta:\n")
+    import yaml  # not for whoever serves a model from a store
+
     ours = yaml.safe_dump({"meta": meta}, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
     write_atomic(dvc_file, by_dvc + ours)
     return describe(root, name)
@@ -89,9 +89,14 @@ def track(root: Path, name: str) -> DataInfo:
 
 def version(folder: Path) -> str:
     """The md5 that DVC gives a folder: of the listing of its files' md5s."""
+    return _md5(listed(folder)[1]) + ".dir"
+
+
+def listed(folder: Path) -> tuple[dict[str, str], bytes]:
+    """The md5 of every file of a folder, and DVC's listing of them, byte for byte."""
     md5s = {file.relative_to(folder).as_posix(): _md5(file.read_bytes()) for file in _files(folder)}
     listing = [{"md5": md5, "relpath": name} for name, md5 in sorted(md5s.items())]
-    return _md5(json.dumps(listing, sort_keys=True).encode()) + ".dir"
+    return md5s, json.dumps(listing, sort_keys=True).encode()
 
 
 def _whole(info: DataInfo) -> bool:
@@ -164,7 +169,7 @@ def _checkout(dvc_file: Path) -> Path:
 
 def _dvc(task: str, root: Path, target: Path) -> subprocess.CompletedProcess[str]:
     """Run one task of `_child`."""
-    command = [sys.executable, "-W", "ignore", "-m", "schwarz.storage", task, str(root), str(target)]
+    command = [sys.executable, "-W", "ignore", "-m", "schwarz.storage.sets", task, str(root), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = done.stderr.strip().splitlines()
     # of `add` DVC says so in passing, and goes on as if all were in the cache; `fetch` is told of it by its caller

@@ -1,0 +1,63 @@
+"""`serve`: answer requests with an exported model."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from schwarz.cli.grammar import Command
+from schwarz.errors import WrongInput, nearest_path
+
+if TYPE_CHECKING:
+    from schwarz.serving.following import Published
+
+AWAY_S = 5.0
+"""How long a store is waited for: who follows the champion looks again anyway, and who is to stop does not wait."""
+
+
+@click.command(
+    cls=Command,
+    examples=("schwarz serve runs/tiny/1/model/coarse.onnx", "schwarz serve tiny@champion --port 0"),
+)
+@click.argument("model", metavar="MODEL")
+@click.option("--name", metavar="N", help="what it is called in addresses; unset: the model's name, the file's stem")
+@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on; 0.0.0.0 for all")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one")
+def serve(model: str, name: str | None, host: str, port: int) -> None:
+    """Serve a model over HTTP by the Open Inference Protocol.
+
+    MODEL is an ONNX file; or what `schwarz promote` has published: NAME@champion, which is followed when it changes, or
+    NAME/VERSION. It answers until Ctrl-C or SIGTERM, and finishes what was begun.
+    """
+    from schwarz.config import NAME
+
+    source = _source(model)
+    called = name or (source.stem if isinstance(source, Path) else source.name)
+    if not re.match(NAME, called):
+        raise WrongInput(f"--name {called!r}: letters, digits and ._- alone, beginning with a letter or digit.")
+    from schwarz.serving.server import serve as run
+
+    run(source, called, host, port)
+
+
+def _source(model: str) -> "Path | Published":
+    """The file that is meant, or the published model."""
+    path = Path(model).expanduser()
+    if path.is_dir():
+        raise WrongInput(f"{model}: is a folder. Name an ONNX file in it.")
+    if path.exists() or path.suffix == ".onnx":
+        if not path.exists():
+            raise WrongInput(f"{model}: no such file.{nearest_path(path)}")
+        return path
+    from schwarz.cli.models import store
+    from schwarz.serving.following import Published
+    from schwarz.storage import Patience, open_store
+
+    found = Published.parse(model, open_store(store(), Patience(AWAY_S, AWAY_S)))
+    if found is None:
+        raise WrongInput(
+            f"{model}: no such file, and no published model: these are named NAME@champion or NAME/VERSION."
+            f"{nearest_path(path)}"
+        )
+    return found

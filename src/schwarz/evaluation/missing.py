@@ -1,0 +1,127 @@
+"""Loss of subdomains: how well a model does without some of its boxes, which a whole one cannot lose.
+
+A missing box is its pixels set to the training mean, the same for all strategies and for who asks the exported model.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from math import comb
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from schwarz.blueprint import Blueprint
+from schwarz.coherent import Divided, Whole
+from schwarz.images import pad
+from schwarz.partition import Box
+from schwarz.training import accuracy, predict
+
+SUBSETS = 6
+"""Of so many missing boxes, at most; of one missing box all are tried."""
+
+Missing = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """Images [n, C, *spatial], as they are stored, that boxes can be taken from."""
+
+    x: np.ndarray
+    blueprint: Blueprint
+
+    @cached_property
+    def _padded(self) -> np.ndarray:
+        return pad(self.x, self.blueprint.pad)
+
+    @cached_property
+    def _blank(self) -> np.ndarray:
+        return pad(blank(self.blueprint), self.blueprint.pad)[0]
+
+    def without(self, missing: Missing) -> np.ndarray:
+        """The padded images, the pixels of these boxes at the training mean."""
+        left = self._padded.copy()
+        for k in missing:
+            at = self.blueprint.partition.boxes[k].slices
+            left[at] = self._blank[at]
+        return left
+
+    def whole(self, missing: Missing) -> np.ndarray:
+        """As stored, without the padding."""
+        inner = tuple(slice(self.blueprint.pad, self.blueprint.pad + n) for n in self.x.shape[2:])
+        return self.without(missing)[(..., *inner)]
+
+
+def blank(blueprint: Blueprint) -> np.ndarray:
+    """The training mean as one image uint8 [1, C, *spatial]: nothing is to be seen."""
+    shape, axes = blueprint.image_shape, len(blueprint.image_shape) - 1
+    mean = blueprint.mean_image
+    mean = np.reshape(blueprint.mean, (-1, *[1] * axes)) if mean is None else mean
+    return np.broadcast_to(np.rint(255 * mean).astype(np.uint8), shape)[None].copy()
+
+
+def subsets(boxes: int, missing: int, seed: int) -> list[Missing]:
+    """Which boxes are missing: all choices where they are few, else some of them by chance."""
+    if missing == 1 or comb(boxes, missing) <= SUBSETS:
+        return list(combinations(range(boxes), missing))
+    rng, found = np.random.default_rng([seed, missing]), set[Missing]()
+    while len(found) < SUBSETS:
+        found.add(tuple(sorted(rng.choice(boxes, missing, replace=False).tolist())))
+    return sorted(found)
+
+
+def loss_of_boxes(
+    models: Mapping[str, Whole | Divided], blueprint: Blueprint, x: np.ndarray, y: np.ndarray, seed: int
+) -> dict[str, Any]:
+    """Of every model its accuracy with 1 to N - 1 boxes missing: the mean, the worst and the best over the subsets;
+    and without each single box."""
+    n, images = len(blueprint.partition), Damaged(x, blueprint)
+    asked = [subsets(n, missing, seed) for missing in range(1, n)]
+    asking = _Asking(images)
+    whole = {name: accuracy(asking(model, ()), y) for name, model in models.items()}
+    found = {
+        name: [[accuracy(asking(model, missing), y) for missing in some] for some in asked]
+        for name, model in models.items()
+    }
+    return {
+        "images": len(y),
+        "subsets": [len(some) for some in asked],
+        "strategies": {name: [_span([whole[name]]), *map(_span, rows)] for name, rows in found.items()},
+        "without": {name: rows[0] if rows else [] for name, rows in found.items()},
+    }
+
+
+def _span(values: Sequence[float]) -> dict[str, float]:
+    return {"mean": float(np.mean(values)), "worst": min(values), "best": max(values)}
+
+
+class _Asking:
+    """Scores of damaged images; a local network is asked once for what of its box is missing."""
+
+    def __init__(self, images: Damaged) -> None:
+        self.images, self.boxes = images, images.blueprint.partition.boxes
+        self.known: dict[tuple[nn.Module, Missing], Tensor] = {}
+
+    def __call__(self, model: Whole | Divided, missing: Missing) -> Tensor:
+        if isinstance(model, Whole):
+            return predict(model, self.images.whole(missing))
+        logits = [self._local(model, k, missing) for k in range(len(self.boxes))]
+        with torch.inference_mode():
+            return model.combiner(torch.stack(logits, 1))
+
+    def _local(self, model: Divided, k: int, missing: Missing) -> Tensor:
+        box = self.boxes[k]
+        seen = tuple(j for j in missing if _touch(box, self.boxes[j]))
+        key = (model.locals[k], seen)
+        if key not in self.known:
+            alone = Whole(model.preprocess.on(box), model.locals[k])
+            self.known[key] = predict(alone, self.images.without(seen)[box.slices])
+        return self.known[key]
+
+
+def _touch(one: Box, other: Box) -> bool:
+    """Whether two boxes have a pixel in common."""
+    return all(a < d and c < b for (a, b), (c, d) in zip(one, other, strict=True))

@@ -1,0 +1,58 @@
+"""The model card: what a registered version is for, what it was made of, how good it is, and where that ends."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from schwarz.config import Strategy
+from schwarz.report.document import MEANING
+
+FEW = 8
+"""Classes that are named one by one."""
+
+
+def card(
+    strategy: Strategy, about: Mapping[str, Any], found: Mapping[str, Any], origin: Mapping[str, Any], boxes: int
+) -> str:
+    """Markdown, from what `prepare_data` (data.json), `evaluate` (evaluation.json) and `begin` (lineage.json) left."""
+    figures, by_class = found["strategies"][strategy], found["measures"][strategy]["by_class"]
+    rows = sorted(zip(about["classes"], by_class, strict=True), key=lambda row: row[1]["recall"])
+    lost = found["missing"]["strategies"][strategy][1]["mean"] if found["missing"] else None
+    classes = about["classes"]
+    lines = [
+        "## Intended use",
+        f"Names which of {len(classes)} classes an image of {_by(about['shape'])} shows: {_some(classes)}. It takes "
+        "whole raw images, uint8, and gives a probability for every class. An image of anything else gets one of these "
+        "classes too.",
+        "",
+        "## The model",
+        f"`{strategy}`: {MEANING[strategy]} Images are cut into {boxes} boxes. {figures['parameters']:,} parameters, "
+        f"{figures['flops'] / 1e6:,.1f} million operations for an image.",
+        "",
+        "## Data",
+        f"`{about['name']}`, md5 `{about['md5']}`: {about['train']:,} training, {about['validation']:,} validation and "
+        f"{about['test']:,} test images. Code: commit `{origin['commit']}`.",
+        "",
+        "## Figures, on the test images",
+        "| figure | value | 95% |",
+        "|---|---|---|",
+        f"| accuracy | {figures['test']:.4f} | {figures['low']:.4f} to {figures['high']:.4f} |",
+        f"| F1, mean over the classes | {figures['f1']:.4f} | {figures['f1_low']:.4f} to {figures['f1_high']:.4f} |",
+        f"| calibration error | {figures['ece']:.4f} | {figures['ece_low']:.4f} to {figures['ece_high']:.4f} |",
+        f"| accuracy on training images | {figures['train']:.4f} | |",
+        "",
+        "## Limits",
+        f"- It recognises {rows[0][1]['recall']:.3f} of the images of `{rows[0][0]}`, its worst class, and "
+        f"{rows[-1][1]['recall']:.3f} of `{rows[-1][0]}`, its best.",
+        *([f"- Without one of its boxes it is right on {lost:.3f} of the images."] if lost is not None else []),
+        "- The intervals speak of other images like these, not of another seed, camera or place.",
+    ]
+    return "\n".join(lines)
+
+
+def _by(shape: list[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _some(classes: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in classes[:FEW])
+    return shown if len(classes) <= FEW else f"{shown} and {len(classes) - FEW} more"

@@ -1,0 +1,142 @@
+"""The protocol's addresses over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, nullcontext
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from schwarz.serving.batching import RETRY_S, Batcher
+from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, Body, Room, check_json
+from schwarz.serving.following import Served
+from schwarz.serving.inference import read, write
+from schwarz.serving.model import Model
+from schwarz.serving.refused import Refused
+
+T = TypeVar("T")
+BINARY = "Inference-Header-Content-Length"
+EXTENSIONS = ("binary_tensor_data",)
+LONG = 2**16
+"""A body of so many bytes is read, and an answer of so many written, on a thread of its own: others are not held up."""
+
+
+def application(served: Served, following: Callable[[], Coroutine[Any, Any, None]] | None = None) -> Starlette:
+    """The ASGI application; `following` runs beside it and may change what is served."""
+    routes = Routes(served)
+
+    @asynccontextmanager
+    async def beside(_: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(following()) if following else None
+        yield
+        if task:
+            task.cancel()
+
+    one = "/v2/models/{name}"
+    paths = {
+        "/v2": routes.server, "/v2/health/live": routes.live, "/v2/health/ready": routes.ready,
+        one: routes.metadata, one + "/ready": routes.model_ready,
+        one + "/versions/{version}": routes.metadata, one + "/versions/{version}/ready": routes.model_ready,
+    }  # fmt: skip
+    infer = [one + "/infer", one + "/versions/{version}/infer"]
+    app = Starlette(
+        lifespan=beside,
+        routes=[
+            *(Route(path, handler) for path, handler in paths.items()),
+            *(Route(path, routes.infer, methods=["POST"]) for path in infer),
+        ],
+        exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _failed},
+    )
+    app.router.redirect_slashes = False  # another address is another address
+    return app
+
+
+class Routes:
+    """What each address answers."""
+
+    def __init__(self, served: Served) -> None:
+        self.served, self.room = served, Room()
+        self.turn = asyncio.Semaphore(1)
+        """Large bodies are read one at a time: as JSON each takes many times its text meanwhile."""
+
+    async def server(self, _: Request) -> Response:
+        return told({"name": "schwarz", "version": version("schwarz"), "extensions": EXTENSIONS})
+
+    async def live(self, _: Request) -> Response:
+        return told({"live": True})
+
+    async def ready(self, _: Request) -> Response:
+        return told({"ready": True})
+
+    async def metadata(self, request: Request) -> Response:
+        return told(self.named(request).model.metadata())
+
+    async def model_ready(self, request: Request) -> Response:
+        return told({"name": self.named(request).model.name, "ready": True})
+
+    async def infer(self, request: Request) -> Response:
+        batcher, header = self.named(request), header_length(request)
+        with Body(self.room) as body:
+            content = await body.read(request, (JSON_MB if header is None else BODY_MB) * MB)
+            check_json(len(content) if header is None else header)
+            async with self.turn if len(content) > LONG else nullcontext():
+                asked = await _aside(len(content), read, batcher.model, content, header)
+            results = await batcher.run(asked)
+        size = sum(values.nbytes for values in results.values())
+        found = await _aside(size, write, batcher.model, asked, results)
+        if found.header is None:
+            return Response(found.content, media_type="application/json")
+        return Response(found.content, 200, {BINARY: str(found.header)}, "application/octet-stream")
+
+    def named(self, request: Request) -> Batcher:
+        """What computes the model, of the version, that the address names."""
+        batcher = self.served.batcher  # this one to the end, whatever is served meanwhile
+        model: Model = batcher.model
+        name, asked = request.path_params["name"], request.path_params.get("version", model.version)
+        if name != model.name:
+            raise Refused(f"no model {name[:80]!r} here: there is {model.name!r}", 404)
+        if asked != model.version:
+            raise Refused(f"model {name!r} has no version {asked[:80]!r}: there is {model.version!r}", 404)
+        return batcher
+
+
+def header_length(request: Request) -> int | None:
+    """How many bytes of the body are JSON, where tensors stand behind it as bytes."""
+    given = request.headers.get(BINARY)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) < 12):
+        raise Refused(f"{BINARY}: {given[:40]!r} is no number of bytes")
+    return int(given)
+
+
+async def _aside(size: int, work: Callable[..., T], *given: Any) -> T:
+    """What `work` returns: here where it is little, on a thread where it would hold up others."""
+    return work(*given) if size < LONG else await asyncio.to_thread(work, *given)
+
+
+def told(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(value), status, headers, "application/json")
+
+
+async def _refused(_: Request, fault: Exception) -> Response:
+    assert isinstance(fault, Refused)
+    headers = {"connection": "close"} if fault.status in (408, 413, 429) else {}  # the rest of the body is not read
+    headers |= {"retry-after": str(RETRY_S)} if fault.status == 429 else {}
+    return told({"error": fault.message}, fault.status, headers)
+
+
+async def _no_route(request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, HTTPException)
+    message = f"{request.method} {request.scope['path'][:200]}: {fault.detail}"
+    return told({"error": message}, fault.status_code, dict(fault.headers or {}))
+
+
+async def _failed(_: Request, fault: Exception) -> Response:
+    return told({"error": f"{type(fault).__name__}: the log of the server has the cause"}, 500)

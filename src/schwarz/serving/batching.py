@@ -1,0 +1,131 @@
+"""Requests that wait are computed together: one call for many images costs much less than many calls.
+
+Nothing is waited for: a call begins as soon as a core is free, with whatever has arrived until then. So a lone request
+is answered at once, and under load batches grow by themselves.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from schwarz.serving.inference import Inference
+from schwarz.serving.model import Model
+from schwarz.serving.refused import Refused
+
+TOGETHER = 64
+"""Images in one call, at most, but for a request that has more by itself."""
+VALUES = 2**20
+"""Of inputs in one call, at most, but for an image that has more by itself."""
+ROOM = 512
+"""Images that may wait, but for a request that finds nobody waiting."""
+RETRY_S = 1
+
+Results = dict[str, np.ndarray]
+
+
+class Busy(Refused):
+    """Too many wait already: the client is to come back."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} images wait already: try again in {RETRY_S} s", 429)
+
+
+@dataclass(eq=False)
+class Waiting:
+    """A request whose turn has not come."""
+
+    asked: Inference
+    images: int
+    answer: "asyncio.Future[Results]"
+
+
+class Batcher:
+    """Computes what is asked of one model, on as many threads as there are `slots`. Used by one event loop."""
+
+    def __init__(
+        self, model: Model, workers: Executor, slots: int, on_call: Callable[[int], object] = lambda images: None
+    ) -> None:
+        self.model, self._workers, self._free, self._on_call = model, workers, slots, on_call
+        self._queue, self.waiting = deque[Waiting](), 0
+
+    async def run(self, asked: Inference) -> Results:
+        """What the model gives; `Busy` where too many wait."""
+        images = len(next(iter(asked.inputs.values())))
+        if self._queue and self.waiting + images > ROOM:
+            raise Busy(self.waiting)
+        mine = Waiting(asked, images, asyncio.get_running_loop().create_future())
+        self._queue.append(mine)
+        self.waiting += images
+        self._begin()
+        return await mine.answer
+
+    def _begin(self) -> None:
+        """As many calls as threads are free."""
+        while self._queue and self._free:
+            group = self._next()
+            if not group:
+                continue
+            self._free -= 1
+            self._on_call(sum(each.images for each in group))
+            call = asyncio.get_running_loop().run_in_executor(self._workers, _computed, self.model, group)
+            call.add_done_callback(partial(self._done, group))
+
+    def _next(self) -> list[Waiting]:
+        """Those that come first, as many as are computed together; whoever has left is passed over."""
+        group, images = list[Waiting](), 0
+        while self._queue and (not group or self._fits(group[0], self._queue[0], images)):
+            first = self._queue.popleft()
+            self.waiting -= first.images
+            if not first.answer.cancelled():
+                group.append(first)
+                images += first.images
+        return group
+
+    def _fits(self, first: Waiting, following: Waiting, images: int) -> bool:
+        """Whether a request is computed with those before it: images of the same size, and not too many."""
+        alike = all(
+            values.shape[1:] == first.asked.inputs[name].shape[1:] for name, values in following.asked.inputs.items()
+        )
+        return self.model.batches and alike and images + following.images <= TOGETHER
+
+    def _done(self, group: Sequence[Waiting], call: "asyncio.Future[list[Results]]") -> None:
+        self._free += 1
+        fault = call.exception()
+        for place, each in enumerate(group):
+            if each.answer.cancelled():
+                continue
+            if fault is not None:
+                each.answer.set_exception(fault)
+            else:
+                each.answer.set_result(call.result()[place])
+        self._begin()
+
+
+def _computed(model: Model, group: Sequence[Waiting]) -> list[Results]:
+    """The answers to a group of requests, each its own images and outputs."""
+    if len(group) == 1:
+        return [_run(model, group[0].asked.inputs, tuple(group[0].asked.outputs))]
+    wanted = tuple(name for name in model.outputs if any(name in each.asked.outputs for each in group))
+    inputs = {name: np.concatenate([each.asked.inputs[name] for each in group]) for name in model.inputs}
+    results = _run(model, inputs, wanted)
+    ends = np.cumsum([each.images for each in group])[:-1]
+    parts = {name: np.split(values, ends) for name, values in results.items()}
+    return [{name: parts[name][place] for name in each.asked.outputs} for place, each in enumerate(group)]
+
+
+def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> Results:
+    """What the model gives, asked for so many images at a time that what it computes in between fits in memory."""
+    images, each = len(next(iter(inputs.values()))), sum(values[:1].size for values in inputs.values())
+    few = max(1, min(TOGETHER, VALUES // each))
+    if images <= few or not model.batches:
+        return model.run(inputs, outputs)
+    parts = [
+        model.run({name: values[at : at + few] for name, values in inputs.items()}, outputs)
+        for at in range(0, images, few)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in outputs}

@@ -1,0 +1,74 @@
+"""Reading what clients send, with limits: of one body, of all that are held at once, and of time."""
+
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
+
+from schwarz.serving.batching import RETRY_S
+from schwarz.serving.refused import Refused
+
+MB = 2**20
+BODY_MB = 64
+"""The largest body that is read, tensors as bytes."""
+JSON_MB = 3
+"""The most of it that may be JSON: read, it takes up to 25 times its text in memory."""
+ALL_MB = 96
+"""Of all requests together; whoever comes when that much is held is told to come back."""
+SMALL = 2**16
+"""A body of so many bytes is read however much is held."""
+BODY_S = 15.0
+"""How long a body may take to arrive."""
+
+
+class Room:
+    """Memory for bodies, shared by all requests."""
+
+    def __init__(self, size: int = ALL_MB * MB) -> None:
+        self.left = size
+
+
+class Body:
+    """The bytes of one request, which take room until it is answered."""
+
+    def __init__(self, room: Room) -> None:
+        self.content, self._room = bytearray(), room
+
+    def __enter__(self) -> "Body":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.left += len(self.content)
+
+    async def read(self, request: Request, most: int) -> bytearray:
+        """All of it, of at most `most` bytes, within BODY_S."""
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise Refused("a compressed body is not read: send it as it is", 415)
+        if int(request.headers.get("content-length", 0)) > most:
+            raise _too_large(most)
+        try:
+            async with asyncio.timeout(BODY_S):
+                async for piece in request.stream():
+                    self._take(piece, most)
+        except ClientDisconnect:
+            raise Refused("the client left before its body was whole", 400) from None
+        except TimeoutError:
+            raise Refused(f"the body did not arrive within {BODY_S:.0f} s", 408) from None
+        return self.content
+
+    def _take(self, piece: bytes, most: int) -> None:
+        if len(self.content) + len(piece) > most:
+            raise _too_large(most)
+        if len(self.content) + len(piece) > SMALL and len(piece) > self._room.left:
+            raise Refused(f"{ALL_MB} MB of other requests are being read: try again in {RETRY_S} s", 429)
+        self._room.left -= len(piece)
+        self.content += piece
+
+
+def check_json(size: int) -> None:
+    """Refused where so much JSON is no longer read."""
+    if size > JSON_MB * MB:
+        raise Refused(f"more than {JSON_MB} MB of JSON: send fewer images at a time, or tensors as bytes", 413)
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(f"the body is larger than {most // MB} MB: send fewer images at a time", 413)

@@ -1,0 +1,136 @@
+"""The model that is served now: a file, or a published version, or the champion, which may change while it is served.
+
+Another champion is loaded and has answered once before any request meets it; requests that were begun are finished by
+the one that they began with. One that cannot be loaded leaves the old one serving.
+"""
+
+import asyncio
+import logging
+import re
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from schwarz.errors import SchwarzError, WrongInput
+from schwarz.publishing import Champion, champion, get, model_key, versions
+from schwarz.serving.batching import Batcher
+from schwarz.serving.model import Model
+from schwarz.serving.tensors import DATATYPES, OPEN
+from schwarz.storage import NoObject, Store
+
+EVERY_S = 2.0
+"""How often the pointer is looked at."""
+AGAIN_S = 10.0
+"""And how long after something was wrong with it: a model that does not load need not be read every two seconds."""
+TRIES = 5
+"""Of finding the file that the pointer names: another promotion may come in between."""
+PUBLISHED = re.compile(r"(?:models:/)?(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))")
+LOG = logging.getLogger("schwarz.serving")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model of a store: one version of it, or whichever is the champion."""
+
+    store: Store
+    name: str
+    version: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, store: Store) -> "Published | None":
+        """`NAME@champion`, `NAME/3`, both also behind `models:/`; None where it is neither."""
+        found = PUBLISHED.fullmatch(text)
+        if found is None:
+            return None
+        if found["alias"] not in (None, "champion"):
+            raise WrongInput(f"{text}: only the champion is published under a name of its own; or name a version.")
+        return cls(store, found["name"], found["version"])
+
+    def there(self) -> Champion:
+        """Which version it is now."""
+        if self.version is None:
+            found = champion(self.store, self.name)
+            if found is None:
+                raise WrongInput(
+                    f"{self.store.uri}: no champion of {self.name!r}. `schwarz promote {self.name}` makes one."
+                )
+            return found
+        about = self.store.find(model_key(self.name, self.version))
+        if about is None:
+            known = ", ".join(versions(self.store, self.name)) or "none"
+            raise WrongInput(
+                f"{self.store.uri}: version {self.version} of {self.name!r} is not published. There are: {known}."
+            )
+        return Champion(self.name, self.version, about.sha256 or "")
+
+    def load(self, wanted: Champion, called: str) -> Model:
+        """It, loaded and tried; NoObject where it has gone meanwhile."""
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / "model.onnx"
+            get(self.store, wanted, file)
+            try:
+                return tried(Model(file, called, wanted.version))
+            except WrongInput as fault:
+                why = str(fault).replace(str(file), model_key(self.name, wanted.version))
+                raise SchwarzError(f"version {wanted.version} cannot be served: {why}") from None
+
+    def newest(self, called: str) -> tuple[Champion, Model]:
+        for _ in range(TRIES):
+            try:
+                found = self.there()
+                return found, self.load(found, called)
+            except NoObject:
+                continue
+        raise SchwarzError(f"{self.store.uri}: the champion of {self.name!r} changes faster than it can be read.")
+
+
+def tried(model: Model) -> Model:
+    """A model that has answered once, so that the first request waits for nothing."""
+    inputs = {
+        name: np.zeros([1 if size == OPEN else size for size in tensor.shape], DATATYPES[tensor.datatype])
+        for name, tensor in model.inputs.items()
+    }
+    model.run(inputs, tuple(model.outputs))
+    return model
+
+
+class Served:
+    """What answers requests now."""
+
+    def __init__(self, model: Model, workers: Executor, slots: int) -> None:
+        self._workers, self._slots = workers, slots
+        self.on_call: Callable[[int], object] = lambda images: None
+        """Told of every call how many images it has."""
+        self.change(model)
+
+    def change(self, model: Model) -> None:
+        """From the next request on."""
+        self.batcher = Batcher(model, self._workers, self._slots, self._called)
+
+    def _called(self, images: int) -> None:
+        self.on_call(images)
+
+    async def follow(self, source: Published, known: Champion) -> None:
+        """Serve every new champion; for ever. What goes wrong is told once, and tried again."""
+        told = ""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                found = await asyncio.to_thread(source.there)
+                if found.sha256 == known.sha256 and found.version == known.version:
+                    told = ""
+                    continue
+                model = await asyncio.to_thread(source.load, found, self.batcher.model.name)
+            except Exception as fault:  # whatever a store, or a model that is loaded and tried, can do
+                if str(fault) != told:
+                    LOG.warning("version %s goes on being served: %s", known.version, fault)
+                told = str(fault)
+                await asyncio.sleep(0 if isinstance(fault, NoObject) else AGAIN_S)
+                continue
+            self.change(model)
+            LOG.warning("version %s is served now, after %s", found.version, known.version)
+            known, told = found, ""

@@ -1,0 +1,191 @@
+"""One request for inference, from its bytes to those of the answer: JSON, or JSON with tensors as bytes behind it, the
+protocol's binary tensor extension. Both ways in, both ways out, in any combination."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from schwarz.errors import nearest
+from schwarz.serving.model import Model
+from schwarz.serving.refused import LONGEST, Refused, shown
+
+REQUEST = {"id": False, "parameters": False, "inputs": True, "outputs": False}
+INPUT = {"name": True, "datatype": True, "shape": True, "data": False, "parameters": False}
+OUTPUT = {"name": True, "parameters": False}
+"""The keys of each object, and whether it must be there."""
+MOST = 4096
+"""Images of one request: whoever has more sends several, and others are answered in between."""
+SIZE, BINARY, ALL_BINARY = "binary_data_size", "binary_data", "binary_data_output"
+"""The extension's parameters: of an input, of an output, of a request."""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What is asked of a model."""
+
+    id: str | None
+    inputs: dict[str, np.ndarray]
+    outputs: dict[str, bool]
+    """The names of those that are wanted, and whether as bytes."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The bytes of a response; where its tensors are bytes, how long the JSON before them is."""
+
+    content: bytes
+    header: int | None = None
+
+
+def read(model: Model, body: bytes | bytearray, header: int | None = None) -> Inference:
+    """A request, checked against what the model takes; `header`: how long its JSON is, where bytes stand behind it."""
+    if header is not None and header > len(body):
+        raise Refused(f"Inference-Header-Content-Length is {header}, the body has {len(body)} bytes")
+    try:
+        request = orjson.loads(memoryview(body)[:header])
+    except orjson.JSONDecodeError as fault:
+        raise Refused(f"the body is no JSON: {fault}") from None
+    given = _object(request, REQUEST, "the request")
+    if not isinstance(given.get("id", ""), str):
+        raise Refused("id must be text")
+    everything = _flag(_parameters(given, "the request"), ALL_BINARY, "the request")
+    behind = memoryview(body).toreadonly()[header:] if header is not None else memoryview(b"")
+    inputs = _inputs(model, given["inputs"], behind)
+    if model.batches:
+        _together(inputs)
+    return Inference(given.get("id"), inputs, _outputs(model, given.get("outputs"), everything))
+
+
+def write(model: Model, asked: Inference, results: dict[str, np.ndarray]) -> Answer:
+    """The answer. JSON has no word for what is no number, so that a model that gives one is at fault."""
+    described, behind = list[dict[str, Any]](), list[bytes]()
+    for name, values in results.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise Refused(f"model {model.name!r}: its output {name!r} holds values that are no numbers", 500)
+        if asked.outputs[name]:
+            about, content = model.outputs[name].to_bytes(values)
+            behind.append(content)
+        else:
+            about = model.outputs[name].write(values)
+        described.append(about)
+    told = {
+        "model_name": model.name,
+        "model_version": model.version,
+        **({} if asked.id is None else {"id": asked.id}),
+        "outputs": described,
+    }
+    json = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Answer(b"".join([json, *behind]), len(json)) if behind else Answer(json)
+
+
+def _inputs(model: Model, given: Any, behind: memoryview) -> dict[str, np.ndarray]:
+    """The tensors by name: each that the model takes, once. Bytes belong to the inputs in the order of these."""
+    tensors = [_object(each, INPUT, f"inputs[{i}]") for i, each in enumerate(_list(given, "inputs"))]
+    names = _names(tensors, model.inputs, "inputs", model.name)
+    if missing := [name for name in model.inputs if name not in names]:
+        raise Refused(f"inputs: {missing[0]!r} is missing")
+    read, taken = dict[str, np.ndarray](), 0
+    for name, tensor in zip(names, tensors, strict=True):
+        size = _size(tensor, name, len(behind) - taken)
+        if size is None:
+            read[name] = model.inputs[name].read(tensor["datatype"], tensor["shape"], _data(tensor, name))
+        else:
+            content = behind[taken : taken + size]
+            read[name] = model.inputs[name].from_bytes(tensor["datatype"], tensor["shape"], content)
+            taken += size
+    if taken < len(behind):
+        raise Refused(f"{len(behind) - taken} bytes behind the JSON belong to no input: {SIZE} says how many each has")
+    return read
+
+
+def _together(inputs: dict[str, np.ndarray]) -> None:
+    """As many images in every input, and no more than one request may have."""
+    images = {name: len(values) for name, values in inputs.items()}
+    if len(set(images.values())) > 1:
+        raise Refused(f"inputs: {images}: as many images are wanted in each")
+    if max(images.values()) > MOST:
+        raise Refused(f"{max(images.values())} images: send {MOST} at a time, at most", 413)
+
+
+def _size(tensor: dict[str, Any], name: str, left: int) -> int | None:
+    """How many bytes behind the JSON are an input's; None where it has its values in it."""
+    size = _parameters(tensor, f"input {name!r}").get(SIZE)
+    if size is None:
+        return None
+    if type(size) is not int or size < 0:
+        raise Refused(f"input {name!r}: {SIZE} must be a whole number of bytes")
+    if "data" in tensor:
+        raise Refused(f"input {name!r}: has data and {SIZE} too")
+    if size > left:
+        raise Refused(f"input {name!r}: {SIZE} is {size}, {left} bytes are left behind the JSON")
+    return size
+
+
+def _data(tensor: dict[str, Any], name: str) -> Any:
+    if "data" not in tensor:
+        raise Refused(f"input {name!r}: 'data' is missing")
+    return tensor["data"]
+
+
+def _outputs(model: Model, given: Any, everything: bool) -> dict[str, bool]:
+    """What is asked for and whether as bytes; where nothing is named, all."""
+    if not given and given in (None, []):
+        return dict.fromkeys(model.outputs, everything)
+    tensors = [_object(each, OUTPUT, f"outputs[{i}]") for i, each in enumerate(_list(given, "outputs"))]
+    names = _names(tensors, model.outputs, "outputs", model.name)
+    return {
+        name: _flag(_parameters(tensor, f"output {name!r}"), BINARY, f"output {name!r}", everything)
+        for name, tensor in zip(names, tensors, strict=True)
+    }
+
+
+def _names(tensors: Sequence[dict[str, Any]], known: Iterable[str], place: str, model: str) -> list[str]:
+    """The names of tensors, each one that the model knows, none twice."""
+    names: list[str] = []
+    for name in (tensor["name"] for tensor in tensors):
+        if not isinstance(name, str) or name not in known:
+            raise Refused(f"{place}: model {model!r} has none called {shown(name)}.{_nearest(name, known)}")
+        if name in names:
+            raise Refused(f"{place}: {name!r} is there twice")
+        names.append(name)
+    return names
+
+
+def _object(given: Any, keys: dict[str, bool], place: str) -> dict[str, Any]:
+    """A JSON object with these keys and no other."""
+    if not isinstance(given, dict):
+        raise Refused(f"{place} must be a JSON object")
+    if unknown := [key for key in given if key not in keys]:
+        raise Refused(f"{place}: unknown key {shown(unknown[0])}.{_nearest(unknown[0], keys)}")
+    if missing := [key for key, needed in keys.items() if needed and key not in given]:
+        raise Refused(f"{place}: {missing[0]!r} is missing")
+    return given
+
+
+def _list(given: Any, place: str) -> list[Any]:
+    if not isinstance(given, list) or not given:
+        raise Refused(f"{place} must be a list of tensors")
+    return given
+
+
+def _parameters(given: dict[str, Any], place: str) -> dict[str, Any]:
+    """Those that mean nothing here are passed over, as the protocol says."""
+    parameters = given.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise Refused(f"{place}: parameters must be a JSON object")
+    return parameters
+
+
+def _flag(parameters: dict[str, Any], name: str, place: str, otherwise: bool = False) -> bool:
+    value = parameters.get(name, otherwise)
+    if not isinstance(value, bool):
+        raise Refused(f"{place}: {name} must be true or false")
+    return value
+
+
+def _nearest(given: Any, known: Iterable[str]) -> str:
+    """What may have been meant, where that is worth looking for."""
+    return nearest(given, known) if isinstance(given, str) and len(given) <= LONGEST else ""

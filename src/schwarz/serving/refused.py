@@ -1,0 +1,25 @@
+"""A request that is not answered, in the protocol's form."""
+
+from typing import Any
+
+LONGEST = 80
+"""Of what a client sent so much is said back."""
+
+
+class Refused(Exception):
+    """The request is wrong: `message` says how, `status` is HTTP's."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.message, self.status = message, status
+
+
+def shown(value: Any) -> str:
+    """What a client sent, in few words: of lists and objects, which may be vast or deep, only that they are some."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= LONGEST else f"{value[:LONGEST]}...")
+    if value is None or isinstance(value, bool | float):
+        return repr(value)
+    if isinstance(value, int):
+        return repr(value) if abs(value) < 10**LONGEST else "a vast number"
+    return "a list" if isinstance(value, list) else "an object"

@@ -1,0 +1,229 @@
+"""The gate on a real registry: a worse challenger is refused, a better one promoted, a rollback restores.
+
+The examples of `models`, `promote` and `rollback` are run here.
+"""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+
+from schwarz.cli.completion import commands
+from schwarz.cli.entry import schwarz as program
+from schwarz.cli.entry import status
+from schwarz.cli.grammar import Command
+from schwarz.evaluation.gate import Examined
+from schwarz.tracking import GATE, Entry, of_run, register_model
+from tests.pipeline.graphs import model
+from tests.pipeline.journals import begin
+
+# mlflow 3.17: on SQLAlchemy 2.1; when it imports its own pyfunc, where it hides the warning from people
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+IMAGES = np.zeros((2, 1, 2, 2), np.uint8)
+N, Y = 500, np.arange(500) % 4
+EXAMPLES = {path: command.examples for path, command in commands(program) if isinstance(command, Command)}
+Told = tuple[int, str, str]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the person stands; its embedded store has the tables that take MLflow seconds to make."""
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture
+def client(place: Path, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
+    monkeypatch.chdir(place)
+    store = f"sqlite:///{place}/runs/mlflow.db"
+    return mlflow.MlflowClient(store, registry_uri=store)
+
+
+@pytest.fixture
+def schwarz(client: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Told]:
+    """A command line, as a person types it."""
+
+    def run(line: str) -> Told:
+        number = status(shlex.split(line)[1:])
+        out, err = capsys.readouterr()
+        return number, out, err
+
+    return run
+
+
+def register(place: Path, name: str, wrong: int, scale: float = 1.0, **tested: Any) -> str:
+    """A version whose model is wrong on the first `wrong` of the test images; its number."""
+    number = len(list((place / "runs" / name).glob("*"))) + 1
+    run = begin(place / "runs" / name / str(number))
+    right = np.arange(N) >= wrong
+    record = {GATE: json.dumps(Examined.of("a" * 32, Y, right).to_json() | tested)}
+    entry = Entry(
+        model(run.path / "m.onnx", scale), name, {"strategy": "global", "test_accuracy": f"{right.mean():.4f}"},
+        {"test_accuracy": float(right.mean())}, ["a", "b", "c", "d"], record,
+    )  # fmt: skip
+    return register_model(of_run(run), entry, IMAGES, f"sqlite:///{place}/runs/mlflow.db")["version"]
+
+
+def aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:
+    return {alias: str(number) for alias, number in client.get_registered_model(name).aliases.items()}
+
+
+def pointer(place: Path, name: str) -> dict[str, Any]:
+    return json.loads((place / "runs" / "store" / "models" / name / "champion.json").read_text())
+
+
+def test_the_whole_story(place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told]) -> None:
+    assert EXAMPLES["promote"][0] == "schwarz promote tiny"
+    register(place, "tiny", wrong=100)
+    number, out, _ = schwarz("schwarz promote tiny")  # the first version is the champion, and published now
+    assert number == 0
+    assert out.startswith("models:/tiny/1 is the champion: it is already, and is published again.")
+    assert "serve tiny@champion" in out
+    published = place / "runs" / "store" / "models" / "tiny"
+    assert (published / "1" / "model.onnx").read_bytes() == (place / "runs/tiny/1/m.onnx").read_bytes()
+
+    register(place, "tiny", wrong=150, scale=2)
+    number, out, _ = schwarz("schwarz promote tiny")
+    assert number == 1
+    assert out.startswith("models:/tiny/2 stays what it is: the lower end of its lead, -0.1")
+    assert "  images    0 it alone gets right, 50 the champion alone" in out
+    assert aliases(client, "tiny") == {"champion": "1", "challenger": "2"}
+    assert not (published / "2").exists()
+    tags = client.get_model_version("tiny", "2").tags
+    assert (tags["gate.promoted"], tags["gate.difference"], tags["gate.only_champion"]) == ("False", "-0.1", "50")
+
+    register(place, "tiny", wrong=40, scale=3)
+    number, out, _ = schwarz("schwarz promote tiny")
+    assert number == 0
+    assert out.startswith("models:/tiny/3 is the champion: the lower end of its lead, +0.0")
+    assert aliases(client, "tiny") == {"champion": "3"}
+    assert pointer(place, "tiny")["version"] == "3"
+    assert client.get_model_version("tiny", "3").tags["gate.promoted"] == "True"
+
+    number, out, _ = schwarz(EXAMPLES["rollback"][0])
+    assert (number, out) == (0, "models:/tiny/1 is the champion again.\n")
+    assert aliases(client, "tiny") == {"champion": "1"}
+    assert pointer(place, "tiny")["version"] == "1"
+    assert not (published / "3" / "model.onnx").exists()  # Triton would serve it
+
+    number, out, _ = schwarz(EXAMPLES["models"][0])
+    rows = {line.split()[1]: line.split() for line in out.splitlines()[1:] if line.startswith("tiny ")}
+    assert rows["1"][2:5] == ["champion", "global", "passed"]
+    assert "refused" in rows["2"]
+    listed = json.loads(schwarz(EXAMPLES["models"][1])[1])
+    assert [each["number"] for each in listed] == ["3", "2", "1"]
+
+
+def test_a_margin_lets_a_slightly_worse_one_pass(place: Path, schwarz: Callable[[str], Told]) -> None:
+    register(place, "near", wrong=100)
+    register(place, "near", wrong=101, scale=2)
+    assert schwarz("schwarz promote near")[0] == 1
+    line = EXAMPLES["promote"][1].replace("tiny", "near")
+    assert "--margin 0.01" in line
+    number, out, _ = schwarz(line)
+    assert number == 0, out
+
+
+def test_other_test_images_are_not_compared_and_force_says_so(
+    place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told]
+) -> None:
+    register(place, "other", wrong=100)
+    register(place, "other", wrong=1, data_md5="b" * 32)
+    number, out, _ = schwarz("schwarz promote other")
+    assert number == 1
+    assert "tested on other images than the champion" in out
+    line = EXAMPLES["promote"][2].replace("tiny/1", "other/2")
+    assert line.endswith("--force")
+    assert schwarz(line)[0] == 0
+    assert client.get_model_version("other", "2").tags["gate.because"] == "forced, without the gate"
+    assert aliases(client, "other") == {"champion": "2"}
+
+
+def test_a_rollback_brings_back_what_was_taken_away(
+    place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told]
+) -> None:
+    """Version 2 was taken from the store when version 1 was put before it: the registry has it."""
+    register(place, "lower", wrong=100)
+    assert schwarz("schwarz promote lower")[0] == 0
+    register(place, "lower", wrong=10, scale=2)
+    assert schwarz("schwarz promote lower")[0] == 0
+    assert schwarz("schwarz promote lower/1 --force")[0] == 0
+    published = place / "runs" / "store" / "models" / "lower"
+    assert not (published / "2" / "model.onnx").exists()
+    tags = client.get_model_version("lower", "2").tags
+    assert (tags["gate.promoted"], "gate.sha256" in tags) == ("True", True)
+    assert schwarz("schwarz rollback lower") == (0, "models:/lower/2 is the champion again.\n", "")
+    assert (published / "2" / "model.onnx").read_bytes() == (place / "runs/lower/2/m.onnx").read_bytes()
+    tags = client.get_model_version("lower", "2").tags
+    assert "gate.low" not in tags  # what led to it before says nothing of this
+    assert "gate.sha256" in tags  # by which the gate finds what it got right
+
+
+def test_a_version_without_what_the_gate_needs(place: Path, schwarz: Callable[[str], Told]) -> None:
+    register(place, "bare", wrong=100)
+    run = begin(place / "runs" / "bare" / "2")
+    entry = Entry(model(run.path / "m.onnx", 2), "bare", {}, {"test_accuracy": 0.5}, ["a", "b", "c", "d"])
+    register_model(of_run(run), entry, IMAGES, f"sqlite:///{place}/runs/mlflow.db")
+    number, out, _ = schwarz("schwarz promote bare")
+    assert number == 1
+    assert "of models:/bare/2 it is not kept what it got right" in out
+
+
+def test_what_is_not_there_is_named_with_what_is(place: Path, schwarz: Callable[[str], Told]) -> None:
+    register(place, "known", wrong=100)
+    assert schwarz("schwarz promote knwn")[0] == 2
+    assert "Did you mean 'known'?" in schwarz("schwarz promote knwn")[2]
+    number, _, err = schwarz("schwarz promote known/7")
+    assert number == 2
+    assert "known/7: no such version of 'known'. There are: 1." in err
+    number, _, err = schwarz("schwarz rollback known")
+    assert number == 2
+    assert "nothing was promoted" in err
+    assert schwarz("schwarz models knwn")[0] == 2
+
+
+def test_a_model_that_was_changed_behind_the_registry_is_not_published(
+    place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told]
+) -> None:
+    register(place, "changed", wrong=100)
+    (file,) = (path for path in place.rglob("model.onnx") if "store" not in path.parts and _of(client, path, "changed"))
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-1] + b"x")
+    number, _, err = schwarz("schwarz promote changed")
+    assert number == 1
+    assert "models:/changed/1: its model.onnx is missing, or not what was registered" in err
+    assert not (place / "runs" / "store" / "models" / "changed").exists()
+
+
+def _of(client: mlflow.MlflowClient, path: Path, name: str) -> bool:
+    source = client.get_model_version(name, "1").source or ""
+    return source.rpartition("/")[2] in str(path)
+
+
+def test_rolling_back_to_a_named_version(place: Path, schwarz: Callable[[str], Told]) -> None:
+    for wrong in (300, 200, 100):
+        register(place, "named", wrong=wrong, scale=wrong)
+        assert schwarz("schwarz promote named")[0] == 0
+    line = EXAMPLES["rollback"][1].replace("tiny", "named")
+    assert schwarz(line) == (0, "models:/named/1 is the champion again.\n", "")
+    assert pointer(place, "named")["before"] == ["2"]
+
+
+def test_where_there_is_no_registry_none_is_made(
+    tmp_path: Path, schwarz: Callable[[str], Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    number, out, _ = schwarz("schwarz models")
+    assert number == 0
+    assert "No models are registered" in out
+    number, _, err = schwarz("schwarz promote tiny")
+    assert number == 2
+    assert "MLFLOW_TRACKING_URI names" in err
+    assert list(tmp_path.iterdir()) == []

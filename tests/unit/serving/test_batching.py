@@ -1,0 +1,136 @@
+"""Requests that wait are computed together, each gets its own, and too many are told to come back."""
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schwarz.serving import batching
+from schwarz.serving.batching import Batcher, Busy
+from schwarz.serving.inference import Inference
+from schwarz.serving.model import Model
+from schwarz.serving.refused import Refused
+from tests.pipeline.graphs import model
+
+
+class Held(Model):
+    """A model whose calls wait until they are let go, and are counted."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(path, name)
+        self.go, self.calls = threading.Event(), list[int]()
+
+    def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        self.go.wait(10)
+        self.calls.append(len(inputs["images"]))
+        return super().run(inputs, outputs)
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Held:
+    return Held(model(tmp_path / "four.onnx"), "four")
+
+
+def images(n: int, seed: int = 0) -> Inference:
+    x = np.random.default_rng(seed).integers(0, 9, (n, 1, 2, 2), np.uint8)
+    return Inference(None, {"images": x}, {"probabilities": False})
+
+
+def together(held: Model, asked: list[Inference], slots: int = 1) -> list[dict[str, np.ndarray] | BaseException]:
+    """All of them at once, the first being computed while the others arrive."""
+
+    async def run() -> list[dict[str, np.ndarray] | BaseException]:
+        with ThreadPoolExecutor(slots) as workers:
+            batcher = Batcher(held, workers, slots)
+            tasks = [asyncio.create_task(batcher.run(each)) for each in asked]
+            await asyncio.sleep(0.05)
+            if isinstance(held, Held):
+                held.go.set()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def test_each_gets_its_own_answer_of_one_call(held: Held) -> None:
+    asked = [images(n, seed) for seed, n in enumerate((1, 2, 1, 5))]
+    found = together(held, asked)
+    assert held.calls == [1, 8]  # the first is not held back, the others are one call
+    for each, answer in zip(asked, found, strict=True):
+        assert isinstance(answer, dict)
+        alone = held.run(each.inputs, ("probabilities",))
+        assert np.array_equal(answer["probabilities"], alone["probabilities"])
+
+
+def test_no_call_has_more_than_its_share(held: Held) -> None:
+    """One that asks of more is answered by several, in one turn."""
+    asked = [images(1), images(40), images(20), images(40), images(200), images(1)]
+    found = together(held, asked)
+    assert held.calls == [1, 60, 40, 64, 64, 64, 8, 1]
+    assert isinstance(found[4], dict)
+    alone = Model.run(held, asked[4].inputs, ("probabilities",))
+    assert np.allclose(found[4]["probabilities"], alone["probabilities"], atol=1e-6)
+
+
+def test_large_images_are_computed_few_at_a_time(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "VALUES", 12)  # three images of four values
+    together(held, [images(8)])
+    assert held.calls == [3, 3, 2]
+
+
+def test_images_of_another_size_are_another_call(held: Held) -> None:
+    """They cannot be computed together, and this model takes one size alone."""
+    wide = Inference(None, {"images": np.zeros((1, 1, 4, 1), np.uint8)}, {"probabilities": False})
+    found = together(held, [images(1), images(1), wide, images(1)])
+    assert held.calls == [1, 1, 1, 1]
+    assert [isinstance(each, dict) for each in found] == [True, True, False, True]
+
+
+def test_two_calls_at_once_where_two_threads_are(held: Held) -> None:
+    together(held, [images(1), images(1), images(1), images(1)], slots=2)
+    assert sorted(held.calls) == [1, 1, 2]
+
+
+def test_who_comes_when_too_many_wait_is_told_to_come_back(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "ROOM", 4)  # five hundred are no number for a test
+    found = together(held, [images(1), images(2), images(2), images(1)])
+    assert isinstance(found[3], Busy)
+    assert found[3].status == 429
+    assert all(isinstance(each, dict) for each in found[:3])
+
+
+def test_a_large_request_is_taken_when_nobody_waits(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "ROOM", 4)
+    assert isinstance(together(held, [images(50)])[0], dict)
+
+
+def test_who_has_left_is_not_computed(held: Held) -> None:
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as workers:
+            batcher = Batcher(held, workers, 1)
+            first, gone, last = (asyncio.create_task(batcher.run(images(n))) for n in (1, 7, 2))
+            await asyncio.sleep(0.05)
+            gone.cancel()
+            await asyncio.sleep(0)
+            held.go.set()
+            await asyncio.gather(first, last)
+            assert batcher.waiting == 0
+
+    asyncio.run(run())
+    assert held.calls == [1, 2]
+
+
+def test_a_fault_reaches_those_of_its_call_alone(tmp_path: Path) -> None:
+    class Failing(Held):
+        def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+            found = super().run(inputs, outputs)
+            if len(inputs["images"]) > 1:
+                raise Refused("not these", 500)
+            return found
+
+    found = together(Failing(model(tmp_path / "four.onnx"), "four"), [images(1), images(1), images(1)])
+    assert isinstance(found[0], dict)
+    assert [str(each) for each in found[1:]] == ["not these", "not these"]

@@ -1,0 +1,150 @@
+"""A published model is served, and the next champion after it, without a request that is lost."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schwarz.errors import WrongInput
+from schwarz.publishing import fall_back, model_key, publish
+from schwarz.serving.following import Published
+from schwarz.storage import Store, open_store
+from tests.pipeline.graphs import model
+from tests.unit.serving.served import Served, served
+from tests.waiting import until
+
+PIXELS = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2], "data": [0, 1, 2, 3]}
+INFER = "/v2/models/four/infer"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("SCHWARZ_STORE", str(tmp_path / "store"))
+    return open_store(tmp_path / "store")
+
+
+def promote(store: Store, tmp_path: Path, version: str) -> None:
+    publish(store, "four", version, model(tmp_path / f"{version}.onnx", scale=float(version)))
+
+
+@pytest.fixture
+def server(store: Store, tmp_path: Path) -> Iterator[Served]:
+    promote(store, tmp_path, "1")
+    with served("four@champion") as one:
+        yield one
+
+
+def version(server: Served) -> str:
+    return server.ask("GET", "/v2/models/four")[1]["versions"][0]
+
+
+def test_a_new_champion_is_served_and_no_request_is_lost(store: Store, tmp_path: Path, server: Served) -> None:
+    seen, stop = list[tuple[int, str]](), threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            status, answer = server.ask("POST", INFER, {"inputs": [PIXELS]})
+            seen.append((status, answer.get("model_version", "")))
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for each in askers:
+        each.start()
+    try:
+        promote(store, tmp_path, "2")
+        until(lambda: "2" in {number for _, number in seen[-4:]})
+        fall_back(store, "four")
+        until(lambda: {number for _, number in seen[-4:]} == {"1"})
+    finally:
+        stop.set()
+        for each in askers:
+            each.join()
+    assert {status for status, _ in seen} == {200}
+    numbers = [number for _, number in seen]
+    assert set(numbers) == {"1", "2"}
+    assert server.ask("GET", "/v2/models/four/versions/2")[0] == 404
+
+
+def test_the_numbers_are_those_of_the_version_that_is_named(store: Store, tmp_path: Path, server: Served) -> None:
+    first = server.ask("POST", INFER, {"inputs": [PIXELS]})[1]["outputs"][0]["data"]
+    promote(store, tmp_path, "2")
+    until(lambda: version(server) == "2")
+    answer = server.ask("POST", "/v2/models/four/versions/2/infer", {"inputs": [PIXELS]})[1]
+    assert answer["model_version"] == "2"
+    assert answer["outputs"][0]["data"] != first
+
+
+def test_a_model_that_does_not_load_leaves_the_old_one_serving(store: Store, tmp_path: Path, server: Served) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    publish(store, "four", "2", broken)
+    time.sleep(3)  # the pointer is looked at every two seconds
+    assert version(server) == "1"
+    assert server.ask("POST", INFER, {"inputs": [PIXELS]})[0] == 200
+    promote(store, tmp_path, "3")
+    until(lambda: version(server) == "3")
+    server.process.terminate()
+    told = server.process.communicate(timeout=30)[1]
+    assert told.count("version 1 goes on being served: version 2 cannot be served: models/four/2/model.onnx") == 1
+    assert "version 3 is served now, after 1" in told
+
+
+def test_a_pointer_that_is_no_more_leaves_the_old_one_serving(store: Store, tmp_path: Path, server: Served) -> None:
+    (tmp_path / "store" / "models" / "four" / "champion.json").write_text("{")
+    time.sleep(3)
+    assert server.ask("POST", INFER, {"inputs": [PIXELS]})[0] == 200
+    (tmp_path / "store" / "models" / "four" / "champion.json").unlink()
+    time.sleep(3)
+    assert server.ask("POST", INFER, {"inputs": [PIXELS]})[0] == 200
+
+
+@pytest.mark.parametrize("name", ["four/1", "models:/four/1"])
+def test_a_named_version_stays(store: Store, tmp_path: Path, name: str) -> None:
+    promote(store, tmp_path, "1")
+    with served(name) as server:
+        promote(store, tmp_path, "2")
+        time.sleep(3)
+        assert version(server) == "1"
+
+
+def newest(name: str, store: Store) -> None:
+    found = Published.parse(name, store)
+    assert found is not None
+    found.newest("four")
+
+
+WRONG = {
+    "four@champion": "no champion of 'four'. `schwarz promote four` makes one",
+    "four/7": "version 7 of 'four' is not published. There are: none",
+    "four@latest": "only the champion is published under a name of its own",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), WRONG.items())
+def test_what_is_not_published_is_named(store: Store, name: str, said: str) -> None:
+    with pytest.raises(WrongInput, match=re.escape(said)):
+        newest(name, store)
+
+
+def test_a_champion_that_changes_while_it_is_read_is_read_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pointer leads to version 2, which a rollback takes away before it is read."""
+    promote(store, tmp_path, "1")
+    promote(store, tmp_path, "2")
+    source, there = Published(store, "four"), Published.there
+
+    def late(self: Published) -> object:
+        found = there(self)
+        if found.version == "2":
+            fall_back(store, "four")
+        return found
+
+    monkeypatch.setattr(Published, "there", late)  # what another process does, at the worst moment
+    found, loaded = source.newest("four")
+    assert (found.version, loaded.version) == ("1", "1")
+    assert store.find(model_key("four", "2")) is None
+    assert json.loads((tmp_path / "store" / "models" / "four" / "champion.json").read_text())["version"] == "1"

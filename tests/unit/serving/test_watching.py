@@ -1,0 +1,94 @@
+"""What an operator sees: figures, lines of JSON, and who was turned away."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.graphs import model
+from tests.unit.serving.served import Served, served
+
+PIXELS = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2], "data": [0, 1, 2, 3]}
+INFER = "/v2/models/four/infer"
+TOKEN = "correct-horse-battery-staple"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return model(tmp_path / "four.onnx")
+
+
+@pytest.fixture
+def guarded(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setenv("SCHWARZ_SERVE_TOKEN", TOKEN)
+    with served(file) as server:
+        yield server
+
+
+def figures(server: Served, headers: dict[str, str] | None = None) -> dict[str, float]:
+    """What Prometheus reads."""
+    with server.connect() as connection:
+        connection.request("GET", "/metrics", headers=headers or {})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert answer.headers["content-type"].startswith("text/plain")
+        lines = answer.read().decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def test_requests_are_counted_by_kind_and_status(file: Path) -> None:
+    with served(file) as server:
+        for body in ({"inputs": [PIXELS]}, {"inputs": [PIXELS]}, {"inputs": []}):
+            server.ask("POST", INFER, body)
+        server.ask("GET", "/v2/models/no-label-of-its-own")
+        server.ask("GET", "/v2/health/ready")
+        found = figures(server)
+    assert found['schwarz_requests_total{kind="infer",status="200"}'] == 2
+    assert found['schwarz_requests_total{kind="infer",status="400"}'] == 1
+    assert found['schwarz_requests_total{kind="other",status="404"}'] == 1
+    assert found['schwarz_requests_total{kind="health",status="200"}'] == 1
+    assert found['schwarz_request_seconds_count{kind="infer"}'] == 3
+    assert found["schwarz_images_together_sum"] == 2
+    assert found["schwarz_waiting_images"] == 0
+    assert found['schwarz_model_version{name="four"}'] == 1
+    assert not re.search("no-label", str(found))
+
+
+def test_what_is_no_http_is_logged_as_a_line_of_json(file: Path) -> None:
+    with served(file) as server:
+        with server.connect() as connection:
+            connection.connect()
+            assert connection.sock is not None
+            connection.sock.sendall(b"nonsense\r\n\r\n")
+            assert connection.sock.recv(100)
+        server.process.terminate()
+        told = server.process.communicate(timeout=30)[1]
+    (line,) = (json.loads(each) for each in told.splitlines())
+    assert (line["level"], line["message"]) == ("warning", "Invalid HTTP request received.")
+
+
+def test_without_the_token_nothing_but_health_is_told(guarded: Served) -> None:
+    for path in ("/v2", "/v2/models/four", "/metrics"):
+        assert guarded.ask("GET", path)[0] == 401
+    for wrong in ("Bearer wrong", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN} ", f"Bearer {TOKEN[:-1]}"):
+        status, answer = guarded.ask("POST", INFER, {"inputs": [PIXELS]}, {"Authorization": wrong})
+        assert (status, list(answer)) == (401, ["error"]), wrong
+        assert TOKEN not in answer["error"]
+    assert guarded.ask("GET", "/v2/health/live")[0] == 200
+
+
+def test_with_the_token_all_is_as_without_one(guarded: Served) -> None:
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    assert guarded.ask("POST", INFER, {"inputs": [PIXELS]}, right)[0] == 200
+    assert figures(guarded, right)['schwarz_requests_total{kind="infer",status="200"}'] == 1
+
+
+@pytest.mark.parametrize("token", ["", "short", "with a space in it, long", "ümläute-sind-keine-zeichen"])
+def test_a_token_that_is_none_is_refused_before_anything_listens(
+    file: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("SCHWARZ_SERVE_TOKEN", token)
+    with pytest.raises(AssertionError, match="SCHWARZ_SERVE_TOKEN: give 16 or more"), served(file):
+        pass

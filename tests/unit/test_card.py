@@ -1,0 +1,44 @@
+"""The model card says of a version what the evaluation found."""
+
+import pytest
+
+from schwarz.report.card import card
+from tests.unit import report_results as example
+
+ORIGIN = {"commit": "0123456789ab"}
+
+
+@pytest.fixture
+def told() -> str:
+    found = example.results()
+    return card("composed_tuned", found["data"], found, ORIGIN, 4)
+
+
+def test_it_has_what_a_reader_of_the_registry_asks(told: str) -> None:
+    headings = [line[3:] for line in told.splitlines() if line.startswith("## ")]
+    assert headings == ["Intended use", "The model", "Data", "Figures, on the test images", "Limits"]
+    assert "one of 10 classes" not in told
+    assert "which of 10 classes an image of 1 x 28 x 28 shows: `T-shirt`, `Trouser`" in told
+    assert "and 2 more" in told
+    assert "commit `0123456789ab`" in told
+    assert "10,200 training, 1,800 validation and 2,000 test images" in told
+
+
+def test_its_figures_are_those_of_the_strategy(told: str) -> None:
+    row = example.results()["strategies"]["composed_tuned"]
+    assert f"| accuracy | {row['test']:.4f} | {row['low']:.4f} to {row['high']:.4f} |" in told
+    assert f"{row['parameters']:,} parameters" in told
+
+
+def test_its_limits_name_the_worst_class_and_a_lost_box(told: str) -> None:
+    found = example.results()
+    recalls = [row["recall"] for row in found["measures"]["composed_tuned"]["by_class"]]
+    worst = found["data"]["classes"][recalls.index(min(recalls))]
+    assert f"recognises {min(recalls):.3f} of the images of `{worst}`, its worst class" in told
+    assert f"right on {found['missing']['strategies']['composed_tuned'][1]['mean']:.3f}" in told
+
+
+def test_a_network_without_boxes_has_a_card_too() -> None:
+    found = example.results()
+    found["missing"] = None
+    assert "Without one of its boxes" not in card("global", found["data"], found, ORIGIN, 1)

@@ -1,0 +1,98 @@
+"""What servers find: whole versions and a pointer, whatever happens in between."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from schwarz.errors import WrongInput
+from schwarz.publishing import Champion, champion, fall_back, get, model_key, publish, versions
+from schwarz.storage import NoObject, Store, open_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(tmp_path / "store")
+
+
+def model(tmp_path: Path, content: str) -> Path:
+    file = tmp_path / f"{content}.onnx"
+    file.write_text(content)
+    return file
+
+
+def promoted(store: Store, tmp_path: Path, *numbers: str) -> Champion:
+    """The last of them is the champion."""
+    return [publish(store, "tiny", number, model(tmp_path, f"model {number}")) for number in numbers][-1]
+
+
+def test_triton_finds_its_layout_and_the_pointer_names_the_champion(store: Store, tmp_path: Path) -> None:
+    now = promoted(store, tmp_path, "1", "2")
+    folder = tmp_path / "store" / "models" / "tiny"
+    found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert found == ["1/model.onnx", "2/model.onnx", "champion.json"]
+    assert champion(store, "tiny") == now
+    assert (now.version, now.before) == ("2", ("1",))
+    get(store, now, tmp_path / "got.onnx")
+    assert (tmp_path / "got.onnx").read_text() == "model 2"
+    assert json.loads((folder / "champion.json").read_text())["sha256"] == now.sha256
+
+
+def test_a_rollback_leads_back_and_takes_higher_versions_away(store: Store, tmp_path: Path) -> None:
+    """Triton would go on serving the highest one."""
+    promoted(store, tmp_path, "1", "2", "3")
+    assert fall_back(store, "tiny").version == "2"
+    assert versions(store, "tiny") == ["1", "2"]
+    assert fall_back(store, "tiny").version == "1"
+    with pytest.raises(WrongInput, match=r"version 1 is the first champion .* nothing to go back to"):
+        fall_back(store, "tiny")
+
+
+def test_a_rollback_to_a_named_version(store: Store, tmp_path: Path) -> None:
+    promoted(store, tmp_path, "1", "2", "3")
+    with pytest.raises(WrongInput, match=r"version 7 was never the champion\. There were: 2, 1"):
+        fall_back(store, "tiny", "7")
+    assert fall_back(store, "tiny", "1").before == ("2",)
+    with pytest.raises(WrongInput, match=r"2/model.onnx: is gone. `schwarz promote tiny/2 --force` publishes it"):
+        fall_back(store, "tiny", "2")
+
+
+def test_numbers_are_numbers(store: Store, tmp_path: Path) -> None:
+    promoted(store, tmp_path, "2", "9", "10")
+    assert versions(store, "tiny") == ["2", "9", "10"]
+    assert fall_back(store, "tiny").version == "9"
+    assert versions(store, "tiny") == ["2", "9"]
+
+
+def test_a_reader_between_pointer_and_file_is_told(store: Store, tmp_path: Path) -> None:
+    seen = promoted(store, tmp_path, "1", "2")
+    fall_back(store, "tiny")
+    with pytest.raises(NoObject):
+        get(store, seen, tmp_path / "got.onnx")
+    assert not (tmp_path / "got.onnx").exists()
+
+
+def test_promotion_that_is_cut_short_leaves_the_old_champion(store: Store, tmp_path: Path) -> None:
+    """The file is there, the pointer not yet: nobody is told of it."""
+    before = promoted(store, tmp_path, "1")
+    store.put(model(tmp_path, "model 2"), model_key("tiny", "2"))
+    assert champion(store, "tiny") == before
+    after = promoted(store, tmp_path, "2")
+    assert champion(store, "tiny") == after
+    assert (after.version, after.before) == ("2", ("1",))
+
+
+def test_the_same_version_twice_is_once_in_the_history(store: Store, tmp_path: Path) -> None:
+    now = promoted(store, tmp_path, "1", "2", "2", "1")
+    assert (now.version, now.before) == ("1", ("2",))
+
+
+def test_nothing_published_and_a_broken_pointer(store: Store, tmp_path: Path) -> None:
+    assert champion(store, "tiny") is None
+    with pytest.raises(WrongInput, match="nothing was promoted"):
+        fall_back(store, "tiny")
+    pointer = tmp_path / "store" / "models" / "tiny" / "champion.json"
+    pointer.parent.mkdir(parents=True)
+    pointer.write_text("{}")
+    with pytest.raises(WrongInput, match=r"champion.json: is no pointer to a champion. `schwarz promote tiny` writes"):
+        champion(store, "tiny")
