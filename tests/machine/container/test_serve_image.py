@@ -25,7 +25,7 @@ def server(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     file.chmod(0o644)
     mount = f"--volume={file}:/models/four.onnx:ro"
     with container(*ALONE, mount, images.name("serve"), "/models/four.onnx") as identity:
-        until(lambda: "Serving four at http://0.0.0.0:8080" in docker("logs", identity))
+        until(lambda: "Serving four, version 1, at http://0.0.0.0:8080" in docker("logs", identity))
         yield identity
 
 
@@ -47,7 +47,7 @@ def test_it_ends_when_it_is_told_to(images: Images, tmp_path: Path) -> None:
     file = model(tmp_path / "four.onnx")
     file.chmod(0o644)
     with container(*ALONE, f"--volume={file}:/m.onnx:ro", images.name("serve"), "/m.onnx") as identity:
-        until(lambda: "Serving m " in docker("logs", identity))
+        until(lambda: "Serving m, " in docker("logs", identity))
         docker("stop", "--time=20", identity)
         assert docker("inspect", "--format={{.State.ExitCode}}", identity).strip() == "0"
 
