@@ -1,10 +1,14 @@
-"""The smallest graph with the input and the output of an exported model, made without torch."""
+"""The smallest graphs with the input and the outputs of an exported model, made without torch."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from onnx import TensorProto, helper
+import numpy as np
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 
+from schwarz.described import Description
 from schwarz.files import write_atomic
+from schwarz.partition import Partition
 
 
 def model(path: Path, scale: float = 1.0) -> Path:
@@ -18,8 +22,41 @@ def model(path: Path, scale: float = 1.0) -> Path:
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 1, 2, 2])
     probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 4])
     factor = helper.make_tensor("scale", TensorProto.FLOAT, [1], [scale])
-    graph = helper.make_graph(nodes, "model", [images], [probabilities], [factor])
+    return _written(path, nodes, [images], [probabilities], [factor], {"strategy": "global"})
+
+
+def divided(path: Path, votes: bool = True) -> Path:
+    """Two boxes, the upper and the lower two pixels of a picture: their values are the scores of two classes. The
+    decision is the average of the two votes, which may be kept for itself. A missing pixel is 100."""
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Squeeze", ["float", "axis"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["local_probabilities"]),
+        helper.make_node("ReduceMean", ["local_probabilities", "axis"], ["probabilities"], keepdims=0),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 1, 2, 2])
+    outputs = [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2]),
+        helper.make_tensor_value_info("local_probabilities", TensorProto.FLOAT, ["batch", 2, 2]),
+    ]
+    axis = helper.make_tensor("axis", TensorProto.INT64, [1], [1])
+    return _written(path, nodes, [images], outputs if votes else outputs[:1], [axis], HALVES.properties())
+
+
+HALVES = Description(
+    strategy="average", preset="halves", data_md5="0" * 32, commit="none", classes=("left", "right"),
+    boxes=Partition.grid((2, 2), (2, 1)).boxes, pad=0, blank=np.full((1, 2, 2), 100, np.uint8),
+    samples=np.array([[[[9, 0], [9, 0]]], [[[0, 9], [0, 9]]]], np.uint8), sample_classes=(0, 1),
+)  # fmt: skip
+"""What the graph of `divided` says of itself."""
+
+
+def _written(
+    path: Path, nodes: Sequence[NodeProto], inputs: Sequence[ValueInfoProto], outputs: Sequence[ValueInfoProto],
+    constants: Sequence[TensorProto], properties: Mapping[str, str],
+) -> Path:  # fmt: skip
+    graph = helper.make_graph(nodes, "model", inputs, outputs, constants)
     whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    helper.set_model_props(whole, {"strategy": "global"})
+    helper.set_model_props(whole, dict(properties))
     write_atomic(path, whole.SerializeToString(deterministic=True))
     return path

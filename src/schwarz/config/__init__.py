@@ -28,6 +28,12 @@ class Export(Section):
     """The ONNX model."""
 
     strategy: Strategy | Literal["best"] = Field(default="best", description="strategy to export; best: on validation")
+    samples: int = Field(
+        default=10,
+        ge=0,
+        le=100,
+        description="validation images that the model's page offers, kept in its file; 0: none",
+    )
 
 
 class Register(Section):

@@ -6,7 +6,8 @@ import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 VARIABLE = "SCHWARZ_SERVE_TOKEN"
-OPEN = "/v2/health/"
+OPEN = ("/", "/page.css", "/page.js", "/v2/health/live", "/v2/health/ready")
+"""The page itself holds nothing of the model: it asks for the token."""
 
 
 class Guarded:
@@ -16,7 +17,7 @@ class Guarded:
         self._app, self._wanted = app, f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(OPEN) or self._may(scope):
+        if scope["type"] != "http" or scope["path"] in OPEN or self._may(scope):
             await self._app(scope, receive, send)
             return
         content = orjson.dumps({"error": "this server wants a token: Authorization: Bearer <token>"})

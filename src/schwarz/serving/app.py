@@ -6,18 +6,20 @@ from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from schwarz.serving.answers import told
 from schwarz.serving.batching import RETRY_S, Batcher
 from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, Body, Room, check_json
 from schwarz.serving.following import Served
 from schwarz.serving.inference import read, write
 from schwarz.serving.model import Model
+from schwarz.serving.page import page
+from schwarz.serving.predict import Predict
 from schwarz.serving.refused import Refused
 
 T = TypeVar("T")
@@ -50,6 +52,8 @@ def application(served: Served, following: Callable[[], Coroutine[Any, Any, None
         routes=[
             *(Route(path, handler) for path, handler in paths.items()),
             *(Route(path, routes.infer, methods=["POST"]) for path in infer),
+            *Predict(served, routes.room).routes(),
+            *page(),
         ],
         exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _failed},
     )
@@ -119,10 +123,6 @@ def header_length(request: Request) -> int | None:
 async def _aside(size: int, work: Callable[..., T], *given: Any) -> T:
     """What `work` returns: here where it is little, on a thread where it would hold up others."""
     return work(*given) if size < LONG else await asyncio.to_thread(work, *given)
-
-
-def told(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(value), status, headers, "application/json")
 
 
 async def _refused(_: Request, fault: Exception) -> Response:

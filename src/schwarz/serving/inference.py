@@ -60,11 +60,10 @@ def read(model: Model, body: bytes | bytearray, header: int | None = None) -> In
 
 
 def write(model: Model, asked: Inference, results: dict[str, np.ndarray]) -> Answer:
-    """The answer. JSON has no word for what is no number, so that a model that gives one is at fault."""
+    """The bytes of the answer."""
     described, behind = list[dict[str, Any]](), list[bytes]()
+    finite(model, results)
     for name, values in results.items():
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise Refused(f"model {model.name!r}: its output {name!r} holds values that are no numbers", 500)
         if asked.outputs[name]:
             about, content = model.outputs[name].to_bytes(values)
             behind.append(content)
@@ -79,6 +78,13 @@ def write(model: Model, asked: Inference, results: dict[str, np.ndarray]) -> Ans
     }
     json = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY)
     return Answer(b"".join([json, *behind]), len(json)) if behind else Answer(json)
+
+
+def finite(model: Model, results: dict[str, np.ndarray]) -> None:
+    """Refused where a model gives what is no number: JSON has no word for it, so that the model is at fault."""
+    for name, values in results.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise Refused(f"model {model.name!r}: its output {name!r} holds values that are no numbers", 500)
 
 
 def _inputs(model: Model, given: Any, behind: memoryview) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     RuntimeException,
 )
 
+from schwarz.described import Description
 from schwarz.errors import WrongInput
 from schwarz.serving.refused import Refused
 from schwarz.serving.tensors import OPEN, Tensor
@@ -42,6 +43,7 @@ class Model:
             reason = str(cause).splitlines()[0]
             raise WrongInput(f"{path}: onnxruntime cannot load it ({reason}). Name an ONNX model.") from None
         self.name, self.version = name, version
+        self.description = Description.of(self._session.get_modelmeta().custom_metadata_map)
         self.inputs = _tensors(self._session.get_inputs(), path)
         self.outputs = _tensors(self._session.get_outputs(), path)
         nodes = [*self._session.get_inputs(), *self._session.get_outputs()]

@@ -1,10 +1,13 @@
 """Export the chosen strategy as one ONNX graph on whole raw images, and check it against torch before it counts."""
 
-import json
 from pathlib import Path
+
+import numpy as np
 
 from schwarz.coherent import Deployed
 from schwarz.config import Export, Strategy
+from schwarz.described import Description, one_of_each
+from schwarz.evaluation import blank
 from schwarz.export import check, export
 from schwarz.files import read_json, sha256, write_json
 from schwarz.images import load
@@ -27,16 +30,15 @@ def export_onnx(
     strategy: Strategy = best if export_.strategy == "best" else export_.strategy
     model, path, blueprint = Deployed(trained.model(strategy)), out / f"{strategy}.onnx", trained.blueprint
     about = read_json(images / "data.json")
-    metadata = {
-        "classes": json.dumps(about["classes"]),
-        "boxes": json.dumps([list(box) for box in blueprint.partition]),
-        "strategy": strategy,
-        "preset": preset,
-        "data_md5": about["md5"],
-        "commit": read_json(begun / "lineage.json")["commit"],
-    }
-    export(model, path, image_shape=blueprint.image_shape, metadata=metadata)
-    gaps = check(model, path, load(images, "validation").x)
+    validation = load(images, "validation")
+    rows = one_of_each(validation.y, export_.samples if len(blueprint.image_shape) == 3 else 0)
+    told = Description(
+        strategy, preset, about["md5"], read_json(begun / "lineage.json")["commit"], tuple(about["classes"]),
+        blueprint.partition.boxes, blueprint.pad, blank(blueprint)[0], validation.x[np.sort(rows)],
+        tuple(validation.y[np.sort(rows)].tolist()),
+    )  # fmt: skip
+    export(model, path, image_shape=blueprint.image_shape, metadata=told.properties())
+    gaps = check(model, path, validation.x)
     write_json(out / "model.json", {"strategy": strategy, "file": path.name, "sha256": sha256(path), "parity": gaps})
     results = (coarse, coherent, transfer, composed, composed_tuned, global_)
     write_json(out / WEIGHTS, made_of(out, [*locals_, *filter(None, results)]).to_json())

@@ -170,7 +170,7 @@ def test_a_wrong_request_is_refused_in_the_protocols_form(server: Served, body: 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/page.html", 404),
         ("GET", "/v2/models", 404),
         ("GET", "/v2/models/five", 404),
         ("GET", "/v2/models/four/versions/2", 404),

@@ -1,0 +1,128 @@
+"""Pictures for those who have no tensors: `/v1/predict` takes a file, `/v1/model` says how it is cut and named."""
+
+import asyncio
+import base64
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from schwarz.described import Description
+from schwarz.serving.answers import told
+from schwarz.serving.batching import Batcher, Results
+from schwarz.serving.bodies import MB, Body, Room
+from schwarz.serving.following import Served
+from schwarz.serving.inference import Inference, finite
+from schwarz.serving.model import Model
+from schwarz.serving.refused import Refused
+
+PICTURE_MB = 16
+"""The largest file."""
+INPUT, DECISION, VOTES = "images", "probabilities", "local_probabilities"
+MISSING = "missing"
+
+
+class Predict:
+    """What the two addresses answer."""
+
+    def __init__(self, served: Served, room: Room) -> None:
+        self._served, self._room = served, room
+        self._turn = asyncio.Semaphore(1)
+        """Pictures are decoded one at a time: a small file may take much memory meanwhile."""
+
+    def routes(self) -> list[Route]:
+        return [Route("/v1/model", self.model), Route("/v1/predict", self.predict, methods=["POST"])]
+
+    async def model(self, _: Request) -> Response:
+        """What a page needs to know."""
+        model = self._served.batcher.model
+        return told(await asyncio.to_thread(_about, model, _described(model)))
+
+    async def predict(self, request: Request) -> Response:
+        """The classes of a picture, and what each local network says of its box."""
+        batcher = self._served.batcher
+        about = _described(batcher.model)
+        missing = _missing(request, len(about.boxes))
+        with Body(self._room) as body:
+            content = await body.read(request, PICTURE_MB * MB)
+            async with self._turn:
+                image = await asyncio.to_thread(_pixels, content, about.blank.shape)
+        given = about.without(image, missing)[None]
+        results = await batcher.run(Inference(None, {INPUT: given}, dict.fromkeys(batcher.model.outputs, False)))
+        return told(_answer(batcher, about, missing, results))
+
+
+def _described(model: Model) -> Description:
+    """What the model says of itself, where it takes pictures."""
+    about = model.description
+    if about is None:
+        raise Refused(
+            f"model {model.name!r} names neither classes nor boxes: ask it by /v2/models/{model.name}/infer", 404
+        )
+    if len(about.blank.shape) != 3 or len(about.blank) not in (1, 3):
+        shape = list(about.blank.shape)
+        raise Refused(
+            f"model {model.name!r} takes images of {shape}, not pictures: ask it by /v2/models/{model.name}/infer", 404
+        )
+    return about
+
+
+def _pixels(content: bytes | bytearray, shape: tuple[int, ...]) -> np.ndarray:
+    from schwarz.serving.pictures import pixels  # Pillow is loaded where somebody has a picture
+
+    return pixels(content, shape)
+
+
+def _missing(request: Request, boxes: int) -> list[int]:
+    """The boxes of `?missing=0,2`."""
+    for name in request.query_params:
+        if name != MISSING:
+            raise Refused(f"unknown parameter {name[:80]!r}: there is {MISSING!r}, as in ?{MISSING}=0,2")
+    asked = ",".join(request.query_params.getlist(MISSING))
+    try:
+        found = sorted({int(number) for number in asked.split(",") if number})
+    except ValueError:
+        found = [-1]
+    if found and not 0 <= found[0] <= found[-1] < boxes:
+        raise Refused(f"{MISSING}={asked[:80]}: give numbers of boxes, 0 to {boxes - 1}, with commas between them")
+    return found
+
+
+def _about(model: Model, about: Description) -> dict[str, Any]:
+    from schwarz.serving.pictures import png
+
+    return {
+        "name": model.name,
+        "version": model.version,
+        "strategy": about.strategy,
+        "classes": about.classes,
+        "height": about.blank.shape[1],
+        "width": about.blank.shape[2],
+        "boxes": about.places,
+        "blank": about.blank.mean((1, 2)).round().tolist(),
+        "votes": VOTES in model.outputs,
+        "samples": [
+            {"class": about.classes[y], "png": base64.b64encode(png(image)).decode()}
+            for image, y in zip(about.samples, about.sample_classes, strict=True)
+        ],
+    }
+
+
+def _answer(batcher: Batcher, about: Description, missing: list[int], results: Results) -> dict[str, Any]:
+    finite(batcher.model, results)
+    (decision,), votes = results[DECISION], results.get(VOTES)
+    answer = {
+        "model_name": batcher.model.name,
+        "model_version": batcher.model.version,
+        **_named(decision, about.classes),
+        "classes": about.classes,
+        "missing": missing,
+    }
+    return answer if votes is None else {**answer, "boxes": [_named(vote, about.classes) for vote in votes[0]]}
+
+
+def _named(probabilities: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+    surest = int(probabilities.argmax())
+    return {"class": classes[surest], "probability": probabilities[surest], "probabilities": probabilities}
