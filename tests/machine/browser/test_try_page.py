@@ -15,9 +15,9 @@ from tests.unit.serving.served import Served, served
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True}
-DESK = {"viewport": {"width": 1200, "height": 900}}
-SPLIT = {"name": "split.png", "mimeType": "image/png", "buffer": png(np.array([[[9, 0], [0, 8]]], np.uint8))}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True}
+DESK: dict[str, Any] = {"viewport": {"width": 1200, "height": 900}}
+SPLIT: Any = {"name": "split.png", "mimeType": "image/png", "buffer": png(np.array([[[9, 0], [0, 8]]], np.uint8))}
 """The upper box says left, the lower one right, a little less surely."""
 TOKEN = "a-token-that-is-long-enough"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 LOADED = """
 import sys
-import schwarz.cli.entry, schwarz.cli.serve, schwarz.serving.server, schwarz.serving.pictures, schwarz.config, schwarz.storage.s3
+import schwarz.cli.entry, schwarz.cli.serve, schwarz.serving.server, schwarz.serving.pictures
+import schwarz.config, schwarz.storage.s3
 import uvloop
 for name, module in list(sys.modules.items()):
     if "site-packages" in (getattr(module, "__file__", None) or ""):
