@@ -38,6 +38,7 @@ def finished(results: Results, run: "RunFolder", board: Board, colour: bool = Fa
         *([SAME_IMAGES] if results["data"]["validation_is_test"] else []),
         f"report     {run.path / 'report.html'}",
         f"model      {run.path / model['file']}{_registered(model)}",
+        *_int8(model["int8"], run),
         f"run        {run.path}",
         f"took       {duration(cost['wall_s'])}, {cost['cpu_s']:.0f} CPU-s, {cost['peak_memory_mb']:.0f} MB at most"
         + _saved(board),
@@ -50,6 +51,16 @@ def _registered(model: Results) -> str:
     if entry is None:
         return ""
     return f"  ({entry['name']} version {entry['version']}" + (f", {entry['alias']})" if entry["alias"] else ")")
+
+
+def _int8(found: Results | None, run: "RunFolder") -> list[str]:
+    """What became of the model in 8 bits, where one was asked for."""
+    if found is None:
+        return []
+    told = f"validation accuracy {found['accuracy']:.3f}, in float32 {found['float32']:.3f}"
+    if found["file"] is None:
+        return [f"int8       not kept: {told}, allowed are {found['margin']:g} less"]
+    return [f"int8       {run.path / 'model' / found['file']}  ({told})"]
 
 
 def _saved(board: Board) -> str:

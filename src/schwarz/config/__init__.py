@@ -34,6 +34,10 @@ class Export(Section):
         le=100,
         description="validation images that the model's page offers, kept in its file; 0: none",
     )
+    int8: bool = Field(default=False, description="write the model in whole numbers of 8 bits too, for processors")
+    int8_margin: float = Field(
+        default=0.01, ge=0, le=1, description="how much lower its validation accuracy may be; else it is not kept"
+    )
 
 
 class Register(Section):

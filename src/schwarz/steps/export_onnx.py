@@ -11,6 +11,7 @@ from schwarz.evaluation import blank
 from schwarz.export import check, export
 from schwarz.files import read_json, sha256, write_json
 from schwarz.images import load
+from schwarz.int8 import in_int8
 from schwarz.reproduction import WEIGHTS, made_of
 from schwarz.shares import fleet
 from schwarz.steps.frame import Metrics, step
@@ -23,12 +24,12 @@ def export_onnx(
     coarse: Path | None, coherent: Path | None, transfer: Path | None, composed: Path | None,
     composed_tuned: Path | None, global_: Path | None, out: Path,
 ) -> Metrics:  # fmt: skip
-    """Writes <strategy>.onnx, model.json (strategy, file, sha256, largest gap to torch at each batch size) and
-    weights.json, the sha256 of all that the run trained."""
+    """Writes <strategy>.onnx, <strategy>-int8.onnx if asked for, model.json (strategy, file, sha256, largest gap to
+    torch at each batch size) and weights.json, the sha256 of all that the run trained."""
     trained = Trained(fleet(locals_), coarse, coherent, transfer, composed, composed_tuned, global_)
     best: Strategy = read_json(evaluation / "evaluation.json")["best"]
     strategy: Strategy = best if export_.strategy == "best" else export_.strategy
-    model, path, blueprint = Deployed(trained.model(strategy)), out / f"{strategy}.onnx", trained.blueprint
+    module, path, blueprint = Deployed(trained.model(strategy)), out / f"{strategy}.onnx", trained.blueprint
     about = read_json(images / "data.json")
     validation = load(images, "validation")
     rows = one_of_each(validation.y, export_.samples if len(blueprint.image_shape) == 3 else 0)
@@ -37,9 +38,11 @@ def export_onnx(
         blueprint.partition.boxes, blueprint.pad, blank(blueprint)[0], validation.x[np.sort(rows)],
         tuple(validation.y[np.sort(rows)].tolist()),
     )  # fmt: skip
-    export(model, path, image_shape=blueprint.image_shape, metadata=told.properties())
-    gaps = check(model, path, validation.x)
-    write_json(out / "model.json", {"strategy": strategy, "file": path.name, "sha256": sha256(path), "parity": gaps})
+    export(module, path, image_shape=blueprint.image_shape, metadata=told.properties())
+    gaps = check(module, path, validation.x)
+    int8 = in_int8(path, load(images, "train"), validation, export_.int8_margin) if export_.int8 else None
+    model = {"strategy": strategy, "file": path.name, "sha256": sha256(path), "parity": gaps}
+    write_json(out / "model.json", {**model, "int8": int8 and int8.to_json()})
     results = (coarse, coherent, transfer, composed, composed_tuned, global_)
     write_json(out / WEIGHTS, made_of(out, [*locals_, *filter(None, results)]).to_json())
-    return {"largest_gap": max(gaps.values())}
+    return {"largest_gap": max(gaps.values()), **({"int8_accuracy": int8.accuracy} if int8 else {})}
