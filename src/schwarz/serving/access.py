@@ -22,7 +22,7 @@ class Guarded:
             return
         content = orjson.dumps({"error": "this server wants a token: Authorization: Bearer <token>"})
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        headers += [(b"www-authenticate", b"Bearer"), (b"connection", b"close")]  # the body is not read
+        headers += [(b"www-authenticate", b"Bearer")]
         await send({"type": "http.response.start", "status": 401, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 

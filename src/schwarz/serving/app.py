@@ -20,7 +20,7 @@ from schwarz.serving.inference import read, write
 from schwarz.serving.model import Model
 from schwarz.serving.page import page
 from schwarz.serving.predict import Predict
-from schwarz.serving.refused import Refused
+from schwarz.serving.refused import LEFT, Refused
 
 T = TypeVar("T")
 BINARY = "Inference-Header-Content-Length"
@@ -86,12 +86,13 @@ class Routes:
 
     async def infer(self, request: Request) -> Response:
         batcher, header = self.named(request), header_length(request)
+        batcher.check()  # before its body is read: who is told to come back is told at once
         with Body(self.room) as body:
             content = await body.read(request, (JSON_MB if header is None else BODY_MB) * MB)
             check_json(len(content) if header is None else header)
             async with self.turn if len(content) > LONG else nullcontext():
                 asked = await _aside(len(content), read, batcher.model, content, header)
-            results = await batcher.run(asked)
+            results = await batcher.run(asked, request.scope["extensions"][LEFT])
         size = sum(values.nbytes for values in results.values())
         found = await _aside(size, write, batcher.model, asked, results)
         if found.header is None:
@@ -112,9 +113,10 @@ class Routes:
 
 def header_length(request: Request) -> int | None:
     """How many bytes of the body are JSON, where tensors stand behind it as bytes."""
-    given = request.headers.get(BINARY)
-    if given is None:
+    every = request.headers.getlist(BINARY)
+    if not every:
         return None
+    given = ", ".join(every).strip()  # the parser leaves spaces behind a value
     if not (given.isascii() and given.isdigit() and len(given) < 12):
         raise Refused(f"{BINARY}: {given[:40]!r} is no number of bytes")
     return int(given)
@@ -127,8 +129,7 @@ async def _aside(size: int, work: Callable[..., T], *given: Any) -> T:
 
 async def _refused(_: Request, fault: Exception) -> Response:
     assert isinstance(fault, Refused)
-    headers = {"connection": "close"} if fault.status in (408, 413, 429) else {}  # the rest of the body is not read
-    headers |= {"retry-after": str(RETRY_S)} if fault.status == 429 else {}
+    headers = {"retry-after": str(RETRY_S)} if fault.status == 429 else {}
     return told({"error": fault.message}, fault.status, headers)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
-from schwarz.serving.refused import Refused
+from schwarz.serving.refused import GONE, Refused
 
 TOGETHER = 64
 """Images in one call, at most, but for a request that has more by itself."""
@@ -41,6 +41,7 @@ class Waiting:
 
     asked: Inference
     images: int
+    left: Callable[[], bool]
     answer: "asyncio.Future[Results]"
 
 
@@ -53,12 +54,16 @@ class Batcher:
         self.model, self._workers, self._free, self._on_call = model, workers, slots, on_call
         self._queue, self.waiting = deque[Waiting](), 0
 
-    async def run(self, asked: Inference) -> Results:
-        """What the model gives; `Busy` where too many wait."""
-        images = len(next(iter(asked.inputs.values())))
+    def check(self, images: int = 1) -> None:
+        """`Busy` where too many wait already."""
         if self._queue and self.waiting + images > ROOM:
             raise Busy(self.waiting)
-        mine = Waiting(asked, images, asyncio.get_running_loop().create_future())
+
+    async def run(self, asked: Inference, left: Callable[[], bool] = lambda: False) -> Results:
+        """What the model gives; `Busy` where too many wait. Nothing is computed for who has `left` meanwhile."""
+        images = len(next(iter(asked.inputs.values())))
+        self.check(images)
+        mine = Waiting(asked, images, left, asyncio.get_running_loop().create_future())
         self._queue.append(mine)
         self.waiting += images
         self._begin()
@@ -81,7 +86,11 @@ class Batcher:
         while self._queue and (not group or self._fits(group[0], self._queue[0], images)):
             first = self._queue.popleft()
             self.waiting -= first.images
-            if not first.answer.cancelled():
+            if first.answer.cancelled():
+                continue
+            if first.left():
+                first.answer.set_exception(Refused("the client left before its answer was computed", GONE))
+            else:
                 group.append(first)
                 images += first.images
         return group

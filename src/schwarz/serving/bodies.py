@@ -5,7 +5,7 @@ import asyncio
 from starlette.requests import ClientDisconnect, Request
 
 from schwarz.serving.batching import RETRY_S
-from schwarz.serving.refused import Refused
+from schwarz.serving.refused import GONE, Refused
 
 MB = 2**20
 BODY_MB = 64
@@ -50,7 +50,7 @@ class Body:
                 async for piece in request.stream():
                     self._take(piece, most)
         except ClientDisconnect:
-            raise Refused("the client left before its body was whole", 400) from None
+            raise Refused("the client left before its body was whole", GONE) from None
         except TimeoutError:
             raise Refused(f"the body did not arrive within {BODY_S:.0f} s", 408) from None
         return self.content

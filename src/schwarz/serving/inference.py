@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from schwarz.errors import nearest
+from schwarz.serving.keys import check_keys
 from schwarz.serving.model import Model
 from schwarz.serving.refused import LONGEST, Refused, shown
 
@@ -56,7 +57,9 @@ def read(model: Model, body: bytes | bytearray, header: int | None = None) -> In
     inputs = _inputs(model, given["inputs"], behind)
     if model.batches:
         _together(inputs)
-    return Inference(given.get("id"), inputs, _outputs(model, given.get("outputs"), everything))
+    outputs = _outputs(model, given.get("outputs"), everything)
+    check_keys(request, body, header)
+    return Inference(given.get("id"), inputs, outputs)
 
 
 def write(model: Model, asked: Inference, results: dict[str, np.ndarray]) -> Answer:

@@ -1,12 +1,19 @@
-"""HTTP as uvicorn reads it, but not for ever: a request whose head does not arrive in time, or is too long, ends."""
+"""HTTP as uvicorn reads it, but not for ever: a request whose head does not arrive in time, or is too long, ends.
+
+Answers keep the order of the requests, and a connection outlives only requests that were read whole: what is no request
+never takes the place of an answer, and what is left of a body is never taken for the next request.
+"""
 
 import asyncio
 from asyncio.events import TimerHandle
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from schwarz.serving.refused import LEFT
 
 HEAD_S = 10.0
 """How long a connection may take until the headers of its first request, or of the next one it has begun, are there."""
@@ -15,6 +22,8 @@ UNREAD_S = 15.0
 """How long an answer may wait for a client that does not read it."""
 LINGER_S = 2.0
 """How long a client that was told to stop may go on sending."""
+PARTING_S = 1.0
+"""How long a connection that is idle when the server ends may still send a request: it may be under way already."""
 
 
 class Lingering:
@@ -52,7 +61,9 @@ class Patient(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._due: TimerHandle | None = None
         self._unread: TimerHandle | None = None
-        self._head = 0
+        self._more = 0
+        """Bytes since a head began, or since the last of its body."""
+        self._body = self._deaf = self._ending = self._keep = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(Lingering(transport, self.loop))  # type: ignore[arg-type]  # all that uvicorn asks of it
@@ -64,27 +75,57 @@ class Patient(HttpToolsProtocol):
             self._unread.cancel()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """The next answer is the last. Who is in the act of asking is not turned away."""
+        self._ending, self._keep = True, False
+        if self._idle:
+            self.loop.call_later(PARTING_S, super().shutdown)
+        else:
+            super().shutdown()
+
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._deaf:
             return
-        self._head += len(data)
-        super().data_received(data)
-        if self._due and self._head > HEAD_BYTES:
+        self._more += len(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
+        if self._more > HEAD_BYTES:
             self._too_long()
-        idle = self.cycle is None or self.cycle.response_complete
-        if idle and not self._due and not self.timeout_keep_alive_task and not self.transport.is_closing():
+        if self._idle and not self._due and not self.timeout_keep_alive_task and not self.transport.is_closing():
             self._expect()  # an empty line before a request stops uvicorn's own clock
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._expect()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._body:  # what stands behind a body is not kept
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._arrived()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
             self._too_long()
             raise ValueError  # as for whatever else is no request: nothing more of it is parsed
+        if self.parser.get_method() == b"CONNECT":
+            raise ValueError  # this is no proxy
+        if self.parser.should_upgrade():
+            return
         super().on_headers_complete()
+        cycle = self.cycle
+        self.scope["extensions"] = {LEFT: lambda: cycle.disconnected}  # type: ignore[dict-item]  # one of our own
+        self._body, self._keep = True, cycle.keep_alive and not self._ending
+        cycle.keep_alive = False  # until the body is whole
+
+    def on_body(self, body: bytes) -> None:
+        self._more = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        super().on_message_complete()
+        self._body, self.cycle.keep_alive = False, self._keep
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -96,13 +137,33 @@ class Patient(HttpToolsProtocol):
             self._unread.cancel()
             self._unread = None
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
+    @property
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._parse_plain(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
+
+    def _parse_plain(self, rest: bytes) -> None:
+        """Passes over the offer to speak another protocol, which Java's client makes with every request: the same
+        request without it is parsed anew, for the parser takes what follows an offer for that protocol."""
+        head = [self.parser.get_method(), b" ", self.url, f" HTTP/{self.parser.get_http_version()}\r\n".encode()]
+        for name, value in self.headers:
+            head += [] if name == b"upgrade" else [name, b": ", value, b"\r\n"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._parse(b"".join([*head, b"\r\n", rest]))
 
     def _expect(self) -> None:
         """From now on a head is waited for."""
         if not self._due:
-            self._head = 0
+            self._more = 0
             self._due = self.loop.call_later(HEAD_S, self._late)
 
     def _arrived(self) -> None:
@@ -120,6 +181,10 @@ class Patient(HttpToolsProtocol):
         """In the protocol's form; nothing more is read of this connection."""
         self._arrived()
         if self.transport.is_closing():
+            return
+        if self.pipeline or not (self._idle or self._body):  # others come first: with their answers it ends
+            self._deaf = True
+            self.cycle.keep_alive = self._keep = False
             return
         content = orjson.dumps({"error": message})
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"

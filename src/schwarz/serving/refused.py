@@ -4,6 +4,10 @@ from typing import Any
 
 LONGEST = 80
 """Of what a client sent so much is said back."""
+LEFT = "schwarz.left"
+"""The extension of a request's scope that says whether its client has closed the connection."""
+GONE = 499
+"""The status, by custom, of a request whose client has left: nobody reads it but who counts."""
 
 
 class Refused(Exception):

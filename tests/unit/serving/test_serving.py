@@ -1,6 +1,7 @@
 """A served model answers by the Open Inference Protocol, and refuses what is not exactly as it takes it."""
 
 import asyncio
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -76,6 +77,13 @@ def test_only_outputs_that_are_asked_for_are_given(server: Served) -> None:
     assert server.ask("POST", "/v2/models/four/versions/1/infer", asked)[0] == 200
 
 
+def test_text_with_colons_is_no_key(server: Served) -> None:
+    asked = {"id": "a:b", "parameters": {"a:": [":", {"a:": 1}, {"a:": 2}], "n": 0}, "inputs": [PIXELS]}
+    body = json.dumps(asked).encode().replace(b'"n": 0', b'"n": ' + b"1" * 300)
+    status, answer = server.ask("POST", INFER, body)
+    assert (status, answer["id"]) == (200, "a:b")
+
+
 DEEP = b"[" * 900 + b"]" * 900
 WRONG: dict[str, tuple[Any, str]] = {
     "no JSON": (b"{", "no JSON"),
@@ -99,6 +107,20 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a name of a million letters": (wrong(name="i" * 10**6), "none called"),
     "a key of a million letters": ({"i" * 10**6: 1}, "unknown key"),
     "a shape of a hundred thousand axes": (wrong(shape=[1] * 10**5), "shape of 100000 axes"),
+    "a key twice": (b'{"inputs": [], "inputs": [%s]}' % json.dumps(PIXELS).encode(), "key 'inputs' is there twice"),
+    "a key twice, written otherwise": (
+        b'{"inputs": [{"name": "images", "n\\u0061me": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2],'
+        b' "data": [0, 1, 2, 3]}]}',
+        "key 'name' is there twice",
+    ),
+    "a parameter twice": (
+        b'{"parameters": {"a": {"b": 1, "b": 1}}, "inputs": [%s]}' % json.dumps(PIXELS).encode(),
+        "key 'b' is there twice",
+    ),
+    "parameters of a thousand objects": (
+        b'{"parameters": %s1%s, "inputs": [%s]}' % (b'{":":' * 1000, b"}" * 1000, json.dumps(PIXELS).encode()),
+        "nested too deeply",
+    ),
     "a list": ([], "must be a JSON object"),
     "null": (b"null", "must be a JSON object"),
     "nothing": ({}, "'inputs' is missing"),
