@@ -15,7 +15,9 @@ JSON_MB = 3
 ALL_MB = 96
 """Of all requests together; whoever comes when that much is held is told to come back."""
 SMALL = 2**16
-"""A body of so many bytes is read however much is held."""
+"""A body of so many bytes is read even when there is room for no larger one."""
+SMALL_MB = 16
+"""The room that is kept for such."""
 BODY_S = 15.0
 """How long a body may take to arrive."""
 
@@ -58,7 +60,8 @@ class Body:
     def _take(self, piece: bytes, most: int) -> None:
         if len(self.content) + len(piece) > most:
             raise _too_large(most)
-        if len(self.content) + len(piece) > SMALL and len(piece) > self._room.left:
+        kept = SMALL_MB * MB if len(self.content) + len(piece) > SMALL else 0
+        if len(piece) > self._room.left - kept:
             raise Refused(f"{ALL_MB} MB of other requests are being read: try again in {RETRY_S} s", 429)
         self._room.left -= len(piece)
         self.content += piece

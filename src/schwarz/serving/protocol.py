@@ -18,6 +18,11 @@ from schwarz.serving.refused import LEFT
 HEAD_S = 10.0
 """How long a connection may take until the headers of its first request, or of the next one it has begun, are there."""
 HEAD_BYTES = 2**16
+HEAD_LINES = 128
+ALL_HEADS = 2**23
+"""Bytes of heads that are half there, of all connections."""
+AHEAD = 32
+"""Requests that one connection may send before the first of them is answered."""
 UNREAD_S = 15.0
 """How long an answer may wait for a client that does not read it."""
 LINGER_S = 2.0
@@ -54,8 +59,18 @@ class Lingering:
         self._loop.call_later(LINGER_S, self._transport.abort)  # read or not: somebody else wants the place
 
 
+def _parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
+    """As uvicorn makes it."""
+    parser = httptools.HttpRequestParser(protocol)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
 class Patient(HttpToolsProtocol):
     """A connection with an end to our patience."""
+
+    heads = 0
+    """Bytes of heads that are half there, of all connections."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -64,6 +79,7 @@ class Patient(HttpToolsProtocol):
         self._more = 0
         """Bytes since a head began, or since the last of its body."""
         self._body = self._deaf = self._ending = self._keep = False
+        self._held = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(Lingering(transport, self.loop))  # type: ignore[arg-type]  # all that uvicorn asks of it
@@ -71,6 +87,7 @@ class Patient(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
+        self._hold(0)
         if self._unread:
             self._unread.cancel()
         super().connection_lost(exc)
@@ -89,8 +106,11 @@ class Patient(HttpToolsProtocol):
         self._more += len(data)
         self._unset_keepalive_if_required()
         self._parse(data)
+        self._hold(self._more if self._due else 0)
         if self._more > HEAD_BYTES:
             self._too_long()
+        elif self._due and Patient.heads > ALL_HEADS:
+            self._refuse(HTTPStatus.TOO_MANY_REQUESTS, "too many requests are half sent: send the headers at once")
         if self._idle and not self._due and not self.timeout_keep_alive_task and not self.transport.is_closing():
             self._expect()  # an empty line before a request stops uvicorn's own clock
 
@@ -99,16 +119,20 @@ class Patient(HttpToolsProtocol):
         self._expect()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._body:  # what stands behind a body is not kept
-            super().on_header(name, value)
+        if self._body:
+            return  # what stands behind a body is not kept
+        super().on_header(name, value)
+        if len(self.headers) > HEAD_LINES:
+            self._too_long()
+            raise ValueError  # as for whatever else is no request: nothing more of it is parsed
 
     def on_headers_complete(self) -> None:
         self._arrived()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
             self._too_long()
-            raise ValueError  # as for whatever else is no request: nothing more of it is parsed
-        if self.parser.get_method() == b"CONNECT":
-            raise ValueError  # this is no proxy
+            raise ValueError
+        if self.parser.get_method() == b"CONNECT" or len(self.pipeline) >= AHEAD:
+            raise ValueError  # this is no proxy; and who is too far ahead is answered so far, then the connection ends
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
@@ -156,8 +180,7 @@ class Patient(HttpToolsProtocol):
         head = [self.parser.get_method(), b" ", self.url, f" HTTP/{self.parser.get_http_version()}\r\n".encode()]
         for name, value in self.headers:
             head += [] if name == b"upgrade" else [name, b": ", value, b"\r\n"]
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.parser = _parser(self)
         self._parse(b"".join([*head, b"\r\n", rest]))
 
     def _expect(self) -> None:
@@ -171,8 +194,15 @@ class Patient(HttpToolsProtocol):
             self._due.cancel()
             self._due = None
 
+    def _hold(self, size: int) -> None:
+        Patient.heads += size - self._held
+        self._held = size
+
     def _too_long(self) -> None:
-        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers are longer than {HEAD_BYTES} bytes")
+        self._refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"the headers are longer than {HEAD_BYTES} bytes, or more than {HEAD_LINES}",
+        )
 
     def _late(self) -> None:
         self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the headers did not arrive within {HEAD_S:.0f} s")
@@ -188,5 +218,6 @@ class Patient(HttpToolsProtocol):
             return
         content = orjson.dumps({"error": message})
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+        self.headers, self.parser = [], _parser(self)  # what they hold is not wanted any more
         self.transport.write(f"{head}content-length: {len(content)}\r\nconnection: close\r\n\r\n".encode() + content)
         self.transport.close()

@@ -1,10 +1,11 @@
 """Whatever is sent, a server takes little more memory than its limits say, and goes on answering."""
 
 import json
+import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,19 @@ def test_a_body_of_two_gigabytes_is_refused_before_it_is_sent(server: Served) ->
         sock.sendall(f"POST {INFER} HTTP/1.1\r\nHost: a\r\nContent-Length: {2**31}\r\n\r\n".encode())
         assert b" 413 " in sock.recv(65536)
     assert grown(server) - before < 8
+
+
+def test_a_body_of_two_gigabytes_in_chunks_is_refused_at_the_limit(server: Served) -> None:
+    before, sent = grown(server), 0
+    with closing(socket.create_connection((server.host, server.port), timeout=30)) as sock:
+        sock.sendall(f"POST {INFER} HTTP/1.1\r\nHost: a\r\n{HEADER}: 9\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        with suppress(OSError):  # it was told to stop
+            while sent < 2**31 and not select.select([sock], [], [], 0)[0]:
+                sock.sendall(b"100000\r\n" + bytes(MB) + b"\r\n")
+                sent += MB
+        assert sock.recv(65536).startswith(b"HTTP/1.1 413 ")
+    assert BODY_MB * MB < sent < 2 * BODY_MB * MB
+    assert grown(server) - before < LIMIT_MB
 
 
 def test_many_large_bodies_at_once_are_told_to_come_back(server: Served) -> None:
