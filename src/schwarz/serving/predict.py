@@ -16,7 +16,7 @@ from schwarz.serving.bodies import MB, Body, Room
 from schwarz.serving.following import Served
 from schwarz.serving.inference import Inference, finite
 from schwarz.serving.model import Model
-from schwarz.serving.refused import Refused
+from schwarz.serving.refused import LEFT, Refused
 
 PICTURE_MB = 16
 """The largest file."""
@@ -45,12 +45,14 @@ class Predict:
         batcher = self._served.batcher
         about = _described(batcher.model)
         missing = _missing(request, len(about.boxes))
+        batcher.check()
         with Body(self._room) as body:
             content = await body.read(request, PICTURE_MB * MB)
             async with self._turn:
                 image = await asyncio.to_thread(_pixels, content, about.blank.shape)
         given = about.without(image, missing)[None]
-        results = await batcher.run(Inference(None, {INPUT: given}, dict.fromkeys(batcher.model.outputs, False)))
+        asked = Inference(None, {INPUT: given}, dict.fromkeys(batcher.model.outputs, False))
+        results = await batcher.run(asked, request.scope["extensions"][LEFT])
         return told(_answer(batcher, about, missing, results))
 
 
