@@ -13,7 +13,7 @@ from schwarz.serving import batching
 from schwarz.serving.batching import Batcher, Busy
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
-from schwarz.serving.refused import Refused
+from schwarz.serving.refused import GONE, Refused
 from tests.pipeline.graphs import model
 
 
@@ -120,6 +120,21 @@ def test_who_has_left_is_not_computed(held: Held) -> None:
             assert batcher.waiting == 0
 
     asyncio.run(run())
+    assert held.calls == [1, 2]
+
+
+def test_for_a_client_that_closed_its_connection_nothing_is_computed(held: Held) -> None:
+    async def run() -> list[object]:
+        with ThreadPoolExecutor(1) as workers:
+            batcher = Batcher(held, workers, 1)
+            tasks = [asyncio.create_task(batcher.run(images(n), lambda n=n: n == 7)) for n in (1, 7, 2)]
+            await asyncio.sleep(0.05)
+            held.go.set()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    _, gone, _ = asyncio.run(run())
+    assert isinstance(gone, Refused)
+    assert gone.status == GONE
     assert held.calls == [1, 2]
 
 
