@@ -65,8 +65,6 @@ class Talk:
 
     requests: tuple[Sent, ...]
     last: bytes = b""
-    last_of: Sent | None = None
-    """From which the last was made."""
     pieces: int = 0
     """Bytes that are sent at a time; 0: all."""
 
@@ -111,7 +109,7 @@ def talks(draw: Draw) -> Talk:
         spoilt_wire = head + b"\r\n\r\n" + draw(spoilt(content))
     else:
         spoilt_wire = last.wire[: draw(below(len(last.wire)))]
-    return Talk(requests, spoilt_wire, last, pieces)
+    return Talk(requests, spoilt_wire, pieces)
 
 
 def held(sock: socket.socket, talk: Talk) -> Iterator[Answer]:
@@ -124,7 +122,7 @@ def held(sock: socket.socket, talk: Talk) -> Iterator[Answer]:
             yield answer
             if answer.ends:
                 return
-        if talk.last_of:
+        if talk.last:
             _send(sock, talk.last, talk.pieces)
             select.select([sock], [], [], SOON_S)
             _finish(sock)
