@@ -26,7 +26,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)
             _sign(file.fileno())
         else:
-            with _asking(path):
+            with alone(path):
                 _take(file.fileno(), fcntl.LOCK_EX, path)
                 _sign(file.fileno())
         yield
@@ -36,7 +36,7 @@ def held(path: Path) -> bool:
     """Whether a living process holds a lock file. The question refuses nobody who wants it meanwhile."""
     if not path.exists():
         return False
-    with _asking(path), path.open("rb") as file:
+    with alone(path), path.open("rb") as file:
         try:
             _take(file.fileno(), fcntl.LOCK_SH, path)
         except Busy:
@@ -45,8 +45,9 @@ def held(path: Path) -> bool:
 
 
 @contextmanager
-def _asking(path: Path) -> Iterator[None]:
-    """Ask one at a time, by a lock on the folder that lasts for microseconds: flock can only be asked by taking it."""
+def alone(path: Path) -> Iterator[None]:
+    """One at a time in the file's folder, by a lock on the folder itself, which leaves nothing behind: for what lasts a
+    moment, such as asking for a lock, which flock can only do by taking it."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)

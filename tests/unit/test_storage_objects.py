@@ -105,6 +105,20 @@ def test_an_absent_object_is_named(store: Store, tmp_path: Path) -> None:
     assert store.find("boxes") is None
 
 
+def test_an_object_is_replaced_where_it_is_the_one_that_was_seen(store: Store, source: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"other")
+    seen = store.find("boxes/0/x.npy")
+    assert seen
+    store.replace(other, "boxes/0/x.npy", seen.version)
+    assert store.read("boxes/0/x.npy", 0, 5) == b"other"
+    for version, key in ((seen.version, "boxes/0/x.npy"), (None, "boxes/0/x.npy"), (seen.version, "boxes/1/x.npy")):
+        with pytest.raises(ObjectChanged, match=f"{key}: was written anew, and stays as it is"):
+            store.replace(source, key, version)
+    store.replace(source, "boxes/1/x.npy", None)
+    assert [each.key for each in store.list()] == ["boxes/0/x.npy", "boxes/1/x.npy"]
+
+
 def test_a_store_can_be_pickled(store: Store) -> None:
     again = pickle.loads(pickle.dumps(store))  # noqa: S301  # what was just written
     assert list(again.list()) == list(store.list())

@@ -24,7 +24,14 @@ class UploadLost(SchwarzError):
 
 LATER = {408, 425, 429, 500, 502, 503, 504}
 """Status of an answer that may be another one later."""
-LATER_CODES = {"RequestTimeout", "SlowDown", "OperationAborted", "InternalError", "ServiceUnavailable"}
+LATER_CODES = {
+    "RequestTimeout",
+    "SlowDown",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "InternalError",
+    "ServiceUnavailable",
+}
 KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 LOGIN = (
     WrongInput,
@@ -32,6 +39,7 @@ LOGIN = (
 )
 ELSEWHERE = (WrongInput, "s3://{bucket}: lies in another region ({code}). AWS_REGION names it.")
 CHANGED = (ObjectChanged, "{uri}: was written anew while it was read. Resume the run.")
+OVERTAKEN = (ObjectChanged, "{uri}: was written anew, and stays as it is. Look at it and try again.")
 ABSENT = (NoObject, "{uri}: there is no such object at {endpoint}. Resume the run to write it again.")
 FORBIDDEN = (
     WrongInput,
@@ -91,6 +99,9 @@ class Place:
 
     def changed(self) -> SchwarzError:
         return self._refusal(*CHANGED)
+
+    def overtaken(self) -> SchwarzError:
+        return self._refusal(*OVERTAKEN)
 
     def same(self, headers: Mapping[str, str], version: str, start: int, stop: int) -> None:
         """Refuse an answer that is not bytes start to stop of this version, as of a store that knows no If-Match."""

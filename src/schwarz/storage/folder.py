@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from schwarz.files import replacing, tree
 from schwarz.files import sha256 as sha256_of
+from schwarz.locks import alone
 from schwarz.storage.objects import NoObject, Object, ObjectChanged, ObjectDamaged, checked
 
 KEPT = "user.sha256"
@@ -35,6 +36,15 @@ class FolderStore:
                 shutil.copyfileobj(file, copy)
                 _keep(temporary, value)
         return value
+
+    def replace(self, source: Path, key: str, version: str | None) -> None:
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(path):
+            found = self.find(key)
+            if (found and found.version) != version:
+                raise ObjectChanged(f"{path}: was written anew, and stays as it is. Look at it and try again.")
+            self.put(source, key)
 
     def get(self, key: str, target: Path, sha256: str | None = None) -> int:
         path, total = self._path(key), hashlib.sha256()

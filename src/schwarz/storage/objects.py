@@ -55,6 +55,11 @@ class Store(Protocol):
         """Keep a file's bytes and their sha256, which is returned. What is there already is not written twice."""
         ...
 
+    def replace(self, source: Path, key: str, version: str | None) -> None:
+        """Keep a small file's bytes in the place of this version of the object, of none where it is None; ObjectChanged
+        where another has come in between. Of two that replace the same version one alone does."""
+        ...
+
     def get(self, key: str, target: Path, sha256: str | None = None) -> int:
         """Make `target` the whole object, of this sha256, else of the one kept with it; how many bytes it took."""
         ...

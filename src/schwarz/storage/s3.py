@@ -17,8 +17,9 @@ from minio.datatypes import Part
 
 from schwarz.errors import WrongInput
 from schwarz.files import replacing
+from schwarz.files import sha256 as sha256_of
 from schwarz.storage.faults import Place, UploadLost
-from schwarz.storage.objects import NoObject, Object, ObjectDamaged, Say, StoreAway, checked
+from schwarz.storage.objects import NoObject, Object, ObjectChanged, ObjectDamaged, Say, StoreAway, checked
 from schwarz.storage.retrying import Outage, Patience, persist
 from schwarz.storage.sinks import Memory, Sink, Summed
 from schwarz.storage.threads import in_order
@@ -71,6 +72,17 @@ class S3Store:
             except UploadLost:  # with the server: once more from the start
                 self._put_parts(file.fileno(), key, size, value)
             return value
+
+    def replace(self, source: Path, key: str, version: str | None) -> None:
+        content, value = source.read_bytes(), sha256_of(source)
+        only = {"If-None-Match": "*"} if version is None else {"If-Match": f'"{version}"'}
+        headers = {f"x-amz-meta-{KEPT}": value, **only}
+        try:  # minio has no public call that passes a condition on
+            self._ask(key, lambda: self._client._put_object(self._bucket, self._name(key), content, dict(headers)))
+        except (ObjectChanged, NoObject):
+            found = self.find(key)  # ours, where it was written and only the answer did not arrive
+            if found is None or found.sha256 != value:
+                raise self._place(key).overtaken() from None
 
     def get(self, key: str, target: Path, sha256: str | None = None) -> int:
         # not "wb": ext4 writes a file that was emptied to the disk as soon as it is closed

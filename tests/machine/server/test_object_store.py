@@ -104,6 +104,34 @@ def every(source: Path, folder: Path) -> list[Callable[[Store], object]]:
     ]
 
 
+def test_of_many_that_replace_the_same_version_one_alone_does(store: Store, tmp_path: Path) -> None:
+    files = [tmp_path / str(number) for number in range(8)]
+    for file in files:
+        file.write_text(file.name)
+    seen = None
+    for _ in range(5):
+        refused = list[str]()
+
+        def replace(file: Path, seen: str | None, refused: list[str]) -> None:
+            try:
+                store.replace(file, "replaced", seen)
+            except ObjectChanged:
+                refused.append(file.name)
+
+        threads = [threading.Thread(target=replace, args=(file, seen, refused)) for file in files]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (done,) = {file.name for file in files} - set(refused)
+        assert store.read("replaced", 0, 1) == done.encode()
+        found = store.find("replaced")
+        assert found
+        seen = found.version
+    with pytest.raises(ObjectChanged, match="s3://schwarz/store/gone: was written anew, and stays as it is"):
+        store.replace(files[0], "gone", seen)
+
+
 def test_what_is_put_comes_back_whole_and_is_written_once(store: Store, large: Path, tmp_path: Path) -> None:
     assert store.put(large, "boxes/0/x.npy") == sha256(large)
     found = store.find("boxes/0/x.npy")
