@@ -1,7 +1,8 @@
 """Where servers find models: `models/NAME/<version>/model.onnx` in the store, which Triton and OpenVINO read as it is,
 and `models/NAME/champion.json`, which says which version is the champion.
 
-A version is there as a whole before the pointer names it. Of several versions Triton serves the highest: those above
+A version is there as a whole before the pointer names it, and the pointer is only ever moved from where it was seen: of
+two promotions at once one is refused. Of several versions Triton serves the highest: those above
 the champion are taken away after the pointer has left them.
 """
 
@@ -12,11 +13,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from schwarz.errors import WrongInput
+from schwarz.errors import SchwarzError, WrongInput
 from schwarz.files import sha256
-from schwarz.storage import NoObject, Store
+from schwarz.storage import NoObject, ObjectChanged, Store
 
 FOLDER, FILE, POINTER = "models", "model.onnx", "champion.json"
+
+
+class Overtaken(SchwarzError):
+    """Another promotion has moved the pointer since it was looked at."""
 
 
 @dataclass(frozen=True)
@@ -37,28 +42,45 @@ def model_key(name: str, version: str) -> str:
     return f"{FOLDER}/{name}/{version}/{FILE}"
 
 
-def champion(store: Store, name: str) -> Champion | None:
-    """What the pointer says; None where nothing was published."""
+@dataclass(frozen=True)
+class Standing:
+    """What the pointer said when it was looked at, and which version of it: what a promotion takes the place of."""
+
+    champion: Champion | None
+    seen: str | None
+
+
+def standing(store: Store, name: str) -> Standing:
+    """Who is the champion now; nobody where nothing was published."""
     key = f"{FOLDER}/{name}/{POINTER}"
     found = store.find(key)
     if found is None:
-        return None
+        return Standing(None, None)
     try:
         told = json.loads(store.read(key, 0, found.size, found.version))
-        return Champion(told["name"], told["version"], told["sha256"], tuple(told["before"]))
+        said = Champion(told["name"], told["version"], told["sha256"], tuple(told["before"]))
+        return Standing(said, found.version)
+    except ObjectChanged:  # moved between the two questions
+        return standing(store, name)
     except (ValueError, KeyError, TypeError):
         raise WrongInput(
-            f"{store.uri}/{key}: is no pointer to a champion. `schwarz promote {name}` writes it."
+            f"{store.uri}/{key}: is no pointer to a champion. Remove it; `schwarz promote {name}` writes it anew."
         ) from None
 
 
-def publish(store: Store, name: str, version: str, file: Path) -> Champion:
-    """Make a version the champion: its file, then the pointer."""
-    was = champion(store, name)
+def champion(store: Store, name: str) -> Champion | None:
+    """What the pointer says; None where nothing was published."""
+    return standing(store, name).champion
+
+
+def publish(store: Store, name: str, version: str, file: Path, over: Standing | None = None) -> Champion:
+    """Make a version the champion: its file, then the pointer, which must still be the one that was looked at (`over`,
+    by default now). Overtaken where another promotion has moved it since: then nothing has changed."""
+    over = over or standing(store, name)
+    was = over.champion
     before = () if was is None else tuple(v for v in (was.version, *was.before) if v != version)
     now = Champion(name, version, sha256(file), before)
-    store.put(file, model_key(name, version))
-    _point(store, now)
+    _move(store, now, file, over)
     return now
 
 
@@ -67,7 +89,8 @@ def fall_back(
 ) -> Champion:
     """Make a version that was the champion before the champion again, the last one by default. `fetch`: its file from
     elsewhere, where it was taken away from here."""
-    was = champion(store, name)
+    over = standing(store, name)
+    was = over.champion
     if was is None or not was.before:
         now = f"version {was.version} is the first champion" if was else "nothing was promoted"
         raise WrongInput(f"{name}: {now} in {store.uri}, there is nothing to go back to.")
@@ -81,12 +104,10 @@ def fall_back(
             store.get(key, file)
         elif fetch:
             file = fetch(chosen)
-            store.put(file, key)
         else:
             raise WrongInput(f"{store.uri}/{key}: is gone. `schwarz promote {name}/{chosen} --force` publishes it.")
-        value = sha256(file)
-    now = Champion(name, chosen, value, tuple(v for v in was.before if v != chosen))
-    _point(store, now)
+        now = Champion(name, chosen, sha256(file), tuple(v for v in was.before if v != chosen))
+        _move(store, now, file, over)
     return now
 
 
@@ -95,15 +116,36 @@ def versions(store: Store, name: str) -> list[str]:
     return sorted((key.split("/")[2] for key in _keys(store, name)), key=int)
 
 
-def _point(store: Store, now: Champion) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / POINTER
-        file.write_text(json.dumps(now.to_json(), indent=1))
-        store.put(file, f"{FOLDER}/{now.name}/{POINTER}")
-    after = champion(store, now.name)  # another's, where two point at once: what it names must stay
-    for version in versions(store, now.name):
-        if after and int(version) > max(int(now.version), int(after.version)):
+def _move(store: Store, now: Champion, file: Path, over: Standing) -> None:
+    """The file, then the pointer, then away with what is above it: with what was there before alone, one by one while
+    this is the champion, for the next promotion may have begun."""
+    key = model_key(now.name, now.version)
+    store.put(file, key)
+    higher = [version for version in versions(store, now.name) if int(version) > int(now.version)]
+    try:
+        _point(store, now, over)
+    except Overtaken:
+        after = champion(store, now.name)
+        if after and int(now.version) > int(after.version):
+            store.remove(key)
+        raise
+    store.put(file, key)  # one that was overtaken with the same version has taken it away
+    for version in higher:
+        if champion(store, now.name) == now:
             store.remove(model_key(now.name, version))
+
+
+def _point(store: Store, now: Champion, over: Standing) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        pointer = Path(scratch) / POINTER
+        pointer.write_text(json.dumps(now.to_json(), indent=1))
+        try:
+            store.replace(pointer, f"{FOLDER}/{now.name}/{POINTER}", over.seen)
+        except ObjectChanged:
+            raise Overtaken(
+                f"{now.name}: another promotion or rollback came in between, this one has changed nothing. "
+                f"`schwarz models {now.name}` shows who is the champion; then try again."
+            ) from None
 
 
 def _keys(store: Store, name: str) -> Iterator[str]:

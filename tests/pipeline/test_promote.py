@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 import pytest
 
 from schwarz.cli.completion import commands
 from schwarz.cli.entry import schwarz as program
 from schwarz.cli.entry import status
 from schwarz.cli.grammar import Command
-from schwarz.evaluation.gate import Examined
-from schwarz.tracking import GATE, Entry, of_run, register_model
+from schwarz.tracking import Entry, of_run, register_model
+from tests.pipeline import challengers
+from tests.pipeline.challengers import IMAGES
 from tests.pipeline.graphs import model
 from tests.pipeline.journals import begin
 
@@ -27,8 +27,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
-IMAGES = np.zeros((2, 1, 2, 2), np.uint8)
-N, Y = 500, np.arange(500) % 4
 EXAMPLES = {path: command.examples for path, command in commands(program) if isinstance(command, Command)}
 Told = tuple[int, str, str]
 
@@ -59,16 +57,7 @@ def schwarz(client: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def register(place: Path, name: str, wrong: int, scale: float = 1.0, **tested: Any) -> str:
-    """A version whose model is wrong on the first `wrong` of the test images; its number."""
-    number = len(list((place / "runs" / name).glob("*"))) + 1
-    run = begin(place / "runs" / name / str(number))
-    right = np.arange(N) >= wrong
-    record = {GATE: json.dumps(Examined.of("a" * 32, Y, right).to_json() | tested)}
-    entry = Entry(
-        model(run.path / "m.onnx", scale), name, {"strategy": "global", "test_accuracy": f"{right.mean():.4f}"},
-        {"test_accuracy": float(right.mean())}, ["a", "b", "c", "d"], record,
-    )  # fmt: skip
-    return register_model(of_run(run), entry, IMAGES, f"sqlite:///{place}/runs/mlflow.db")["version"]
+    return challengers.register(place, f"sqlite:///{place}/runs/mlflow.db", name, wrong, scale, **tested)
 
 
 def aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:
@@ -200,6 +189,22 @@ def test_a_model_that_was_changed_behind_the_registry_is_not_published(
     assert number == 1
     assert "models:/changed/1: its model.onnx is missing, or not what was registered" in err
     assert not (place / "runs" / "store" / "models" / "changed").exists()
+
+
+def test_a_promotion_that_was_cut_short_behind_the_pointer_is_begun_again(
+    place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told]
+) -> None:
+    """What is served is what a challenger must beat, whatever the alias says."""
+    for scale, wrong in enumerate((100, 10, 50), 1):
+        register(place, "cut", wrong=wrong, scale=scale)
+    assert schwarz("schwarz promote cut/1")[0] == 0
+    assert schwarz("schwarz promote cut/2")[0] == 0
+    client.set_registered_model_alias("cut", "champion", "1")  # as if the last step had not been taken
+    assert schwarz("schwarz promote cut/3")[0] == 1  # better than 1, not than 2
+    number, out, _ = schwarz("schwarz promote cut/2")
+    assert number == 0
+    assert out.startswith("models:/cut/2 is the champion: it is already, and is published again.")
+    assert aliases(client, "cut")["champion"] == "2"
 
 
 def _of(client: mlflow.MlflowClient, path: Path, name: str) -> bool:

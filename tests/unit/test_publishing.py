@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schwarz.errors import WrongInput
-from schwarz.publishing import Champion, champion, fall_back, get, model_key, publish, versions
+from schwarz.publishing import Champion, Overtaken, champion, fall_back, get, model_key, publish, standing, versions
 from schwarz.storage import NoObject, Store, open_store
 
 
@@ -82,6 +82,29 @@ def test_promotion_that_is_cut_short_leaves_the_old_champion(store: Store, tmp_p
     assert (after.version, after.before) == ("2", ("1",))
 
 
+@pytest.mark.parametrize("late", ["2", "9"])
+def test_of_two_that_saw_the_same_champion_one_alone_takes_its_place(store: Store, tmp_path: Path, late: str) -> None:
+    """The other leaves nothing that Triton would serve."""
+    promoted(store, tmp_path, "1")
+    seen = standing(store, "tiny")
+    first = promoted(store, tmp_path, "3")
+    with pytest.raises(
+        Overtaken, match=r"tiny: another promotion or rollback came in between, .* `schwarz models tiny`"
+    ):
+        publish(store, "tiny", late, model(tmp_path, f"model {late}"), seen)
+    assert champion(store, "tiny") == first
+    assert versions(store, "tiny")[-1] == "3"
+    assert publish(store, "tiny", late, model(tmp_path, f"model {late}")).before == ("3", "1")
+
+
+def test_of_two_first_promotions_one_alone_is(store: Store, tmp_path: Path) -> None:
+    nobody = standing(store, "tiny")
+    promoted(store, tmp_path, "2")
+    with pytest.raises(Overtaken):
+        publish(store, "tiny", "1", model(tmp_path, "model 1"), nobody)
+    assert promoted(store, tmp_path, "1").before == ("2",)
+
+
 def test_the_same_version_twice_is_once_in_the_history(store: Store, tmp_path: Path) -> None:
     now = promoted(store, tmp_path, "1", "2", "2", "1")
     assert (now.version, now.before) == ("1", ("2",))
@@ -94,5 +117,7 @@ def test_nothing_published_and_a_broken_pointer(store: Store, tmp_path: Path) ->
     pointer = tmp_path / "store" / "models" / "tiny" / "champion.json"
     pointer.parent.mkdir(parents=True)
     pointer.write_text("{}")
-    with pytest.raises(WrongInput, match=r"champion.json: is no pointer to a champion. `schwarz promote tiny` writes"):
+    with pytest.raises(
+        WrongInput, match=r"champion.json: is no pointer to a champion. Remove it; `schwarz promote tiny`"
+    ):
         champion(store, "tiny")

@@ -17,6 +17,8 @@ from schwarz.shell import command
 
 if TYPE_CHECKING:
     from schwarz.evaluation.gate import Decision, Rules
+    from schwarz.publishing import Standing
+    from schwarz.storage import Store
     from schwarz.tracking.models import Registry, Version
 
 TIMES = 30
@@ -58,12 +60,15 @@ def promote(which: str, margin: float, slower: float, force: bool) -> int:
     not too slow. Exit status 1 where it does not.
     """
     from schwarz.evaluation.gate import Rules
-    from schwarz.tracking.models import CHAMPION, open_registry
+    from schwarz.publishing import publish, standing
+    from schwarz.storage import open_store
+    from schwarz.tracking.models import open_registry
 
+    name, models = which.partition("/")[0], open_store(store())
     with open_registry(_uri()) as found, tempfile.TemporaryDirectory() as scratch:
-        versions = found.versions(which.partition("/")[0])
-        wanted = _wanted(versions, which)
-        champion = next((each for each in versions if CHAMPION in each.aliases), None)
+        versions = found.versions(name)
+        wanted, over = _wanted(versions, which), standing(models, name)
+        champion = _champion(versions, over)
         file = found.fetch(wanted, Path(scratch) / "challenger")
         if force or wanted == champion:
             decision = _unasked(forced=force)
@@ -73,8 +78,9 @@ def promote(which: str, margin: float, slower: float, force: bool) -> int:
             found.note(wanted, _tags(decision))
             print(f"{wanted.uri} stays what it is: {decision.because}.", *_numbers(decision), sep="\n")
             return FAILED
-        _publish(wanted, file)
-        found.crown(wanted, _tags(decision))
+        publish(models, name, wanted.number, file, over)
+        found.note(wanted, _tags(decision))
+        _crown(found, models, name)
     print(f"{wanted.uri} is the champion: {decision.because}.", *_numbers(decision), sep="\n")
     print(f"To serve it: {command('serve', f'{wanted.name}@champion')}")
     return DONE
@@ -90,11 +96,12 @@ def rollback(name: str, version: str | None) -> None:
     from schwarz.tracking.models import open_registry
 
     with open_registry(_uri()) as found, tempfile.TemporaryDirectory() as scratch:
-        versions = {each.number: each for each in found.versions(name)}
-        now = fall_back(open_store(store()), name, version, lambda number: found.fetch(versions[number], Path(scratch)))
+        versions, models = {each.number: each for each in found.versions(name)}, open_store(store())
+        now = fall_back(models, name, version, lambda number: found.fetch(versions[number], Path(scratch)))
         if now.version in versions:
             told = {"gate.because": "rolled back to", "gate.promoted": "True", "gate.when": _now()}
-            found.crown(versions[now.version], told)
+            found.note(versions[now.version], told)
+            _crown(found, models, name)
     print(f"models:/{name}/{now.version} is the champion again.")
 
 
@@ -123,6 +130,24 @@ def _wanted(versions: "list[Version]", which: str) -> "Version":
     if not versions:
         raise WrongInput(f"{name}: has no versions. A run registers one.")
     return next((each for each in versions if CHALLENGER in each.aliases), versions[0])
+
+
+def _champion(versions: "list[Version]", over: "Standing") -> "Version | None":
+    """The one that is served, by the pointer; before anything was published, the one with the alias."""
+    from schwarz.tracking.models import CHAMPION
+
+    served = over.champion and next((each for each in versions if each.number == over.champion.version), None)
+    return served or next((each for each in versions if CHAMPION in each.aliases), None)
+
+
+def _crown(found: "Registry", models: "Store", name: str) -> None:
+    """The alias follows the pointer: of two that promote at once, the last to set it has seen where that stays."""
+    from schwarz.publishing import champion
+
+    done = None
+    while (now := champion(models, name)) and now != done:
+        found.crown(name, now.version)
+        done = now
 
 
 def _decide(
@@ -165,13 +190,6 @@ def _slowness(challenger: Path, champion: Path) -> float:
             pair.append(time.perf_counter() - began)
         taken.append((pair[0], pair[1]))
     return median(a for a, _ in taken[5:]) / median(b for _, b in taken[5:])
-
-
-def _publish(wanted: "Version", file: Path) -> None:
-    from schwarz.publishing import publish
-    from schwarz.storage import open_store
-
-    publish(open_store(store()), wanted.name, wanted.number, file)
 
 
 def _tags(decision: "Decision") -> dict[str, str]:

@@ -85,12 +85,12 @@ class Registry:
             )
         return file
 
-    def crown(self, version: Version, tags: Mapping[str, str]) -> None:
-        """Make it the champion, and say why on it."""
-        self.note(version, tags)
-        self.client.set_registered_model_alias(version.name, CHAMPION, version.number)
-        if CHALLENGER in version.aliases:
-            self.client.delete_registered_model_alias(version.name, CHALLENGER)
+    def crown(self, name: str, number: str) -> None:
+        """Make a version the champion."""
+        self.client.set_registered_model_alias(name, CHAMPION, number)
+        aliases = self.client.get_registered_model(name).aliases
+        if str(aliases.get(CHALLENGER)) == number:
+            self.client.delete_registered_model_alias(name, CHALLENGER)
 
     def note(self, version: Version, tags: Mapping[str, str]) -> None:
         """What the gate said of it last."""
