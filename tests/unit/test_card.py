@@ -26,7 +26,7 @@ def test_it_has_what_a_reader_of_the_registry_asks(told: str) -> None:
 
 def test_its_figures_are_those_of_the_strategy(told: str) -> None:
     row = example.results()["strategies"]["composed_tuned"]
-    assert f"| accuracy | {row['test']:.4f} | {row['low']:.4f} to {row['high']:.4f} |" in told
+    assert f"- accuracy: **{row['test']:.4f}** (95%: {row['low']:.4f} to {row['high']:.4f})" in told
     assert f"{row['parameters']:,} parameters" in told
 
 

@@ -37,6 +37,36 @@ def test_the_case_the_deciding_layers_and_what_would_be_exact(html: str) -> None
     assert "was not seen" not in shown
 
 
+def test_the_price_of_padding_is_what_composed_loses_against_product(html: str) -> None:
+    (pair,) = [each for each in example.results()["pairs"] if (each["a"], each["b"]) == ("product", "composed")]
+    low, high = (f"{-pair[end]:+.4f}".replace("-", "\N{MINUS SIGN}") for end in ("high", "low"))
+    lost = f"{-pair['difference']:+.4f}".replace("-", "\N{MINUS SIGN}")
+    assert "product reaches 0.8520, composed 0.8145" in section(html)
+    assert f"the price of same padding is {lost}, 95% of it {low} to {high}. Tuned, it reaches 0.9065." in section(html)
+
+
+def test_an_exact_composition_costs_nothing_and_another_reason_is_not_called_padding() -> None:
+    found, others = example.verify(), [each for each in example.results()["pairs"] if each["b"] != "composed"]
+    same = {
+        "a": "product",
+        "b": "composed",
+        "difference": 0.0,
+        "low": -0.001,
+        "high": 0.001,
+        "only_a": 0,
+        "only_b": 0,
+        "p": 1,
+    }
+    exact = found | {"exact": True, "case": "exact", "causes": []}
+    html = page(example.results() | {"verify": exact, "pairs": [*others, same]}, *example.samples())
+    assert "both are right on the same images, it costs nothing." in section(html)
+    found["causes"].append(found["causes"][0] | {"reason": "normalises by the values of a box"})
+    html = page(example.results() | {"verify": found}, *example.samples())
+    assert "the price of what these layers do is" in section(html)
+    without = [each for each in example.results()["pairs"] if "product" not in (each["a"], each["b"])]
+    assert "What that costs" not in section(page(example.results() | {"pairs": without}, *example.samples()))
+
+
 def test_every_field_with_the_largest_difference_there(html: str) -> None:
     assert table(html, "fields") == [
         ["features.0", "32 x 32", "15 x 15 each", "0"],

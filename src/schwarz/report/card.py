@@ -33,12 +33,10 @@ def card(
         f"{about['test']:,} test images. Code: commit `{origin['commit']}`.",
         "",
         "## Figures, on the test images",
-        "| figure | value | 95% |",
-        "|---|---|---|",
-        f"| accuracy | {figures['test']:.4f} | {figures['low']:.4f} to {figures['high']:.4f} |",
-        f"| F1, mean over the classes | {figures['f1']:.4f} | {figures['f1_low']:.4f} to {figures['f1_high']:.4f} |",
-        f"| calibration error | {figures['ece']:.4f} | {figures['ece_low']:.4f} to {figures['ece_high']:.4f} |",
-        f"| accuracy on training images | {figures['train']:.4f} | |",
+        _figure("accuracy", figures, "test", "low", "high"),
+        _figure("F1, mean over the classes", figures, "f1", "f1_low", "f1_high"),
+        _figure("calibration error", figures, "ece", "ece_low", "ece_high"),
+        f"- accuracy on training images: {figures['train']:.4f}",
         "",
         "## Limits",
         f"- It recognises {rows[0][1]['recall']:.3f} of the images of `{rows[0][0]}`, its worst class, and "
@@ -47,6 +45,11 @@ def card(
         "- The intervals speak of other images like these, not of another seed, camera or place.",
     ]
     return "\n".join(lines)
+
+
+def _figure(name: str, figures: Mapping[str, Any], value: str, low: str, high: str) -> str:
+    """A line of a list: MLflow's pages draw tables without any space between their cells."""
+    return f"- {name}: **{figures[value]:.4f}** (95%: {figures[low]:.4f} to {figures[high]:.4f})"
 
 
 def _by(shape: list[int]) -> str:

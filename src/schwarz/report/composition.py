@@ -75,6 +75,14 @@ def meaning(verify: Mapping[str, Any]) -> str:
     return Case(verify["case"]).meaning
 
 
+def loss(verify: Mapping[str, Any]) -> str:
+    """What keeps the composed network from answering as its local networks do together."""
+    if not verify["causes"]:
+        return "recomputed statistics" if verify["statistics"]["used"] == "recompute" else "rounding"
+    padded = all(cause["reason"].startswith("pads at the cuts") for cause in verify["causes"])
+    return "same padding" if padded else "what these layers do"
+
+
 def deciding(verify: Mapping[str, Any]) -> list[tuple[Cause, int]]:
     """The layers that decide it, one for each remedy, and how many more each stands for."""
     return by_remedy(Cause(**{**cause, "case": Case(cause["case"])}) for cause in verify["causes"])

@@ -90,6 +90,8 @@ def page(
         cost=charts.cost(follow(strategies, results["curves"]), best),
         level=level(strategies, results["curves"]),
         against=measures.against(results["pairs"], best),
+        lead=rival and measures.pair(results["pairs"], best, rival),
+        price=measures.pair(results["pairs"], "composed", "product"),
         printed=measures.printed(results),
         reliability=measures.reliability(measured, shown, best),
         roc=measures.roc(measured, strategies, shown, best),
@@ -128,6 +130,7 @@ def _template() -> "Template":
     )
     environment.filters["signed"] = lambda value: f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
     environment.filters["chance"] = lambda p: "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+    environment.filters["equals"] = lambda p: "< 0.0001" if p < 1e-4 else f"= {p:.4f}"
     environment.filters["accuracy"] = "{:.4f}".format
     environment.filters["bound"] = "{:.3f}".format
     environment.filters["seconds"] = "{:,.1f}".format

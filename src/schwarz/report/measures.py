@@ -10,6 +10,8 @@ _SIDE = 300
 _AROUND = (-0.08, 1.04)
 """0 to 1, and so much around it that the noughts of both axes keep apart."""
 _DASH = (0, (4, 3))
+_SURE = 0.05
+"""Of p, as of the intervals; `schwarz.evaluation`, which says so too, imports torch."""
 
 
 class Against(NamedTuple):
@@ -25,9 +27,10 @@ class Against(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        if self.low > 0:
-            return "better"
-        return "worse" if self.high < 0 else "not told apart"
+        """By interval and p: a narrow lead can be sure by one of them alone."""
+        if self.p >= _SURE or self.low <= 0 <= self.high:
+            return "not told apart"
+        return "better" if self.difference > 0 else "worse"
 
 
 class Printed(NamedTuple):
@@ -38,6 +41,11 @@ class Printed(NamedTuple):
     printed: str
     share: float
     table: str
+
+
+def pair(pairs: Sequence[Mapping[str, Any]], one: str, other: str) -> Against | None:
+    """`one` against `other`; None where there is no such pair."""
+    return next((row for row in against(pairs, one) if row.other == other), None)
 
 
 def against(pairs: Sequence[Mapping[str, Any]], best: str) -> list[Against]:
@@ -117,7 +125,11 @@ def operations(strategies: Mapping[str, Any], best: str) -> str:
             axes.vlines(x, row["low"], row["high"], color=colours[name], linewidth=5, alpha=0.35)
             axes.scatter(x, y, color=colours[name], s=22, zorder=3)
         figure.draw_without_rendering()
-        names.write(axes, {name: [point] for name, point in points.items()}, colours)
+        bars = {
+            name: [(x, strategies[name]["low"]), (x, strategies[name]["high"]), (x, y)]
+            for name, (x, y) in points.items()
+        }
+        names.write(axes, bars, colours)
         told = "; ".join(f"{name} {y:.3f} with {x:,.1f}" for name, (x, y) in points.items())
         return inline(figure, "operations", "Test accuracy against operations for one image", f"{told} million.")
 
