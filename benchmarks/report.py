@@ -67,9 +67,11 @@ def _figures_s(evaluated: Path) -> float:
 
 def _many(folder: Path, images: int) -> None:
     """A checkout, and in it an archive of the sample's images, as a person would bring them."""
+    root = project_root()
+    (folder / "data.dvc").write_text((root / "data.dvc").read_text())  # by which it is one
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_text("[core]\nno_scm = true\nanalytics = false\n")
-    sample = storage.fetch(data.describe(project_root(), "sample"))
+    sample = storage.fetch(data.describe(root, "sample"))
     arrays = dict[str, Any]()
     counts: dict[data.Part, int] = {"train": TRAIN, "test": images}
     for part, count in counts.items():
