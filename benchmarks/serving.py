@@ -1,0 +1,150 @@
+"""The server beside others of the same protocol: `python -m benchmarks.serving [--peers .peers]`.
+
+kserve's SDK and mlserver, each with onnxruntime on one thread, in one process and with its quickest settings, in an
+environment that is made at the first call. All serve the same files and are asked by the same client (wrk, 16
+connections), in turn; ratios are of one round. Measured on
+
+- `small`, one dense layer on 3x32x32 pixels: what a server itself takes;
+- `four`, four ResNet20 and a coarse net, as the pipeline exports them.
+
+Before, each server must give onnxruntime's own numbers; afterwards no answer may have been anything but 200."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median, quantiles
+
+import numpy as np
+import psutil
+import torch
+from torch import nn
+
+from benchmarks.lines import Line, report
+from benchmarks.servers.graphs import IMAGES, Asked, as_bytes, as_json, four_networks, small
+from benchmarks.servers.load import Counted, at_rate, cpu_s, full_load, probabilities, there
+from benchmarks.servers.peers import PEERS, ready
+from schwarz.serving.model import Model
+from tests.unit.serving.served import Served, served
+
+ROUNDS, SECONDS = 7, 4.0
+TARGETS = {"json": 2.5, "binary": 4.0}
+STARTS, MB = 5, 2**20
+OURS = "ours"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", type=Path, default=Path(".peers"), help="folder of their environments")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of load, for each server in each round")
+    asked = parser.parse_args(arguments)
+    if not there():
+        sys.exit("serving: no wrk here, the client of this benchmark. On Debian: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        file, module = small(scratch / "small.onnx"), four_networks(scratch / "four.onnx")
+        lines = started(file)
+        for model in (file, scratch / "four.onnx"):
+            lines += beside(model, asked.peers, scratch, asked.rounds, asked.seconds)
+        lines += in_time(scratch / "four.onnx", asked.rounds, asked.seconds, scratch)
+        lines += computed(module, scratch / "four.onnx", asked.rounds)
+    return report(lines)
+
+
+def started(file: Path) -> list[Line]:
+    """What a server takes until it answers, and what it holds after some requests."""
+    spent, held = list[float](), list[float]()
+    for _ in range(STARTS):
+        with served(file) as server:
+            assert ready(server, file.stem)
+            spent.append(cpu_s(server))
+            for body in (as_json(), as_bytes()) * 100:
+                assert right(server, file, body)
+            held.append(psutil.Process(server.process.pid).memory_info().rss / MB)
+    return [Line("start-CPU-s", spent, "<=", 2, median), Line("memory-MB", held, "<=", 150, median)]
+
+
+def beside(file: Path, cache: Path, scratch: Path, rounds: int, seconds: float) -> list[Line]:
+    """Requests a second of one model, against the better of the others that take them."""
+    lines = list[Line]()
+    with ExitStack() as stack:
+        servers = {peer.name: stack.enter_context(peer.served(file, cache, scratch)) for peer in PEERS}
+        servers[OURS] = stack.enter_context(served(file))
+        for body in (as_json(), as_bytes()):
+            took = {name: server for name, server in servers.items() if right(server, file, body)}
+            found: dict[str, list[Counted]] = {name: [] for name in took}
+            for _ in range(rounds):
+                for name, server in took.items():
+                    found[name].append(full_load(server, file.stem, body, seconds, scratch))
+            lines += compared(f"{file.stem}-{body.name}", found, TARGETS[body.name] if file.stem == "small" else None)
+    return lines
+
+
+def compared(name: str, found: dict[str, list[Counted]], target: float | None) -> list[Line]:
+    """Each server's figures, and ours over the best of the others, round by round."""
+    lines = [Line(f"{name}-{each}-a-second", [one.a_second for one in found[each]], middle=median) for each in found]
+    rounds = [dict(zip(found, each, strict=True)) for each in zip(*found.values(), strict=True)]
+    others = [[one for each, one in round_.items() if each != OURS] for round_ in rounds]
+    rates = [
+        round_[OURS].a_second / max(one.a_second for one in other) for round_, other in zip(rounds, others, strict=True)
+    ]
+    costs = [min(one.cpu_s for one in other) / round_[OURS].cpu_s for round_, other in zip(rounds, others, strict=True)]
+    wanted = (">=", target) if target else ("", 0.0)
+    return [
+        *lines,
+        Line(f"{name}-over-better-peer", rates, *wanted, middle=median),
+        Line(f"{name}-CPU-better-peer-over-ours", costs, middle=median),
+    ]
+
+
+def right(server: Served, file: Path, body: Asked) -> bool:
+    """Whether a server takes such requests; then its answer must be onnxruntime's own."""
+    found = probabilities(server, file.stem, body)
+    if found is None:
+        return False
+    own = Model(file, "own").run({"images": IMAGES[:1]}, ["probabilities"])["probabilities"]
+    assert np.abs(found - own[0]).max() < 1e-6, f"port {server.port}: {found}, onnxruntime gives {own}"
+    return True
+
+
+def in_time(file: Path, rounds: int, seconds: float, scratch: Path) -> list[Line]:
+    """The slowest of a hundred answers, at half of what the server can do. Nothing is waited for: the window is 0."""
+    model, lines = Model(file, file.stem), list[Line]()
+    with served(file) as server:
+        for body in (as_json(), as_bytes()):
+            slowest, ratios = list[float](), list[float]()
+            for _ in range(rounds):
+                own_s = median(_took(lambda: model.run({"images": IMAGES[:1]}, ["probabilities"])) for _ in range(100))
+                most = full_load(server, file.stem, body, seconds, scratch).a_second
+                slowest.append(quantiles(at_rate(server, file.stem, body, most / 2, seconds), n=100)[-1])
+                ratios.append(slowest[-1] / own_s)
+            name = f"{file.stem}-{body.name}-p99"
+            lines.append(Line(f"{name}-ms", [1000 * each for each in slowest], middle=median))
+            lines.append(Line(f"{name}-over-model", ratios, "<=", 5, median))
+    return lines
+
+
+def computed(module: nn.Module, file: Path, rounds: int) -> list[Line]:
+    """A batch of 64 in eager torch over the same as it is served, each on one thread."""
+    torch.set_num_threads(1)
+    model, x, ratios = Model(file, file.stem), torch.from_numpy(IMAGES), list[float]()
+    with torch.inference_mode():
+        for _ in range(rounds + 1):
+            eager_s = _took(lambda: module(x), time.process_time)
+            ours_s = _took(lambda: model.run({"images": IMAGES}, list(model.outputs)), time.process_time)
+            ratios.append(eager_s / ours_s)
+    return [Line("batch-64-eager-over-float32", ratios[1:], ">=", 1.4, median)]
+
+
+def _took(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    began = clock()
+    work()
+    return clock() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
