@@ -1,14 +1,16 @@
 """A model behind kserve's own server, run in kserve's environment: `with_kserve.py MODEL NAME PORT`.
 
 One process, answers computed where requests are read: for a small model that is the quickest it can do. Nothing is
-logged of a request, gRPC is off."""
+logged of a request, gRPC is off; uvloop is installed, which its own option `event_loop` leaves out with one worker."""
 
+import asyncio
 import logging
 import sys
 from typing import Any
 
 import numpy as np
 import onnxruntime
+import uvloop
 from kserve import InferOutput, InferResponse, Model, ModelServer  # pyright: ignore  # not in our environment
 
 
@@ -35,4 +37,6 @@ if __name__ == "__main__":
     path, name, port = sys.argv[1:]
     server = ModelServer(http_port=int(port), workers=1, enable_grpc=False, enable_latency_logging=False)
     logging.disable(logging.INFO)
+    uvloop.install()
+    asyncio.set_event_loop(asyncio.new_event_loop())  # the server asks for one before it runs one
     server.start([Onnx(path, name)])

@@ -50,8 +50,8 @@ def application(served: Served, following: Callable[[], Coroutine[Any, Any, None
     app = Starlette(
         lifespan=beside,
         routes=[
+            *(Route(path, routes.infer, methods=["POST"]) for path in infer),  # asked most: found first
             *(Route(path, handler) for path, handler in paths.items()),
-            *(Route(path, routes.infer, methods=["POST"]) for path in infer),
             *Predict(served, routes.room).routes(),
             *page(),
         ],

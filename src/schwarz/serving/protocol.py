@@ -39,6 +39,7 @@ class Lingering:
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop, self._ending = transport, loop, False
+        self._held = list[bytes]()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -47,13 +48,23 @@ class Lingering:
         return self._ending or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        if not self.is_closing():
-            self._transport.write(data)
+        """What is written in one turn of the loop goes out together: head and body of an answer in one piece."""
+        if self.is_closing():
+            return
+        if not self._held:
+            self._loop.call_soon(self._send)
+        self._held.append(data)
+
+    def _send(self) -> None:
+        if self._held and not self._transport.is_closing():
+            self._transport.writelines(self._held)
+        self._held = []
 
     def close(self) -> None:
         if self.is_closing():
             return
         self._ending = True
+        self._send()
         self._transport.resume_reading()
         self._transport.write_eof()
         self._loop.call_later(LINGER_S, self._transport.abort)  # read or not: somebody else wants the place

@@ -42,7 +42,7 @@ def serve(source: Path | Published, name: str, host: str, port: int) -> None:
         server = uvicorn.Server(
             uvicorn.Config(
                 app, http=Patient, loop="uvloop", ws="none", lifespan="on", log_level="warning", log_config=None,
-                access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S,
+                access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_S,
             )
         )  # fmt: skip
         # uvicorn sends itself the signal again when it is done: to be told to stop is no failure
