@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -149,3 +150,25 @@ def test_a_fault_reaches_those_of_its_call_alone(tmp_path: Path) -> None:
     found = together(Failing(model(tmp_path / "four.onnx"), "four"), [images(1), images(1), images(1)])
     assert isinstance(found[0], dict)
     assert [str(each) for each in found[1:]] == ["not these", "not these"]
+
+
+def test_what_is_quick_is_computed_where_it_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it has been seen to be, on a thread; what is larger still goes to one."""
+    monkeypatch.setattr(batching, "QUICK_S", 10.0)  # of twelve values, however busy the machine is
+    where = list[threading.Thread]()
+
+    class Watched(Model):
+        def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+            where.append(threading.current_thread())
+            time.sleep(1 if len(where) == 1 else 0)  # a value takes a quarter of a second
+            return super().run(inputs, outputs)
+
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as workers:
+            batcher = Batcher(Watched(model(tmp_path / "four.onnx"), "four"), workers, 1)
+            for n in (1, 3, 30, 3):
+                found = await batcher.run(images(n))
+                assert found["probabilities"].shape == (n, 4)
+
+    asyncio.run(run())
+    assert [thread is threading.main_thread() for thread in where] == [False, True, False, True]

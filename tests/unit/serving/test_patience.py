@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
@@ -136,3 +137,14 @@ def test_many_idle_connections_hold_nobody_up(server: Served) -> None:
         assert server.ask("GET", "/v2/health/live")[0] == 200
         assert time.monotonic() - began < 5
     assert psutil.Process(server.process.pid).is_running()
+
+
+def test_head_and_body_of_an_answer_are_one_piece(server: Served) -> None:
+    """Each would be a system call, and a packet, of its own."""
+    with closing(connection(server)) as sock:
+        for number in range(1, 4):
+            sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            content = b""
+            while not content.endswith(b'{"live":true}'):
+                content += sock.recv(65536)
+            assert struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 152)[0] == number
