@@ -30,7 +30,7 @@ from benchmarks.servers.peers import PEERS, ready
 from schwarz.serving.model import Model
 from tests.unit.serving.served import Served, served
 
-ROUNDS, SECONDS = 7, 4.0
+ROUNDS, SECONDS = 7, 4
 TARGETS = {"json": 2.5, "binary": 4.0}
 STARTS, MB = 5, 2**20
 OURS = "ours"
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, default=Path(".peers"), help="folder of their environments")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of load, for each server in each round")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of load, for each server in each round")
     asked = parser.parse_args(arguments)
     if not there():
         sys.exit("serving: no wrk here, the client of this benchmark. On Debian: apt-get install wrk")
@@ -68,7 +68,7 @@ def started(file: Path) -> list[Line]:
     return [Line("start-CPU-s", spent, "<=", 2, median), Line("memory-MB", held, "<=", 150, median)]
 
 
-def beside(file: Path, cache: Path, scratch: Path, rounds: int, seconds: float) -> list[Line]:
+def beside(file: Path, cache: Path, scratch: Path, rounds: int, seconds: int) -> list[Line]:
     """Requests a second of one model, against the better of the others that take them."""
     lines = list[Line]()
     with ExitStack() as stack:
@@ -111,7 +111,7 @@ def right(server: Served, file: Path, body: Asked) -> bool:
     return True
 
 
-def in_time(file: Path, rounds: int, seconds: float, scratch: Path) -> list[Line]:
+def in_time(file: Path, rounds: int, seconds: int, scratch: Path) -> list[Line]:
     """The slowest of a hundred answers, at half of what the server can do. Nothing is waited for: the window is 0."""
     model, lines = Model(file, file.stem), list[Line]()
     with served(file) as server:

@@ -29,13 +29,13 @@ class Counted:
     """Of the server, for each request."""
 
 
-def full_load(server: Served, model: str, asked: Asked, seconds: float, scratch: Path) -> Counted:
+def full_load(server: Served, model: str, asked: Asked, seconds: int, scratch: Path) -> Counted:
     """Every connection asks again as soon as it is answered. Every answer must be a good one."""
     body = scratch / asked.name
     body.write_bytes(asked.content)
     url = f"http://{server.host}:{server.port}/v2/models/{model}/infer"
     own = [str(body), *([] if asked.header is None else [str(asked.header)])]
-    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(SCRIPT)]
+    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT)]
     before = cpu_s(server)
     done = subprocess.run(["wrk", *options, url, "--", *own], capture_output=True, text=True, check=True)
     spent = cpu_s(server) - before
@@ -54,7 +54,7 @@ def cpu_s(server: Served) -> float:
     return sum(psutil.Process(server.process.pid).cpu_times()[:2])
 
 
-def at_rate(server: Served, model: str, asked: Asked, a_second: float, seconds: float) -> list[float]:
+def at_rate(server: Served, model: str, asked: Asked, a_second: float, seconds: int) -> list[float]:
     """Seconds from when each request was due to its answer. One that finds no connection free waits for it, and that
     counts: a server that stalls is not asked less often."""
     dues, taken = SimpleQueue[float | None](), list[float]()
