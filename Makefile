@@ -8,7 +8,7 @@ TAG ?= $(shell docker/tag.sh $(TORCH))
 IMAGE = schwarz/python-train:$(TAG)
 BIN := .venv/bin
 READY := .venv/ready
-BENCHMARKS := $(filter-out __init__ lines,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ lines lost_boxes_told,$(basename $(notdir $(wildcard benchmarks/*.py))))
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help

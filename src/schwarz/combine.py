@@ -54,21 +54,4 @@ class CoarseNet(nn.Module):
         return self.classes(x)
 
 
-class Forgetful(nn.Module):
-    """A combiner in training for the loss of subdomains: of every image each box is missing with probability `share`,
-    its local network then answers what it answers to nothing. In eval mode all boxes are there."""
-
-    def __init__(self, combiner: nn.Module, blank: Tensor, share: float) -> None:
-        """`blank`: logits [N, K] of the local networks where each box has the pixels of the training mean."""
-        super().__init__()
-        self.combiner, self.share = combiner, share
-        self.register_buffer("blank", blank, persistent=False)
-
-    def forward(self, logits: Tensor) -> Tensor:
-        if self.training:
-            missing = torch.rand(logits.shape[:2], device=logits.device) < self.share
-            logits = torch.where(missing[..., None], self.get_buffer("blank"), logits)
-        return self.combiner(logits)
-
-
 CHEAP: dict[str, type[nn.Module]] = {"average": Average, "majority": Majority, "product": Product}

@@ -50,6 +50,17 @@ class Labelled:
         return np.array(self.x[at])
 
 
+class Rows(Protocol):
+    """An array along its first axis, or what makes its rows when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: np.ndarray, /) -> np.ndarray: ...
+
+
 class Inputs(Protocol):
     """What a network is trained on: `Labelled`, or images that move in every epoch."""
 

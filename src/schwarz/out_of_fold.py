@@ -10,7 +10,7 @@ from torch import nn
 from schwarz.blueprint import blueprint_of, load_fleet
 from schwarz.checks import unfilled
 from schwarz.errors import WrongSetting
-from schwarz.images import Some
+from schwarz.images import Rows, Some
 from schwarz.seeds import derive
 from schwarz.shares import Share, fleet
 from schwarz.training import predict
@@ -48,7 +48,7 @@ class Without(Share):
         return Some(all_, np.setdiff1d(np.arange(len(all_)), self.left_out))
 
 
-def answers(x: np.ndarray, trained: Sequence[Without]) -> np.ndarray:
+def answers(x: Rows, trained: Sequence[Without]) -> np.ndarray:
     """[n, N, K]: the logits of every training image of x, by the local networks that were trained without its fold."""
     parts = []
     for each in trained:

@@ -1,19 +1,16 @@
-"""Loss of subdomains: what is measured is what the exported model would say of the damaged image, and a coarse net
-that was trained with boxes missing loses less."""
+"""Loss of subdomains: what is measured is what the exported model would say of the damaged image."""
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from schwarz.blueprint import Blueprint
 from schwarz.coherent import Divided, Whole
-from schwarz.combine import Average, CoarseNet, Forgetful
-from schwarz.config import Coarse, Network
+from schwarz.combine import Average
+from schwarz.config import Network
 from schwarz.evaluation import Damaged, blank, loss_of_boxes
-from schwarz.images import Labelled
 from schwarz.partition import Partition
-from schwarz.training import accuracy, fit, predict
+from schwarz.training import accuracy, predict
 
 PARTITIONS = [Partition.grid((12, 12), (2, 2)), Partition.grid((12, 12), (2, 2), overlap=2)]
 
@@ -56,43 +53,19 @@ def test_a_missing_box_has_the_training_mean_and_all_else_is_as_it_was(images: n
     assert Damaged(images, plan).without(())[:, :, 0].max() == 0  # the padding
 
 
+def test_each_image_can_lack_boxes_of_its_own(images: np.ndarray) -> None:
+    damaged = Damaged(images, blueprint(PARTITIONS[1]))
+    gone = np.random.default_rng(0).random((9, 4)) < 0.5
+    found = damaged.each_without(gone)
+    for k, lacking in enumerate(gone):
+        assert (found[k] == damaged.whole(tuple(np.flatnonzero(lacking)))[k]).all()
+
+
 def test_a_mean_of_each_pixel_is_what_a_missing_box_shows(images: np.ndarray) -> None:
     mean = np.linspace(0, 1, 100).reshape(1, 10, 10)
     plan = blueprint(PARTITIONS[0], mean)
     assert (Damaged(images, plan).whole((0, 1, 2, 3)) == np.rint(255 * mean)).all()
     assert blank(plan).shape == (1, 1, 10, 10)
-
-
-def test_boxes_are_missing_in_training_alone_and_as_often_as_asked() -> None:
-    torch.manual_seed(0)
-    logits, nothing = torch.randn(4000, 4, 3), torch.full((4, 3), 7.0)
-    forgetful = Forgetful(nn.Identity(), nothing, 0.3)
-    assert torch.equal(forgetful.eval()(logits), logits)
-    gone = (forgetful.train()(logits) == 7).all(-1).float()
-    assert gone.mean(0) == pytest.approx(torch.full((4,), 0.3), abs=0.03)
-    assert torch.corrcoef(gone.T).fill_diagonal_(0).abs().max() < 0.06  # each by itself
-    assert "blank" not in forgetful.state_dict()
-
-
-def test_a_coarse_net_trained_with_boxes_missing_loses_less_without_its_best_box() -> None:
-    """Box 0 knows nearly all and, where it sees nothing, is sure of class 0, as networks are; the others know
-    something. Without training for it, the net believes box 0."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(3, size=3000)
-    skill = np.array([4.0, 1.2, 1.2, 1.2])
-    logits = rng.normal(size=(3000, 4, 3)) + skill[:, None] * np.eye(3)[y][:, None]
-    seen = Labelled(logits[:2000].astype(np.float32), y[:2000])
-    damaged = logits[2000:].astype(np.float32)
-    nothing = torch.tensor([[6.0, 0, 0]] * 4)
-    damaged[:, 0] = nothing[0]
-    reached = []
-    for share in (0.0, 0.4):
-        torch.manual_seed(0)
-        net = CoarseNet(4, 3, (32, 32))
-        training = Coarse(hidden=(32, 32), epochs=8, box_dropout=share).training
-        fit(Forgetful(net, nothing, share) if share else net, training, seen, None, seed=0)
-        reached.append(accuracy(predict(net, damaged), y[2000:]))
-    assert reached[1] > reached[0] + 0.05
 
 
 def test_what_damages_a_divided_model_is_asked_once_for_each_view(

@@ -5,7 +5,7 @@ from schwarz.evaluation.agreement import agreement
 from schwarz.evaluation.answers import Answers
 from schwarz.evaluation.certainty import Interval, Pair, intervals, mcnemar, paired, wilson
 from schwarz.evaluation.measures import accuracy, among_top, by_class, confusion, details, figures
-from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes
+from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights
 from schwarz.evaluation.signatures import Signature, signatures
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "loss_of_boxes",
     "mcnemar",
     "paired",
+    "rights",
     "signatures",
     "wilson",
 ]

@@ -18,7 +18,7 @@ from schwarz.blueprint import Blueprint
 from schwarz.coherent import Divided, Whole
 from schwarz.images import pad
 from schwarz.partition import Box
-from schwarz.training import accuracy, predict
+from schwarz.training import predict
 
 SUBSETS = 6
 """Of so many missing boxes, at most; of one missing box all are tried."""
@@ -51,8 +51,18 @@ class Damaged:
 
     def whole(self, missing: Missing) -> np.ndarray:
         """As stored, without the padding."""
+        return self._stored(self.without(missing))
+
+    def each_without(self, gone: np.ndarray) -> np.ndarray:
+        """As stored, each image without boxes of its own: bool [n, N]."""
+        left = self._padded.copy()
+        for box, of in zip(self.blueprint.partition, gone.T, strict=True):
+            left[(of, *box.slices)] = self._blank[box.slices]
+        return self._stored(left)
+
+    def _stored(self, padded: np.ndarray) -> np.ndarray:
         inner = tuple(slice(self.blueprint.pad, self.blueprint.pad + n) for n in self.x.shape[2:])
-        return self.without(missing)[(..., *inner)]
+        return padded[(..., *inner)]
 
 
 def blank(blueprint: Blueprint) -> np.ndarray:
@@ -78,19 +88,26 @@ def loss_of_boxes(
 ) -> dict[str, Any]:
     """Of every model its accuracy with 1 to N - 1 boxes missing: the mean, the worst and the best over the subsets;
     and without each single box."""
-    n, images = len(blueprint.partition), Damaged(x, blueprint)
-    asked = [subsets(n, missing, seed) for missing in range(1, n)]
-    asking = _Asking(images)
-    whole = {name: accuracy(asking(model, ()), y) for name, model in models.items()}
     found = {
-        name: [[accuracy(asking(model, missing), y) for missing in some] for some in asked]
-        for name, model in models.items()
+        name: [each.mean(1).tolist() for each in rows] for name, rows in rights(models, blueprint, x, y, seed).items()
     }
     return {
         "images": len(y),
-        "subsets": [len(some) for some in asked],
-        "strategies": {name: [_span([whole[name]]), *map(_span, rows)] for name, rows in found.items()},
-        "without": {name: rows[0] if rows else [] for name, rows in found.items()},
+        "subsets": [len(subsets(len(blueprint.partition), m, seed)) for m in range(1, len(blueprint.partition))],
+        "strategies": {name: [_span(row) for row in rows] for name, rows in found.items()},
+        "without": {name: rows[1] if rows[1:] else [] for name, rows in found.items()},
+    }
+
+
+def rights(
+    models: Mapping[str, Whole | Divided], blueprint: Blueprint, x: np.ndarray, y: np.ndarray, seed: int
+) -> dict[str, list[np.ndarray]]:
+    """Whether every model is right: for 0 to N - 1 missing boxes bool [choices of them, images]."""
+    n, asking = len(blueprint.partition), _Asking(Damaged(x, blueprint))
+    asked = [[()], *(subsets(n, missing, seed) for missing in range(1, n))]
+    return {
+        name: [np.stack([asking(model, each).argmax(-1).numpy() == y for each in some]) for some in asked]
+        for name, model in models.items()
     }
 
 

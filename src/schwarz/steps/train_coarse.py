@@ -1,6 +1,7 @@
 """Train the coarse net on the local probabilities (document 1, section 2.1: the CNN-DNN's DNN): of images that no local
 network was trained on, or of training images, by the networks that saw them or by others that did not."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from schwarz.blueprint import Blueprint, blueprint_of, load_fleet, save
+from schwarz.box_dropout import dropped
 from schwarz.coherent import Divided
-from schwarz.combine import Forgetful
+from schwarz.combine import CoarseNet
 from schwarz.config import Augment, Coarse, Local
 from schwarz.evaluation import blank
 from schwarz.files import write_json
-from schwarz.images import Labelled, load, save_array
+from schwarz.images import Inputs, Labelled, Rows, Some, load, save_array
 from schwarz.journal import Journal
 from schwarz.out_of_fold import Without, answers, enough, folds
 from schwarz.seeds import derive
@@ -48,24 +50,17 @@ def train_coarse(
             others = _without(parts, blueprint, seed, augment, local, shards, journal, checkpoints)
     before_s, began = sum(seconds(fleet([each.out])) for each in others), clock()
     model = blueprint.divided(load_fleet(boxes), nn.Identity())
-    seen = _answered(model, held)
-    logits = _learned_from(coarse, seen, model, train, others)
+    seen = Labelled(predict(model, held.x).numpy(), held.y)
+    lessons = _lessons(coarse, seen, held, train, model, blueprint, others, seed)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
-    nothing = predict(model, blank(blueprint))[0] if coarse.box_dropout else None
     spent_s, told = before_s + clock() - began, Followers(journal, coarse, "coarse")
     with as_told("coarse"):
         history = fit(
-            _in_training(net, coarse, nothing),
-            coarse.training,
-            logits,
-            None,
-            derive(seed, "coarse"),
-            partial(told.epoch, "coarse"),
-            spent_s,
+            net, coarse.training, lessons, None, derive(seed, "coarse"), partial(told.epoch, "coarse"), spent_s
         )
         told.end("coarse")
         scores = (
-            _crosswise(blueprint, coarse, logits, nothing, seed) if coarse.source == "holdout" else predict(net, seen.x)
+            _crosswise(blueprint, coarse, lessons, seen, seed) if coarse.source == "holdout" else predict(net, seen.x)
         )
     about = {"in_step": {each.checkpoints.folder.name: in_step(fleet([each.out])) for each in others}}
     save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden), device=device().type, **about)
@@ -93,31 +88,38 @@ def _without(
     return found
 
 
-def _answered(model: Divided, images: Labelled) -> Labelled:
-    """What local networks answer, in the place of the images."""
-    return Labelled(predict(model, images.x).numpy(), images.y)
+def _lessons(
+    coarse: Coarse, seen: Labelled, held: Labelled, train: Labelled, model: Divided, blueprint: Blueprint,
+    others: list[Without], seed: int,
+) -> Inputs:  # fmt: skip
+    """What the net is trained on, as `coarse.source` says: local answers to images or, with box dropout, to what is
+    left of them."""
+
+    def ask(x: Rows) -> np.ndarray:
+        return answers(x, others) if others else predict(model, x).numpy()
+
+    holdout = coarse.source == "holdout"
+    images, logits = (held, seen.x) if holdout else (train, ask(train.x))
+    if not coarse.box_dropout:
+        return Labelled(logits, images.y)
+    nothing = predict(model, blank(blueprint))[0].numpy()
+    return dropped(Labelled(logits, images.y), images.x, ask, blueprint, nothing, coarse.box_dropout, seed)
 
 
-def _learned_from(coarse: Coarse, seen: Labelled, model: Divided, train: Labelled, others: list[Without]) -> Labelled:
-    """What the net is trained on, as `coarse.source` says."""
-    if coarse.source == "holdout":
-        return seen
-    if coarse.source == "train":
-        return _answered(model, train)
-    return Labelled(answers(train.x, others), train.y)
-
-
-def _in_training(net: nn.Module, coarse: Coarse, nothing: Tensor | None) -> nn.Module:
-    """The net, or where boxes are to be missing what leaves them out before it."""
-    return net if nothing is None else Forgetful(net, nothing, coarse.box_dropout)
-
-
-def _crosswise(blueprint: Blueprint, coarse: Coarse, logits: Labelled, nothing: Tensor | None, seed: int) -> Tensor:
+def _crosswise(blueprint: Blueprint, coarse: Coarse, lessons: Inputs, seen: Labelled, seed: int) -> Tensor:
     """Scores of images by nets that were trained on the others, fold by fold."""
-    scores = torch.zeros(len(logits), blueprint.classes)
-    for fold, left_out in enumerate(folds(logits.y, coarse.folds, derive(seed, "folds"))):
-        net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))
-        rest = Labelled(np.delete(logits.x, left_out, 0), np.delete(logits.y, left_out, 0))
-        fit(_in_training(net, coarse, nothing), coarse.training, rest, None, derive(seed, "coarse", fold))
-        scores[torch.from_numpy(left_out)] = predict(net, logits.x[left_out])
+    scores = torch.zeros(len(seen), blueprint.classes)
+    for left_out, net in fold_nets(blueprint, coarse, lessons, seed):
+        scores[torch.from_numpy(left_out)] = predict(net, seen.x[left_out])
     return scores
+
+
+def fold_nets(
+    blueprint: Blueprint, coarse: Coarse, lessons: Inputs, seed: int
+) -> Iterator[tuple[np.ndarray, CoarseNet]]:
+    """Fold by fold its images, and a net that was trained on the others."""
+    rows = np.arange(len(lessons))
+    for fold, left_out in enumerate(folds(lessons.y, coarse.folds, derive(seed, "folds"))):
+        net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse", fold))
+        fit(net, coarse.training, Some(lessons, np.delete(rows, left_out)), None, derive(seed, "coarse", fold))
+        yield left_out, net

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from schwarz.images import Labelled
+from schwarz.images import Labelled, Rows
 from schwarz.training.device import device
 from schwarz.training.engine import Engine
 from schwarz.training.epochs import tensor
@@ -22,7 +22,7 @@ def at_once(shape: Sequence[int]) -> int:
     return max(1, min(BATCH, VALUES // prod(shape)))
 
 
-def predict(module: nn.Module, x: np.ndarray, rows: np.ndarray | None = None) -> Tensor:
+def predict(module: nn.Module, x: Rows, rows: np.ndarray | None = None) -> Tensor:
     """Scores [n, K] in eval mode, of all inputs or of some rows of them; they need not fit in memory."""
     rows = np.arange(len(x)) if rows is None else rows
     place = device()
