@@ -65,7 +65,7 @@ def measured(run: RunFolder) -> Found:
     missing, on validation and on test images."""
     torch.set_num_threads(1)
     cell = Cell(run)
-    names = [name for name in run.config.strategies if name != "coarse"]
+    names: list[Strategy] = [name for name in run.config.strategies if name != "coarse"]
     found = {name: cell.kept([name, *cell.weights(name)], partial(cell.strategy, name)) for name in names}
     coarse = run.config.coarse.model_dump(mode="json")
     for share in SHARES:

@@ -4,7 +4,7 @@ A missing box is in training what it is when the model is asked: its pixels are 
 network and for every other one whose box overlaps it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +22,13 @@ DRAWS = 8
 class Dropped:
     """Local logits of images that lack boxes: of every image other ones in the next epoch."""
 
-    draws: np.ndarray
-    """[draws, n, N, K]"""
+    seen: Sequence[np.ndarray]
+    """For each draw [n, N, K]: what networks answer to boxes that are there; one array throughout where boxes are
+    apart."""
+    gone: np.ndarray
+    """Which boxes are not: bool [draws, n, N]."""
+    nothing: np.ndarray
+    """What is answered to these [N, K]."""
     y: np.ndarray
 
     def __len__(self) -> int:
@@ -31,16 +36,18 @@ class Dropped:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.draws.shape[2:]
+        return self.nothing.shape
 
     @property
     def nbytes(self) -> int:
         """Of all that an epoch reads."""
-        return self.draws[0].nbytes
+        return self.seen[0].nbytes
 
     def batch(self, at: np.ndarray, epoch: int) -> np.ndarray:
         """[batch, N, K]"""
-        return self.draws[(at + epoch) % len(self.draws), at]
+        draws = (at + epoch) % len(self.seen)
+        seen = np.stack([self.seen[draw][row] for draw, row in zip(draws, at, strict=True)])
+        return np.where(self.gone[draws, at][..., None], self.nothing, seen)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,5 @@ def dropped(
     generator = np.random.default_rng(derive(seed, "missing boxes"))
     gone = generator.random((DRAWS, len(x), len(blueprint.partition))) < share
     overlap = blueprint.partition.multiplicity.max() > 1  # else no network sees what another one lacks
-    seen = ((ask(Gapped(x, blueprint, each)) if overlap else whole.x) for each in gone)
-    draws = [np.where(each[..., None], nothing, logits) for each, logits in zip(gone, seen, strict=True)]
-    return Dropped(np.stack(draws), whole.y)
+    seen = [ask(Gapped(x, blueprint, each)) if overlap else whole.x for each in gone]
+    return Dropped(seen, gone, nothing, whole.y)
