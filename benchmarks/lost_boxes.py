@@ -1,5 +1,5 @@
 """What lost boxes cost every strategy, and what box dropout keeps, over seeds:
-`python -m benchmarks.lost_boxes [PRESET] [--seeds 3] [-o DIR] [FLAGS of schwarz study]`.
+`python -m benchmarks.lost_boxes [PRESET [--seeds 3] [-o DIR] [FLAGS of schwarz study]]`.
 
 It is `schwarz study`, and then on the local networks of every seed a coarse net for each share of missing boxes. Shares
 are compared on validation images, each answered by a net that did not learn from it; the test images only report. What
@@ -46,7 +46,9 @@ IMAGES = 4000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("preset", nargs="?", default="quickstart")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/lost-boxes"))
@@ -62,7 +64,7 @@ def main() -> int:
 
 def measured(run: RunFolder) -> Found:
     """Of a run every strategy, and a coarse net for every share: by its name what is right with 0 to N - 1 boxes
-    missing, on validation and on test images."""
+    missing, on test images, and by the coarse nets on validation images too."""
     torch.set_num_threads(1)
     cell = Cell(run)
     names: list[Strategy] = [name for name in run.config.strategies if name != "coarse"]
@@ -115,8 +117,7 @@ class Cell:
             return {p: [kept[name] for name in sorted(kept) if name.startswith(p)] for p in ("validation", "test")}
 
     def strategy(self, name: Strategy) -> Iterator[tuple[str, list[np.ndarray]]]:
-        for part, images in (("validation", self.held), ("test", self.test)):
-            yield part, self._rights(self.trained.model(name), images)
+        yield "test", self._rights(self.trained.model(name), self.test)
 
     def coarse(self, share: float) -> Iterator[tuple[str, list[np.ndarray]]]:
         """As the step of a run that learns from the validation images; these are scored by nets of the other folds."""

@@ -18,13 +18,13 @@ def tell(found: Sequence[Found]) -> Iterator[str]:
     n = len(found[0][BASE]["test"])
     columns = sorted({0, 1, 2, n // 4, n // 2, 3 * n // 4, n - 1})
     names = list(found[0])
-    for part in ("validation", "test"):
+    coarse = [name for name in names if name.startswith("coarse ")]
+    for part, asked in (("validation", coarse), ("test", names)):
         head = (f"{part}, boxes missing", *map(str, columns), "mean")
-        rows = [(name, *_accuracies(found, name, part, columns)) for name in names]
+        rows = [(name, *_accuracies(found, name, part, columns)) for name in asked]
         yield from ("", *markdown(head, rows))
     yield "Means over the seeds, +- half of the 95% interval of the mean by Student's t-distribution; mean: over 0 to "
     yield f"{n - 1} missing boxes."
-    coarse = [name for name in names if name.startswith("coarse ")]
     best = max(coarse, key=lambda name: _mean(found, name, "validation"))
     yield f"Best in the mean on validation images: {best}."
     for other, than in (*((name, BASE) for name in coarse[1:]), *((best, name) for name in names[: -len(coarse)])):
