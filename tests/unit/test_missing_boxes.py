@@ -58,7 +58,7 @@ def test_each_image_can_lack_boxes_of_its_own(images: np.ndarray) -> None:
     gone = np.random.default_rng(0).random((9, 4)) < 0.5
     found = damaged.each_without(gone)
     for k, lacking in enumerate(gone):
-        assert (found[k] == damaged.whole(tuple(np.flatnonzero(lacking)))[k]).all()
+        assert (found[k] == damaged.whole(tuple(np.flatnonzero(lacking).tolist()))[k]).all()
 
 
 def test_a_mean_of_each_pixel_is_what_a_missing_box_shows(images: np.ndarray) -> None:
