@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[2]
 OURS = {"schwarz", "pipelines", "components"}
 PLUGINS = {
     "dvc-s3",  # dvc loads it when a remote's address begins with s3://
-    "httptools",  # uvicorn.protocols.http.httptools_impl is made of it
     "onnxscript",  # torch.onnx.export imports it
     "uvloop",  # uvicorn loads it by its name
 }
