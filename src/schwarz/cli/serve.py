@@ -20,25 +20,32 @@ AWAY_S = 5.0
     cls=Command,
     examples=("schwarz serve runs/tiny/1/model/coarse.onnx", "schwarz serve tiny@champion --port 0"),
 )
-@click.argument("model", metavar="MODEL")
-@click.option("--name", metavar="N", help="what it is called in addresses; unset: the model's name, the file's stem")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--name", metavar="N", help="what one model is called in addresses; unset: its name, the file's stem")
 @click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on; 0.0.0.0 for all")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one")
-def serve(model: str, name: str | None, host: str, port: int) -> None:
-    """Serve a model over HTTP by the Open Inference Protocol.
+def serve(models: tuple[str, ...], name: str | None, host: str, port: int) -> None:
+    """Serve models over HTTP by the Open Inference Protocol.
 
     MODEL is an ONNX file; or what `schwarz promote` has published: NAME@champion, which is followed when it changes, or
     NAME/VERSION. It answers until Ctrl-C or SIGTERM, and finishes what was begun.
     """
     from schwarz.config import NAME
 
-    source = _source(model)
-    called = name or (source.stem if isinstance(source, Path) else source.name)
-    if not re.match(NAME, called):
-        raise WrongInput(f"--name {called!r}: letters, digits and ._- alone, beginning with a letter or digit.")
+    if name and len(models) > 1:
+        raise WrongInput(f"--name {name!r}: names one model, here are {len(models)}. Leave it out, or name one model.")
+    sources: dict[str, Path | Published] = {}
+    for model in models:
+        source = _source(model)
+        called = name or (source.stem if isinstance(source, Path) else source.name)
+        if not re.match(NAME, called):
+            raise WrongInput(f"--name {called!r}: letters, digits and ._- alone, beginning with a letter or digit.")
+        if called in sources:
+            raise WrongInput(f"{model}: another one is called {called!r} already. Serve it by itself, with `--name`.")
+        sources[called] = source
     from schwarz.serving.server import serve as run
 
-    run(source, called, host, port)
+    run(sources, host, port)
 
 
 def _source(model: str) -> "Path | Published":

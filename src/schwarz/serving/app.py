@@ -1,7 +1,7 @@
 """The protocol's addresses over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -15,9 +15,8 @@ from starlette.routing import Route
 from schwarz.serving.answers import told
 from schwarz.serving.batching import RETRY_S, Batcher
 from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, Body, Room, check_json
-from schwarz.serving.following import Served
+from schwarz.serving.following import Models
 from schwarz.serving.inference import read, write
-from schwarz.serving.model import Model
 from schwarz.serving.page import page
 from schwarz.serving.predict import Predict
 from schwarz.serving.refused import LEFT, Refused
@@ -29,16 +28,15 @@ LONG = 2**16
 """A body of so many bytes is read, and an answer of so many written, on a thread of its own: others are not held up."""
 
 
-def application(served: Served, following: Callable[[], Coroutine[Any, Any, None]] | None = None) -> Starlette:
-    """The ASGI application; `following` runs beside it and may change what is served."""
-    routes = Routes(served)
+def application(models: Models) -> Starlette:
+    """The ASGI application; beside it champions are followed, which may change what is served."""
+    routes = Routes(models)
 
     @asynccontextmanager
     async def beside(_: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(following()) if following else None
+        following = asyncio.create_task(models.follow())
         yield
-        if task:
-            task.cancel()
+        following.cancel()
 
     one = "/v2/models/{name}"
     paths = {
@@ -52,7 +50,7 @@ def application(served: Served, following: Callable[[], Coroutine[Any, Any, None
         routes=[
             *(Route(path, routes.infer, methods=["POST"]) for path in infer),  # asked most: found first
             *(Route(path, handler) for path, handler in paths.items()),
-            *Predict(served, routes.room).routes(),
+            *Predict(models, routes.room).routes(),
             *page(),
         ],
         exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _failed},
@@ -64,8 +62,8 @@ def application(served: Served, following: Callable[[], Coroutine[Any, Any, None
 class Routes:
     """What each address answers."""
 
-    def __init__(self, served: Served) -> None:
-        self.served, self.room = served, Room()
+    def __init__(self, models: Models) -> None:
+        self.models, self.room = models, Room()
         self.turn = asyncio.Semaphore(1)
         """Large bodies are read one at a time: as JSON each takes many times its text meanwhile."""
 
@@ -101,14 +99,7 @@ class Routes:
 
     def named(self, request: Request) -> Batcher:
         """What computes the model, of the version, that the address names."""
-        batcher = self.served.batcher  # this one to the end, whatever is served meanwhile
-        model: Model = batcher.model
-        name, asked = request.path_params["name"], request.path_params.get("version", model.version)
-        if name != model.name:
-            raise Refused(f"no model {name[:80]!r} here: there is {model.name!r}", 404)
-        if asked != model.version:
-            raise Refused(f"model {name!r} has no version {asked[:80]!r}: there is {model.version!r}", 404)
-        return batcher
+        return self.models.named(request.path_params["name"], request.path_params.get("version"))
 
 
 def header_length(request: Request) -> int | None:

@@ -1,4 +1,4 @@
-"""The model that is served now: a file, or a published version, or the champion, which may change while it is served.
+"""The models that are served now: files, published versions, or champions, which may change while they are served.
 
 Another champion is loaded and has answered once before any request meets it; requests that were begun are finished by
 the one that they began with. One that cannot be loaded leaves the old one serving.
@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from schwarz.errors import SchwarzError, WrongInput
 from schwarz.publishing import Champion, champion, get, model_key, versions
 from schwarz.serving.batching import Batcher
 from schwarz.serving.model import Model
+from schwarz.serving.refused import Refused
 from schwarz.serving.tensors import DATATYPES, OPEN
 from schwarz.storage import NoObject, Store
 
@@ -28,6 +29,8 @@ AGAIN_S = 10.0
 """And how long after something was wrong with it: a model that does not load need not be read every two seconds."""
 TRIES = 5
 """Of finding the file that the pointer names: another promotion may come in between."""
+LONG = 2000
+"""Letters of a refusal, at most: there may be any number of models."""
 PUBLISHED = re.compile(r"(?:models:/)?(?P<name>[^/@:]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[1-9]\d*))")
 LOG = logging.getLogger("schwarz.serving")
 
@@ -99,10 +102,12 @@ def tried(model: Model) -> Model:
 
 
 class Served:
-    """What answers requests now."""
+    """What answers the requests to one name now; `following`: where another champion may appear, and who it is now."""
 
-    def __init__(self, model: Model, workers: Executor, slots: int) -> None:
-        self._workers, self._slots = workers, slots
+    def __init__(
+        self, model: Model, workers: Executor, slots: int, following: tuple[Published, Champion] | None = None
+    ) -> None:
+        self._workers, self._slots, self._following = workers, slots, following
         self.on_call: Callable[[int], object] = lambda images: None
         """Told of every call how many images it has."""
         self.change(model)
@@ -114,9 +119,11 @@ class Served:
     def _called(self, images: int) -> None:
         self.on_call(images)
 
-    async def follow(self, source: Published, known: Champion) -> None:
+    async def follow(self) -> None:
         """Serve every new champion; for ever. What goes wrong is told once, and tried again."""
-        told = ""
+        if self._following is None:
+            return
+        (source, known), told = self._following, ""
         while True:
             await asyncio.sleep(EVERY_S)
             try:
@@ -134,3 +141,28 @@ class Served:
             self.change(model)
             LOG.warning("version %s is served now, after %s", found.version, known.version)
             known, told = found, ""
+
+
+class Models:
+    """All that is served, by name."""
+
+    def __init__(self, served: Iterable[Served]) -> None:
+        self.served = {each.batcher.model.name: each for each in served}
+
+    def first(self) -> Batcher:
+        """What answers whoever names none."""
+        return next(iter(self.served.values())).batcher
+
+    def named(self, name: str, version: str | None = None) -> Batcher:
+        """What computes the model of that name, and of that version where one is named: the same to the end of a
+        request, whatever is served meanwhile."""
+        if name not in self.served:
+            raise Refused(f"no model {name[:80]!r} here: there is {', '.join(map(repr, self.served))}"[:LONG], 404)
+        batcher = self.served[name].batcher
+        if version not in (None, batcher.model.version):
+            raise Refused(f"model {name!r} has no version {version[:80]!r}: there is {batcher.model.version!r}", 404)
+        return batcher
+
+    async def follow(self) -> None:
+        """Serve every new champion of every name; for ever."""
+        await asyncio.gather(*(each.follow() for each in self.served.values()))

@@ -1,4 +1,5 @@
-"""Pictures for those who have no tensors: `/v1/predict` takes a file, `/v1/model` says how it is cut and named."""
+"""Pictures for those who have no tensors: `/v1/predict` takes a file, `/v1/models/NAME` says how it is cut and
+named."""
 
 import asyncio
 import base64
@@ -13,7 +14,7 @@ from schwarz.described import Description
 from schwarz.serving.answers import told
 from schwarz.serving.batching import Batcher, Results
 from schwarz.serving.bodies import MB, Body, Room
-from schwarz.serving.following import Served
+from schwarz.serving.following import Models
 from schwarz.serving.inference import Inference, finite
 from schwarz.serving.model import Model
 from schwarz.serving.refused import LEFT, Refused
@@ -25,24 +26,33 @@ MISSING = "missing"
 
 
 class Predict:
-    """What the two addresses answer."""
+    """What the addresses answer."""
 
-    def __init__(self, served: Served, room: Room) -> None:
-        self._served, self._room = served, room
+    def __init__(self, models: Models, room: Room) -> None:
+        self._models, self._room = models, room
         self._turn = asyncio.Semaphore(1)
         """Pictures are decoded one at a time: a small file may take much memory meanwhile."""
 
     def routes(self) -> list[Route]:
-        return [Route("/v1/model", self.model), Route("/v1/predict", self.predict, methods=["POST"])]
+        predict = ("/v1/models/{name}/predict", "/v1/predict")
+        return [
+            Route("/v1/models", self.models),
+            Route("/v1/models/{name}", self.model),
+            *(Route(path, self.predict, methods=["POST"]) for path in predict),
+        ]
 
-    async def model(self, _: Request) -> Response:
+    async def models(self, _: Request) -> Response:
+        return told({"models": list(self._models.served)})
+
+    async def model(self, request: Request) -> Response:
         """What a page needs to know."""
-        model = self._served.batcher.model
+        model = self._models.named(request.path_params["name"]).model
         return told(await asyncio.to_thread(_about, model, _described(model)))
 
     async def predict(self, request: Request) -> Response:
         """The classes of a picture, and what each local network says of its box."""
-        batcher = self._served.batcher
+        name = request.path_params.get("name")
+        batcher = self._models.first() if name is None else self._models.named(name)
         about = _described(batcher.model)
         missing = _missing(request, len(about.boxes))
         batcher.check()

@@ -1,21 +1,22 @@
-"""A process that serves one model until it is told to stop."""
+"""A process that serves models until it is told to stop."""
 
 import errno
 import os
 import resource
 import signal
 import socket
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from schwarz.errors import SchwarzError, WrongInput
+from schwarz.publishing import Champion
 from schwarz.serving.access import VARIABLE, Guarded
 from schwarz.serving.app import application
-from schwarz.serving.following import Published, Served, tried
+from schwarz.serving.following import Models, Published, Served, tried
 from schwarz.serving.model import Model
 from schwarz.serving.protocol import Patient
 from schwarz.serving.watching import Watched, log_lines
@@ -25,20 +26,14 @@ GRACE_S = 20
 """How long requests under way may go on after SIGTERM: less than the 30 s that Kubernetes gives a pod."""
 
 
-def serve(source: Path | Published, name: str, host: str, port: int) -> None:
-    """Serve a model until SIGTERM or Ctrl-C; then accept nothing more, and finish what was begun."""
-    following = None
-    if isinstance(source, Path):
-        model = tried(Model(source, name))
-    else:
-        known, model = source.newest(name)
-        following = (source, known) if source.version is None else None
+def serve(sources: Mapping[str, Path | Published], host: str, port: int) -> None:
+    """Serve models by name until SIGTERM or Ctrl-C; then accept nothing more, and finish what was begun."""
+    loaded = [_loaded(source, name) for name, source in sources.items()]
     _many_connections()
     log_lines()
     with listening(host, port) as sock, ThreadPoolExecutor(cores(), "inference") as workers:
-        served = Served(model, workers, cores())
-        beside = partial(served.follow, *following) if following else None
-        app = guarded(Watched(application(served, beside), served))
+        models = Models(Served(model, workers, cores(), following) for model, following in loaded)
+        app = guarded(Watched(application(models), models))
         server = uvicorn.Server(
             uvicorn.Config(
                 app, http=Patient, loop="uvloop", ws="none", lifespan="on", log_level="warning", log_config=None,
@@ -47,9 +42,19 @@ def serve(source: Path | Published, name: str, host: str, port: int) -> None:
         )  # fmt: skip
         # uvicorn sends itself the signal again when it is done: to be told to stop is no failure
         signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
-        at = f"{address(sock)}/v2/models/{name}"
-        print(f"Serving {name}, version {model.version}, at {at}. Ctrl-C ends it.", flush=True)
+        at = address(sock)
+        for model, _ in loaded:
+            print(f"Serving {model.name}, version {model.version}, at {at}/v2/models/{model.name}. Ctrl-C ends it.")
+        print(f"To try it: {at}/", flush=True)
         server.run([sock])
+
+
+def _loaded(source: Path | Published, name: str) -> tuple[Model, tuple[Published, Champion] | None]:
+    """A model, and what is to be followed."""
+    if isinstance(source, Path):
+        return tried(Model(source, name)), None
+    known, model = source.newest(name)
+    return model, (source, known) if source.version is None else None
 
 
 def guarded(app: ASGIApp) -> ASGIApp:

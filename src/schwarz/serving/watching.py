@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from schwarz.serving.following import Served
+    from schwarz.serving.following import Models
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 TOGETHER = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -21,18 +21,19 @@ KINDS = {"infer": "infer", "predict": "predict", "metrics": "metrics", "ready": 
 class Watched:
     """The application, watched."""
 
-    def __init__(self, app: ASGIApp, served: "Served") -> None:
-        self._app, self._served, self.registry = app, served, (registry := CollectorRegistry())
+    def __init__(self, app: ASGIApp, models: "Models") -> None:
+        self._app, self._models, self.registry = app, models.served.values(), (registry := CollectorRegistry())
         self._requests = Counter("schwarz_requests", "Requests answered", ["kind", "status"], registry=registry)
         self._seconds = Histogram(
             "schwarz_request_seconds", "From the head of a request to the end of its answer", ["kind"],
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
         self._waiting = Gauge("schwarz_waiting_images", "Images that wait to be computed", registry=registry)
-        self._waiting.set_function(lambda: served.batcher.waiting)
+        self._waiting.set_function(lambda: sum(each.batcher.waiting for each in self._models))
         self._images = Histogram("schwarz_images_together", "Images of one call", buckets=TOGETHER, registry=registry)
         self._version = Gauge("schwarz_model_version", "The version that is served", ["name"], registry=registry)
-        served.on_call = self._images.observe
+        for each in self._models:
+            each.on_call = self._images.observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,9 +58,8 @@ class Watched:
             self._seconds.labels(kind).observe(time.perf_counter() - began)
 
     async def _tell(self, send: Send) -> None:
-        model = self._served.batcher.model
-        self._version.clear()
-        self._version.labels(model.name).set(float(model.version))
+        for each in self._models:
+            self._version.labels(each.batcher.model.name).set(float(each.batcher.model.version))
         content = generate_latest(self.registry)
         headers = [(b"content-type", CONTENT_TYPE_LATEST.encode()), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -157,6 +157,19 @@ def test_a_model_without_pictures_is_told(browser: "Browser", tmp_path: Path) ->
         page.get_by_role("alert").get_by_text("model 'four' names neither classes nor boxes").wait_for()
 
 
+def test_of_several_models_one_is_chosen(browser: "Browser", tmp_path: Path) -> None:
+    """The image stays where it is no sample."""
+    second = str(divided(tmp_path / "whole.onnx", votes=False))
+    with served(divided(tmp_path / "halves.onnx"), second) as one, opened(browser, one, **DESK) as page:
+        decided(page, "left")
+        page.set_input_files("#file", SPLIT)
+        page.get_by_text("1 of 2 boxes say left").wait_for()
+        page.get_by_label("Model").select_option("whole")
+        page.get_by_role("heading", name="whole").wait_for()
+        page.locator("#decision").get_by_text("50 %").wait_for()
+        assert page.locator("#votes").is_hidden()
+
+
 def test_a_token_is_asked_for(browser: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCHWARZ_SERVE_TOKEN", TOKEN)
     with served(divided(tmp_path / "halves.onnx")) as one, opened(browser, one, ("401",), **DESK) as page:

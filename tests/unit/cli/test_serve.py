@@ -23,6 +23,8 @@ def taken() -> Any:
         ("fuor.onnx", 2, "fuor.onnx: no such file. Did you mean 'four.onnx'?"),
         ("text.onnx", 2, "text.onnx: onnxruntime cannot load it"),
         ("four.onnx --name a/b", 2, "--name 'a/b': letters, digits and ._- alone"),
+        ("four.onnx text.onnx --name a", 2, "--name 'a': names one model, here are 2. Leave it out"),
+        ("four.onnx ./four.onnx", 2, "./four.onnx: another one is called 'four' already."),
         ("four.onnx --port 66000", 2, "'--port': 66000"),
         ("four.onnx --host no.such.host.invalid", 2, "--host no.such.host.invalid: "),
         ("four.onnx --port {taken}", 1, "cannot be used: Address already in use. Give another `--port`"),

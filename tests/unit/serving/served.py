@@ -46,8 +46,10 @@ def served(model: Path | str, *options: str) -> Iterator[Served]:
     with subprocess.Popen([*command, *options], stdout=pipe, stderr=pipe, text=True, env=environment) as process:
         assert process.stdout is not None
         said = process.stdout.readline()
-        assert said.startswith("Serving "), process.communicate()
-        place = urlsplit(said.split(" at ")[1].split()[0])
+        while said.startswith("Serving "):
+            said = process.stdout.readline()
+        assert said.startswith("To try it: "), process.communicate()
+        place = urlsplit(said.removeprefix("To try it: ").strip())
         assert place.hostname is not None
         assert place.port is not None
         try:

@@ -64,7 +64,7 @@ def test_what_is_refused(server: Served, address: str, body: bytes | None, statu
 
 
 def test_the_page_is_told_what_it_draws(server: Served) -> None:
-    status, about = server.ask("GET", "/v1/model")
+    status, about = server.ask("GET", "/v1/models/halves")
     samples = about.pop("samples")
     assert status == 200
     assert about == {
@@ -89,11 +89,30 @@ def test_the_page_asks_nobody_else(server: Served) -> None:
 
 def test_a_model_that_says_nothing_of_itself_has_no_pictures(tmp_path: Path) -> None:
     with served(model(tmp_path / "four.onnx")) as one:
-        for method, address in (("GET", "/v1/model"), ("POST", "/v1/predict")):
+        for method, address in (("GET", "/v1/models/four"), ("POST", "/v1/predict")):
             status, told = one.ask(method, address, LEFT if method == "POST" else None)
             assert (status, told["error"]) == (
                 404, "model 'four' names neither classes nor boxes: ask it by /v2/models/four/infer",
             )  # fmt: skip
+
+
+def test_several_models_answer_each_by_its_name(tmp_path: Path) -> None:
+    with served(divided(tmp_path / "halves.onnx"), str(model(tmp_path / "four.onnx"))) as one:
+        assert one.ask("GET", "/v1/models") == (200, {"models": ["halves", "four"]})
+        assert one.ask("POST", "/v1/predict", LEFT)[1]["model_name"] == "halves"
+        assert one.ask("POST", "/v1/models/halves/predict", LEFT)[1]["class"] == "left"
+        assert one.ask("POST", "/v1/models/four/predict", LEFT)[0] == 404
+        given = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2], "data": [0, 0, 0, 9]}
+        for name, expected in (("halves", 2), ("four", 4)):
+            (output, *_) = one.ask("POST", f"/v2/models/{name}/infer", {"inputs": [given]})[1]["outputs"]
+            assert output["shape"] == [1, expected]
+        status, told = one.ask("GET", "/v2/models/five")
+        assert (status, told["error"]) == (404, "no model 'five' here: there is 'halves', 'four'")
+        with one.connect() as connection:
+            connection.request("GET", "/metrics")
+            figures = connection.getresponse().read().decode()
+        for name in ("halves", "four"):
+            assert f'schwarz_model_version{{name="{name}"}} 1.0' in figures
 
 
 def test_behind_a_token_the_page_is_open_and_the_model_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +121,6 @@ def test_behind_a_token_the_page_is_open_and_the_model_is_not(tmp_path: Path, mo
         with one.connect() as connection:
             connection.request("GET", "/")
             assert connection.getresponse().status == 200
-        assert one.ask("GET", "/v1/model")[0] == 401
+        assert one.ask("GET", "/v1/models")[0] == 401
         assert one.ask("POST", "/v1/predict", LEFT)[0] == 401
-        assert one.ask("GET", "/v1/model", headers={"authorization": "Bearer a-long-enough-token"})[0] == 200
+        assert one.ask("GET", "/v1/models", headers={"authorization": "Bearer a-long-enough-token"})[0] == 200

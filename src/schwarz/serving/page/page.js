@@ -33,23 +33,29 @@ async function ask(path, body) {
 
 class Wanted extends Error {}
 
-async function begin() {
+async function begin(name) {
   try {
-    model = await ask("v1/model");
+    const { models } = await ask("v1/models");
+    $("others").hidden = models.length < 2;
+    $("which").replaceChildren(...models.map((each) => new Option(each)));
+    $("which").value = name ?? models[0];
+    model = await ask(`v1/models/${$("which").value}`);
   } catch (fault) {
+    document.querySelector("main").hidden = true; // what it shows is another model's
     return tell(fault);
   }
   tell(null);
   describe();
-  if (model.samples.length) await choose(await sample(0));
+  if (picture && picture.sample === undefined) await choose(picture);
+  else if (model.samples.length) await choose(await sample(0));
 }
 
 async function predict() {
   const mine = ++asked, off = [...missing].sort((a, b) => a - b);
   try {
-    const found = await ask(`v1/predict${off.length ? `?missing=${off}` : ""}`, picture.blob);
+    const found = await ask(`v1/models/${model.name}/predict${off.length ? `?missing=${off}` : ""}`, picture.blob);
     if (mine !== asked) return;
-    if (found.model_version !== model.version) return begin(); // another champion: it may be cut and named otherwise
+    if (found.model_version !== model.version) return begin(model.name); // another champion: it may be cut and named otherwise
     if (!off.length) whole = found;
     tell(null);
     show(found);
@@ -119,7 +125,7 @@ function describe() {
   const cut = boxes.length > 1 ? `, cut into ${boxes.length} boxes` : "";
   $("about").textContent =
     `Version ${version}, ${strategy}: one of ${classes.length} classes for an image of ${width} x ${height} pixels${cut}.`;
-  $("command").textContent = `curl --data-binary @picture.png ${new URL("v1/predict", location.href)}`;
+  $("command").textContent = `curl --data-binary @picture.png ${new URL(`v1/models/${name}/predict`, location.href)}`;
   Object.assign($("picture"), { width, height });
 
   const area = ([[top, bottom], [left, right]]) => (bottom - top) * (right - left);
@@ -225,6 +231,7 @@ const surest = (values) => values.map((_, c) => c).sort((a, b) => values[b] - va
 
 const take = (files) => [...files].slice(0, 1).forEach((blob) => model && choose({ blob }));
 $("file").addEventListener("change", (event) => take(event.target.files));
+$("which").addEventListener("change", (event) => begin(event.target.value));
 $("all").addEventListener("click", () => { missing.clear(); predict(); });
 $("guard").addEventListener("submit", (event) => {
   event.preventDefault();
