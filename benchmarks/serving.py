@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -27,6 +28,7 @@ from benchmarks.lines import Line, report
 from benchmarks.servers.graphs import IMAGES, Asked, as_bytes, as_json, four_networks, small
 from benchmarks.servers.load import Counted, at_rate, cpu_s, full_load, probabilities, there
 from benchmarks.servers.peers import PEERS, ready
+from schwarz.int8 import quantise
 from schwarz.serving.model import Model
 from tests.unit.serving.served import Served, served
 
@@ -129,15 +131,21 @@ def in_time(file: Path, rounds: int, seconds: int, scratch: Path) -> list[Line]:
 
 
 def computed(module: nn.Module, file: Path, rounds: int) -> list[Line]:
-    """A batch of 64 in eager torch over the same as it is served, each on one thread."""
+    """A batch of 64 in eager torch over the same as it is served, in float32 and in int8, each on one thread."""
     torch.set_num_threads(1)
-    model, x, ratios = Model(file, file.stem), torch.from_numpy(IMAGES), list[float]()
+    quantise(file, file.with_name("int8.onnx"), IMAGES)
+    models = {"float32": (Model(file, "float32"), 1.4), "int8": (Model(file.with_name("int8.onnx"), "int8"), 2.4)}
+    x, ratios = torch.from_numpy(IMAGES), dict[str, list[float]]({name: [] for name in models})
     with torch.inference_mode():
         for _ in range(rounds + 1):
             eager_s = _took(lambda: module(x), time.process_time)
-            ours_s = _took(lambda: model.run({"images": IMAGES}, list(model.outputs)), time.process_time)
-            ratios.append(eager_s / ours_s)
-    return [Line("batch-64-eager-over-float32", ratios[1:], ">=", 1.4, median)]
+            for name, (model, _) in models.items():
+                ours_s = _took(partial(model.run, {"images": IMAGES}, list(model.outputs)), time.process_time)
+                ratios[name].append(eager_s / ours_s)
+    return [
+        Line(f"batch-64-eager-over-{name}", ratios[name][1:], ">=", wanted, median)
+        for name, (_, wanted) in models.items()
+    ]
 
 
 def _took(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
