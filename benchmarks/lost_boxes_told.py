@@ -23,8 +23,8 @@ def tell(found: Sequence[Found]) -> Iterator[str]:
         head = (f"{part}, boxes missing", *map(str, columns), "mean")
         rows = [(name, *_accuracies(found, name, part, columns)) for name in asked]
         yield from ("", *markdown(head, rows))
-    yield "Means over the seeds, +- half of the 95% interval of the mean by Student's t-distribution; mean: over 0 to "
-    yield f"{n - 1} missing boxes."
+    interval = "+- half of the 95% interval of the mean by Student's t-distribution"
+    yield f"Means over the seeds, {interval}; mean: over 0 to {n - 1} missing boxes."
     best = max(coarse, key=lambda name: _mean(found, name, "validation"))
     yield f"Best in the mean on validation images: {best}."
     for other, than in (*((name, BASE) for name in coarse[1:]), *((best, name) for name in names[: -len(coarse)])):
