@@ -16,8 +16,6 @@ COLOURS = {1: "L", 3: "RGB"}
 READ = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 """Of 16 bits a channel Pillow would keep the lower ones, and say nothing."""
 
-Image.MAX_IMAGE_PIXELS = None  # PIXELS is less, and is refused instead of warned of
-
 
 def pixels(content: bytes | bytearray, shape: Sequence[int]) -> np.ndarray:
     """uint8 [C, H, W]. What is transparent becomes white."""
@@ -46,11 +44,12 @@ def _decoded(content: bytes | bytearray, side: int) -> Image.Image:
         raise Refused(
             "the body is no PNG and no JPEG: send the file as it is, as `curl --data-binary @picture.png` does", 415
         ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # many more than PIXELS
+        raise _too_large("a vast number of") from None
     except Exception as fault:  # a decoder may meet anything in bytes from anywhere
         raise _broken(fault) from None
     if picture.width * picture.height > PIXELS:
-        size = f"{picture.width} x {picture.height} pixels"
-        raise Refused(f"the picture has {size}: {PIXELS / 1e6:.1f} million are read at most", 413)
+        raise _too_large(f"{picture.width} x {picture.height}")
     if picture.mode not in READ:
         raise Refused(f"the picture has pixels of the kind {picture.mode!r}: 8 bits a channel are read", 415)
     try:
@@ -59,6 +58,10 @@ def _decoded(content: bytes | bytearray, side: int) -> Image.Image:
         return ImageOps.exif_transpose(picture)
     except Exception as fault:
         raise _broken(fault) from None
+
+
+def _too_large(size: str) -> Refused:
+    return Refused(f"the picture has {size} pixels: {PIXELS / 1e6:.1f} million are read at most", 413)
 
 
 def _broken(fault: Exception) -> Refused:

@@ -72,7 +72,7 @@ def results() -> dict[str, Any]:
         "data": {"validation_is_test": False},
         "strategies": {"average": {"test": 0.84, **row}, "coarse": {"test": 0.85, **row}},
         "best": "coarse",
-        "model": {"file": "model/coarse.onnx", "strategy": "coarse", "registered": registered},
+        "model": {"file": "model/coarse.onnx", "strategy": "coarse", "registered": registered, "int8": None},
         "lineage": {"tracking_uri": "sqlite:////somewhere/runs/mlflow.db", "mlflow_run_id": MLFLOW_ID},
         "run": {"wall_s": 63.0, "cpu_s": 100.0, "peak_memory_mb": 900.0, "runner": "python"},
     }
