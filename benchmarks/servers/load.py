@@ -1,17 +1,18 @@
 """Who asks: wrk as quickly as it is answered, and a client that asks at a fixed rate, whatever has been answered."""
 
+import asyncio
 import json
+import re
 import shutil
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from queue import SimpleQueue
 
 import numpy as np
 import psutil
+import uvloop
 
 from benchmarks.servers.graphs import Asked
 from tests.unit.serving.served import Served
@@ -55,29 +56,42 @@ def cpu_s(server: Served) -> float:
 
 
 def at_rate(server: Served, model: str, asked: Asked, a_second: float, seconds: int) -> list[float]:
-    """Seconds from when each request was due to its answer. One that finds no connection free waits for it, and that
-    counts: a server that stalls is not asked less often."""
-    dues, taken = SimpleQueue[float | None](), list[float]()
+    """Seconds from when each request was to be sent to its answer. One that finds no connection free waits for it, and
+    that counts: a server that stalls is not asked less often. On one thread: among several the one that has its answer
+    would wait for the interpreter, for longer than the server took."""
+    return uvloop.run(_at_rate(server, _request(server, model, asked), a_second, round(a_second * seconds)))
 
-    def ask() -> None:
-        with server.connect() as connection:
-            while (due := dues.get()) is not None:
-                status, _ = answer(connection, model, asked)
-                taken.append(time.perf_counter() - due)
-                assert status == 200
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        asking = [pool.submit(ask) for _ in range(CONNECTIONS)]
+async def _at_rate(server: Served, request: bytes, a_second: float, requests: int) -> list[float]:
+    dues, taken = asyncio.Queue[float | None](), list[float]()
+
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        while (due := await dues.get()) is not None:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(re.findall(rb"(?i)\r\ncontent-length: *(\d+)", head)[0]))
+            taken.append(time.perf_counter() - due)
+            assert head.startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+    async with asyncio.TaskGroup() as asking:
+        for _ in range(CONNECTIONS):
+            asking.create_task(ask())
         began = time.perf_counter()
-        for number in range(round(a_second * seconds)):
+        for number in range(requests):
             due = began + number / a_second
-            time.sleep(max(0.0, due - time.perf_counter()))
-            dues.put(due)
-        for _ in asking:
-            dues.put(None)
-        for each in asking:
-            each.result()
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            dues.put_nowait(time.perf_counter())  # later than due by what a timer is late, up to 1 ms
+        for _ in range(CONNECTIONS):
+            dues.put_nowait(None)
     return taken
+
+
+def _request(server: Served, model: str, asked: Asked) -> bytes:
+    headers = {**asked.headers, "host": server.host, "content-length": len(asked.content)}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST /v2/models/{model}/infer HTTP/1.1\r\n{lines}\r\n".encode() + asked.content
 
 
 def answer(connection: HTTPConnection, model: str, asked: Asked) -> tuple[int, bytes]:
