@@ -11,6 +11,10 @@ import numpy as np
 from schwarz.errors import WrongInput
 from schwarz.partition import Box
 
+INPUT = "images"
+OUTPUTS = DECISION, VOTES = "probabilities", "local_probabilities"
+"""Names in an exported graph."""
+
 
 @dataclass(frozen=True, eq=False)
 class Description:
@@ -29,6 +33,13 @@ class Description:
     samples: np.ndarray
     """Images to try it with, uint8 [n, C, *spatial]: validation images, which no weight has seen."""
     sample_classes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        axes = self.blank.ndim - 1
+        if any(len(box.spans) != axes for box in self.boxes):
+            raise ValueError(f"boxes of other axes than the {axes} of the image")
+        if not set(self.sample_classes) <= set(range(len(self.classes))):
+            raise ValueError(f"samples of classes {self.sample_classes}, of which there are {len(self.classes)}")
 
     def properties(self) -> dict[str, str]:
         return {
@@ -82,9 +93,9 @@ class Description:
 
     def without(self, image: np.ndarray, missing: Sequence[int]) -> np.ndarray:
         """An image [C, *spatial] whose pixels in these boxes are at the training mean."""
-        left = image.copy()
+        left, places = image.copy(), self.places
         for k in missing:
-            at = (..., *(slice(start, stop) for start, stop in self.places[k]))
+            at = (..., *(slice(start, stop) for start, stop in places[k]))
             left[at] = self.blank[at]
         return left
 

@@ -18,11 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.onnx import ONNXProgram
 
+from schwarz.described import INPUT, OUTPUTS
 from schwarz.errors import StepFailed
 from schwarz.files import write_atomic
 
-INPUT = "images"
-OUTPUTS = ("probabilities", "local_probabilities")
 BATCHES = (1, 7, 64)
 
 # Rounding alone gave gaps up to 1e-6: float32 sums of a few thousand terms in another order, behind a softmax.

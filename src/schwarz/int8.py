@@ -17,7 +17,8 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-from schwarz.export import INPUT, OUTPUTS, session
+from schwarz.described import DECISION, INPUT
+from schwarz.export import session
 from schwarz.files import write_atomic
 from schwarz.images import Labelled, spread
 
@@ -75,7 +76,7 @@ class Batches(CalibrationDataReader):
 def accuracy(path: Path, images: Labelled) -> float:
     """The share of images that the file names rightly."""
     run = session(path)
-    named = [np.asarray(run.run(OUTPUTS[:1], batch)[0]).argmax(-1) for batch in _batches(images.x)]
+    named = [np.asarray(run.run([DECISION], batch)[0]).argmax(-1) for batch in _batches(images.x)]
     return float((np.concatenate(named) == images.y).mean())
 
 

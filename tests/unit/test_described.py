@@ -27,7 +27,15 @@ def test_a_stranger_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("boxes", "[[[0, 1]]"), ("boxes", "[7]"), ("blank", "AAAA"), ("samples", "no base 64!"), ("image_shape", "x")],
+    [
+        ("boxes", "[[[0, 1]]"),
+        ("boxes", "[7]"),
+        ("blank", "AAAA"),
+        ("samples", "no base 64!"),
+        ("image_shape", "x"),
+        ("sample_classes", "[0, 2]"),
+        ("boxes", "[[[0, 1]], [[1, 2]]]"),
+    ],
 )
 def test_what_cannot_be_read_is_told(name: str, value: str) -> None:
     with pytest.raises(WrongInput, match="what the model says of itself cannot be read"):

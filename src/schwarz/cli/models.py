@@ -97,7 +97,15 @@ def rollback(name: str, version: str | None) -> None:
 
     with open_registry(_uri()) as found, tempfile.TemporaryDirectory() as scratch:
         versions, models = {each.number: each for each in found.versions(name)}, open_store(store())
-        now = fall_back(models, name, version, lambda number: found.fetch(versions[number], Path(scratch)))
+
+        def fetch(number: str) -> Path:
+            if number not in versions:
+                raise WrongInput(
+                    f"models:/{name}/{number}: is gone from MLflow and from {models.uri}. Name another: --to."
+                )
+            return found.fetch(versions[number], Path(scratch))
+
+        now = fall_back(models, name, version, fetch)
         if now.version in versions:
             told = {"gate.because": "rolled back to", "gate.promoted": "True", "gate.when": _now()}
             found.note(versions[now.version], told)

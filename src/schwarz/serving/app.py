@@ -19,7 +19,7 @@ from schwarz.serving.following import Models
 from schwarz.serving.inference import read, write
 from schwarz.serving.page import page
 from schwarz.serving.predict import Predict
-from schwarz.serving.refused import LEFT, Refused
+from schwarz.serving.refused import LEFT, Refused, check_left
 
 T = TypeVar("T")
 BINARY = "Inference-Header-Content-Length"
@@ -50,7 +50,7 @@ def application(models: Models) -> Starlette:
         routes=[
             *(Route(path, routes.infer, methods=["POST"]) for path in infer),  # asked most: found first
             *(Route(path, handler) for path, handler in paths.items()),
-            *Predict(models, routes.room).routes(),
+            *Predict(models, routes.room, routes.turn).routes(),
             *page(),
         ],
         exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _failed},
@@ -65,7 +65,7 @@ class Routes:
     def __init__(self, models: Models) -> None:
         self.models, self.room = models, Room()
         self.turn = asyncio.Semaphore(1)
-        """Large bodies are read one at a time: as JSON each takes many times its text meanwhile."""
+        """Large bodies, and pictures, are read one at a time: each takes many times its size meanwhile."""
 
     async def server(self, _: Request) -> Response:
         return told({"name": "schwarz", "version": version("schwarz"), "extensions": EXTENSIONS})
@@ -84,13 +84,15 @@ class Routes:
 
     async def infer(self, request: Request) -> Response:
         batcher, header = self.named(request), header_length(request)
+        left = request.scope["extensions"][LEFT]
         batcher.check()  # before its body is read: who is told to come back is told at once
         with Body(self.room) as body:
             content = await body.read(request, (JSON_MB if header is None else BODY_MB) * MB)
             check_json(len(content) if header is None else header)
             async with self.turn if len(content) > LONG else nullcontext():
+                check_left(left)
                 asked = await _aside(len(content), read, batcher.model, content, header)
-            results = await batcher.run(asked, request.scope["extensions"][LEFT])
+            results = await batcher.run(asked, left)
         size = sum(values.nbytes for values in results.values())
         found = await _aside(size, write, batcher.model, asked, results)
         if found.header is None:

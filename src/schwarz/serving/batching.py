@@ -18,7 +18,7 @@ import numpy as np
 
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
-from schwarz.serving.refused import GONE, Refused
+from schwarz.serving.refused import Gone, Refused
 
 TOGETHER = 64
 """Images in one call, at most, but for a request that has more by itself."""
@@ -99,7 +99,7 @@ class Batcher:
             if first.answer.cancelled():
                 continue
             if first.left():
-                first.answer.set_exception(Refused("the client left before its answer was computed", GONE))
+                first.answer.set_exception(Gone())
             else:
                 group.append(first)
                 images += first.images

@@ -134,12 +134,12 @@ class Served:
                 model = await asyncio.to_thread(source.load, found, self.batcher.model.name)
             except Exception as fault:  # whatever a store, or a model that is loaded and tried, can do
                 if str(fault) != told:
-                    LOG.warning("version %s goes on being served: %s", known.version, fault)
+                    LOG.warning("%s: version %s goes on being served: %s", source.name, known.version, fault)
                 told = str(fault)
                 await asyncio.sleep(0 if isinstance(fault, NoObject) else AGAIN_S)
                 continue
             self.change(model)
-            LOG.warning("version %s is served now, after %s", found.version, known.version)
+            LOG.warning("%s: version %s is served now, after %s", source.name, found.version, known.version)
             known, told = found, ""
 
 

@@ -14,19 +14,19 @@ PIXELS = 4096 * 3072
 COLOURS = {1: "L", 3: "RGB"}
 """What a model of so many channels takes, by Pillow's names."""
 READ = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
-"""Of 16 bits a channel Pillow would keep the lower ones, and say nothing."""
+PNG_BITS = 24
+"""Where a PNG says how many bits a channel has. Of 16 Pillow would drop some, and say nothing."""
+SCAN, SCANS = b"\xff\xda", 100
+"""How each scan of a JPEG begins, and how many are decoded: each goes over all pixels, and may be a few bytes."""
 
 
 def pixels(content: bytes | bytearray, shape: Sequence[int]) -> np.ndarray:
     """uint8 [C, H, W]. What is transparent becomes white."""
-    channels, height, width = shape
-    picture = _decoded(content, 2 * max(height, width))
-    clear = picture.has_transparency_data
-    picture = ImageOps.fit(picture.convert("RGBA" if clear else COLOURS[channels]), (width, height))
-    if clear:
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    found = np.asarray(picture.convert(COLOURS[channels]))
-    return found[None] if channels == 1 else np.moveaxis(found, -1, 0)
+    picture = _opened(content)
+    try:
+        return _fitted(picture, shape)
+    except Exception as fault:  # a decoder may meet anything in bytes from anywhere
+        raise _broken(fault) from None
 
 
 def png(image: np.ndarray) -> bytes:
@@ -36,8 +36,23 @@ def png(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _decoded(content: bytes | bytearray, side: int) -> Image.Image:
-    """The picture as it is to be looked at; a JPEG may be of half the size and so on, but of `side` pixels a side."""
+def _fitted(picture: Image.Image, shape: Sequence[int]) -> np.ndarray:
+    channels, height, width = shape
+    side = 2 * max(height, width)
+    picture.draft(None, (side, side))  # a JPEG may be decoded at half its size and so on, but of `side` pixels a side
+    picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
+    clear = picture.has_transparency_data
+    mode = "RGBA" if clear else COLOURS[channels]
+    picture = ImageOps.fit(picture if picture.mode == mode else picture.convert(mode), (width, height))
+    if clear:
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    found = np.asarray(picture.convert(COLOURS[channels]))
+    return found[None] if channels == 1 else np.moveaxis(found, -1, 0)
+
+
+def _opened(content: bytes | bytearray) -> Image.Image:
+    """The picture, not yet decoded, where it is one that is."""
     try:
         picture = Image.open(BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
@@ -46,18 +61,17 @@ def _decoded(content: bytes | bytearray, side: int) -> Image.Image:
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # many more than PIXELS
         raise _too_large("a vast number of") from None
-    except Exception as fault:  # a decoder may meet anything in bytes from anywhere
+    except Exception as fault:  # as above
         raise _broken(fault) from None
     if picture.width * picture.height > PIXELS:
         raise _too_large(f"{picture.width} x {picture.height}")
-    if picture.mode not in READ:
-        raise Refused(f"the picture has pixels of the kind {picture.mode!r}: 8 bits a channel are read", 415)
-    try:
-        picture.draft(None, (side, side))
-        picture.load()
-        return ImageOps.exif_transpose(picture)
-    except Exception as fault:
-        raise _broken(fault) from None
+    if picture.mode not in READ or (picture.format == "PNG" and content[PNG_BITS] > 8):
+        raise Refused(
+            "the picture has more than 8 bits a channel, or colours of a rare kind: send 8 bits a channel", 415
+        )
+    if picture.format != "PNG" and content.count(SCAN) > SCANS:
+        raise Refused(f"the picture comes in more than {SCANS} scans: save it anew, not or less progressive", 413)
+    return picture
 
 
 def _too_large(size: str) -> Refused:

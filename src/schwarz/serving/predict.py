@@ -3,6 +3,7 @@ named."""
 
 import asyncio
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,28 +11,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from schwarz.described import Description
+from schwarz.described import DECISION, INPUT, VOTES, Description
 from schwarz.serving.answers import told
-from schwarz.serving.batching import Batcher, Results
+from schwarz.serving.batching import Busy, Results
 from schwarz.serving.bodies import MB, Body, Room
 from schwarz.serving.following import Models
 from schwarz.serving.inference import Inference, finite
 from schwarz.serving.model import Model
-from schwarz.serving.refused import LEFT, Refused
+from schwarz.serving.refused import LEFT, Refused, check_left
 
 PICTURE_MB = 16
 """The largest file."""
-INPUT, DECISION, VOTES = "images", "probabilities", "local_probabilities"
+WAITING = 32
+"""Pictures that may wait to be decoded."""
 MISSING = "missing"
 
 
 class Predict:
     """What the addresses answer."""
 
-    def __init__(self, models: Models, room: Room) -> None:
-        self._models, self._room = models, room
-        self._turn = asyncio.Semaphore(1)
-        """Pictures are decoded one at a time: a small file may take much memory meanwhile."""
+    def __init__(self, models: Models, room: Room, turn: asyncio.Semaphore) -> None:
+        """`turn`: pictures are decoded one at a time, for a small file may take much memory meanwhile."""
+        self._models, self._room, self._turn = models, room, turn
+        self._waiting = 0
 
     def routes(self) -> list[Route]:
         predict = ("/v1/models/{name}/predict", "/v1/predict")
@@ -56,14 +58,25 @@ class Predict:
         about = _described(batcher.model)
         missing = _missing(request, len(about.boxes))
         batcher.check()
+        if self._waiting >= WAITING:
+            raise Busy(self._waiting)
+        left = request.scope["extensions"][LEFT]
         with Body(self._room) as body:
             content = await body.read(request, PICTURE_MB * MB)
-            async with self._turn:
-                image = await asyncio.to_thread(_pixels, content, about.blank.shape)
+            image = await self._decoded(content, about, left)
         given = about.without(image, missing)[None]
         asked = Inference(None, {INPUT: given}, dict.fromkeys(batcher.model.outputs, False))
-        results = await batcher.run(asked, request.scope["extensions"][LEFT])
-        return told(_answer(batcher, about, missing, results))
+        results = await batcher.run(asked, left)
+        return told(_answer(batcher.model, about, missing, results))
+
+    async def _decoded(self, content: bytearray, about: Description, left: Callable[[], bool]) -> np.ndarray:
+        self._waiting += 1
+        try:
+            async with self._turn:
+                check_left(left)
+                return await asyncio.to_thread(_pixels, content, about.blank.shape)
+        finally:
+            self._waiting -= 1
 
 
 def _described(model: Model) -> Description:
@@ -93,11 +106,9 @@ def _missing(request: Request, boxes: int) -> list[int]:
         if name != MISSING:
             raise Refused(f"unknown parameter {name[:80]!r}: there is {MISSING!r}, as in ?{MISSING}=0,2")
     asked = ",".join(request.query_params.getlist(MISSING))
-    try:
-        found = sorted({int(number) for number in asked.split(",") if number})
-    except ValueError:
-        found = [-1]
-    if found and not 0 <= found[0] <= found[-1] < boxes:
+    numbers = [number for number in asked.split(",") if number]
+    found = sorted({int(number) if number.isascii() and number.isdigit() else boxes for number in numbers})
+    if found and found[-1] >= boxes:
         raise Refused(f"{MISSING}={asked[:80]}: give numbers of boxes, 0 to {boxes - 1}, with commas between them")
     return found
 
@@ -122,12 +133,12 @@ def _about(model: Model, about: Description) -> dict[str, Any]:
     }
 
 
-def _answer(batcher: Batcher, about: Description, missing: list[int], results: Results) -> dict[str, Any]:
-    finite(batcher.model, results)
+def _answer(model: Model, about: Description, missing: list[int], results: Results) -> dict[str, Any]:
+    finite(model, results)
     (decision,), votes = results[DECISION], results.get(VOTES)
     answer = {
-        "model_name": batcher.model.name,
-        "model_version": batcher.model.version,
+        "model_name": model.name,
+        "model_version": model.version,
         **_named(decision, about.classes),
         "classes": about.classes,
         "missing": missing,

@@ -1,5 +1,6 @@
 """A request that is not answered, in the protocol's form."""
 
+from collections.abc import Callable
 from typing import Any
 
 LONGEST = 80
@@ -16,6 +17,19 @@ class Refused(Exception):
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.message, self.status = message, status
+
+
+class Gone(Refused):
+    """Its client has left: nothing more is computed for it."""
+
+    def __init__(self) -> None:
+        super().__init__("the client left before its answer was computed", GONE)
+
+
+def check_left(left: Callable[[], bool]) -> None:
+    """`Gone` where the client has."""
+    if left():
+        raise Gone
 
 
 def shown(value: Any) -> str:

@@ -33,6 +33,7 @@ def serve(sources: Mapping[str, Path | Published], host: str, port: int) -> None
     log_lines()
     with listening(host, port) as sock, ThreadPoolExecutor(cores(), "inference") as workers:
         models = Models(Served(model, workers, cores(), following) for model, following in loaded)
+        del loaded  # a champion that is followed by another one is to be freed
         app = guarded(Watched(application(models), models))
         server = uvicorn.Server(
             uvicorn.Config(
@@ -43,8 +44,9 @@ def serve(sources: Mapping[str, Path | Published], host: str, port: int) -> None
         # uvicorn sends itself the signal again when it is done: to be told to stop is no failure
         signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
         at = address(sock)
-        for model, _ in loaded:
-            print(f"Serving {model.name}, version {model.version}, at {at}/v2/models/{model.name}. Ctrl-C ends it.")
+        for name, each in models.served.items():
+            version = each.batcher.model.version
+            print(f"Serving {name}, version {version}, at {at}/v2/models/{name}. Ctrl-C ends it.")
         print(f"To try it: {at}/", flush=True)
         server.run([sock])
 

@@ -88,8 +88,8 @@ def test_a_model_that_does_not_load_leaves_the_old_one_serving(store: Store, tmp
     until(lambda: version(server) == "3")
     server.process.terminate()
     told = server.process.communicate(timeout=30)[1]
-    assert told.count("version 1 goes on being served: version 2 cannot be served: models/four/2/model.onnx") == 1
-    assert "version 3 is served now, after 1" in told
+    assert told.count("four: version 1 goes on being served: version 2 cannot be served: models/four/2/model.onnx") == 1
+    assert "four: version 3 is served now, after 1" in told
 
 
 def test_a_pointer_that_is_no_more_leaves_the_old_one_serving(store: Store, tmp_path: Path, server: Served) -> None:

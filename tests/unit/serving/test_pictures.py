@@ -14,6 +14,7 @@ from PIL import Image
 from schwarz.serving.pictures import PIXELS, pixels, png
 from schwarz.serving.refused import Refused
 
+START = b"\x89PNG\r\n\x1a\n"
 COLOUR = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
 
 
@@ -30,9 +31,20 @@ def chunk(name: bytes, content: bytes) -> bytes:
 def lying(width: int, height: int) -> bytes:
     """A PNG of few bytes that says it has so many pixels."""
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    )
+    return START + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+def sixteen_bits() -> bytes:
+    """A PNG of one pixel in colours of 16 bits."""
+    head = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    return START + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(7))) + chunk(b"IEND", b"")
+
+
+def palette(alpha: bytes) -> bytes:
+    """A PNG of one pixel from a palette, with so many transparencies."""
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 3, 0, 0, 0)
+    parts = (b"IHDR", head), (b"PLTE", bytes(768)), (b"tRNS", alpha), (b"IDAT", zlib.compress(bytes(2))), (b"IEND", b"")
+    return START + b"".join(chunk(name, content) for name, content in parts)
 
 
 def test_what_has_the_size_already_stays_as_it_is() -> None:
@@ -97,7 +109,10 @@ def test_a_large_photograph_keeps_what_it_shows() -> None:
         (b"", 415, "no PNG and no JPEG: send the file as it is"),
         (b'{"inputs": []}', 415, "no PNG and no JPEG"),
         (file(Image.new("L", (4, 4)), "GIF"), 415, "no PNG and no JPEG"),
-        (file(Image.new("I;16", (4, 4))), 415, "pixels of the kind 'I;16': 8 bits"),
+        (file(Image.new("I;16", (4, 4))), 415, "more than 8 bits a channel"),
+        (sixteen_bits(), 415, "more than 8 bits a channel"),
+        (file(Image.new("L", (4, 4)), "JPEG") + b"\xff\xda" * 101, 413, "in more than 100 scans"),
+        (palette(b"\x80" * 300), 400, "cannot be read to its end"),
         (png(np.zeros((3, 50, 50), np.uint8))[:-40], 400, "cannot be read to its end"),
         (file(Image.effect_noise((50, 50), 90), "JPEG")[:-400], 400, "cannot be read to its end"),
         (lying(60000, 60000), 413, "a vast number of pixels: 12.6 million are read at most"),

@@ -3,11 +3,15 @@
 import base64
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from schwarz.serving.pictures import pixels, png
 from tests.pipeline.graphs import divided, model
@@ -94,6 +98,18 @@ def test_a_model_that_says_nothing_of_itself_has_no_pictures(tmp_path: Path) -> 
             assert (status, told["error"]) == (
                 404, "model 'four' names neither classes nor boxes: ask it by /v2/models/four/infer",
             )  # fmt: skip
+
+
+def test_of_many_large_pictures_some_are_told_to_come_back(server: Served) -> None:
+    """A small file, and 12 million pixels to decode: nobody waits for a hundred of them."""
+    content = BytesIO()
+    Image.new("1", (4000, 3000)).save(content, "PNG")
+    with ThreadPoolExecutor(80) as pool:
+        asked = [pool.submit(server.ask, "POST", "/v1/predict", content.getvalue()) for _ in range(80)]
+        statuses = Counter(each.result()[0] for each in asked)
+    assert set(statuses) == {200, 429}
+    assert statuses[429] >= 20
+    assert server.ask("POST", "/v1/predict", LEFT)[0] == 200
 
 
 def test_several_models_answer_each_by_its_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const SHOWN = 8; // classes that are listed
+const PARTS = [document.querySelector("main"), document.querySelector("footer")];
 
 // What makes the decision, by the strategy that the model was trained with.
 const DECIDES = {
@@ -10,100 +11,108 @@ const DECIDES = {
 };
 
 let model, token = "";
-let picture = null; // {blob, bitmap, sample}
-let missing = new Set();
-let whole = null; // what is decided with every box there
-let asked = 0; // the last request: what an earlier one answers is too late
+let shown = null; // {picture: {blob, bitmap, sample}, missing, found, whole}; whole: what is decided with every box there
+let wanted = null; // the same, as it was asked for last: what is refused is not shown
+let turn = 0; // of all that waits for something: what an earlier one brings is too late
 
 // --- asking ---
 
+class Wanted extends Error {}
+
 async function ask(path, body) {
+  if (!/^[\x21-\x7e]*$/.test(token)) throw new Wanted(); // no token has other letters, and no header may
   const headers = token ? { authorization: `Bearer ${token}` } : {};
-  let answer;
-  try {
-    answer = await fetch(path, { method: body ? "POST" : "GET", body, headers });
-  } catch {
+  const answer = await fetch(path, { method: body ? "POST" : "GET", body, headers }).catch(() => {
     throw new Error("The server does not answer. Is it still running?");
-  }
+  });
   if (answer.status === 401) throw new Wanted();
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error);
+  const told = await answer.json().catch(() => ({ error: `The server answered ${answer.status}, and not as it should.` }));
+  if (!answer.ok || told.error) throw new Error(told.error);
   return told;
 }
 
-class Wanted extends Error {}
-
 async function begin(name) {
+  const mine = ++turn, guarded = !$("guard").hidden;
   try {
     const { models } = await ask("v1/models");
+    if (mine !== turn) return;
     $("others").hidden = models.length < 2;
     $("which").replaceChildren(...models.map((each) => new Option(each)));
     $("which").value = name ?? models[0];
-    model = await ask(`v1/models/${$("which").value}`);
+    const chosen = await ask(`v1/models/${$("which").value}`);
+    if (mine !== turn) return;
+    model = chosen;
   } catch (fault) {
-    document.querySelector("main").hidden = true; // what it shows is another model's
+    if (mine !== turn) return;
+    for (const part of PARTS) part.hidden = true; // what they show is another model's
+    $("name").textContent = $("which").value || "A model";
+    $("about").textContent = "";
     return tell(fault);
   }
+  const kept = shown?.picture;
+  shown = wanted = null;
   tell(null);
   describe();
-  if (picture && picture.sample === undefined) await choose(picture);
-  else if (model.samples.length) await choose(await sample(0));
+  if (guarded) $("file").focus();
+  if (model.samples.length && (!kept || kept.sample)) await choose(sample(model.samples[0]));
+  else if (kept) await choose(kept);
 }
 
-async function predict() {
-  const mine = ++asked, off = [...missing].sort((a, b) => a - b);
+async function predict(asked) {
+  const mine = ++turn, off = [...asked.missing].sort((a, b) => a - b);
+  wanted = asked;
   try {
-    const found = await ask(`v1/models/${model.name}/predict${off.length ? `?missing=${off}` : ""}`, picture.blob);
-    if (mine !== asked) return;
-    if (found.model_version !== model.version) return begin(model.name); // another champion: it may be cut and named otherwise
-    if (!off.length) whole = found;
+    const found = await ask(`v1/models/${model.name}/predict${off.length ? `?missing=${off}` : ""}`, asked.picture.blob);
+    if (mine !== turn) return;
+    if (found.model_version !== model.version) return begin(model.name); // another champion: cut and named otherwise
+    shown = wanted = { ...asked, found, whole: off.length ? asked.whole : found };
     tell(null);
-    show(found);
+    show();
   } catch (fault) {
-    if (mine === asked) tell(fault);
+    if (mine !== turn) return;
+    wanted = shown;
+    tell(fault);
   }
 }
 
 function tell(fault) {
-  $("guard").hidden = !(fault instanceof Wanted);
-  $("fault").hidden = !fault || fault instanceof Wanted;
-  $("fault").textContent = fault ? fault.message : "";
+  if (!fault || fault instanceof Wanted) $("guard").hidden = !fault;
+  const said = fault instanceof Wanted ? token && "This is not its token." : fault?.message;
+  $("fault").hidden = !said;
+  $("fault").textContent = said ?? "";
   if (fault instanceof Wanted) $("token").focus();
 }
 
 // --- the image ---
 
-async function sample(k) {
-  const bytes = Uint8Array.from(atob(model.samples[k].png), (letter) => letter.charCodeAt(0));
-  return { blob: new Blob([bytes], { type: "image/png" }), sample: k };
+function sample(given) {
+  const bytes = Uint8Array.from(atob(given.png), (letter) => letter.charCodeAt(0));
+  return { blob: new Blob([bytes], { type: "image/png" }), sample: given };
 }
 
-async function choose(given) {
+async function choose(picture) {
+  const mine = ++turn;
   try {
-    given.bitmap = await createImageBitmap(given.blob);
+    picture.bitmap ??= await createImageBitmap(picture.blob);
   } catch {
-    return tell(new Error("This file is no image that can be read. Choose a PNG or a JPEG."));
+    if (mine === turn) tell(new Error("This file is no image that can be read. Choose a PNG or a JPEG."));
+    return;
   }
-  picture = given;
-  missing = new Set();
-  whole = null;
-  $("empty").hidden = true;
-  $("samples").childNodes.forEach((each, k) => each.setAttribute("aria-pressed", k === given.sample));
-  await predict();
+  if (mine === turn) await predict({ picture, missing: new Set() });
 }
 
 function draw() {
-  const { bitmap } = picture, { width, height } = model, context = $("picture").getContext("2d");
+  const { bitmap } = shown.picture, { width, height } = model, context = $("picture").getContext("2d");
   const scale = Math.min(bitmap.width / width, bitmap.height / height);
   const [w, h] = [width * scale, height * scale];
   context.imageSmoothingQuality = "high";
   context.fillStyle = "#fff"; // what is transparent becomes white, as for the model
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, (bitmap.width - w) / 2, (bitmap.height - h) / 2, w, h, 0, 0, width, height);
-  if (model.blank.length === 1) context.canvas.style.filter = "grayscale(1)";
+  $("picture").style.filter = model.blank.length === 1 ? "grayscale(1)" : "";
   const [red, green = red, blue = red] = model.blank;
   context.fillStyle = `rgb(${red} ${green} ${blue})`;
-  for (const k of missing) {
+  for (const k of shown.missing) {
     const [[top, bottom], [left, right]] = model.boxes[k];
     context.fillRect(left, top, right - left, bottom - top);
   }
@@ -132,8 +141,8 @@ function describe() {
   const largest = Math.max(...boxes.map(area));
   $("boxes").replaceChildren(...boxes.map((box, k) => {
     const [[top, bottom], [left, right]] = box, button = make("button", "", { "aria-pressed": true });
-    const percent = { left: left / width, top: top / height, width: (right - left) / width, height: (bottom - top) / height };
-    for (const [side, share] of Object.entries(percent)) button.style[side] = `${100 * share}%`;
+    const shares = { left: left / width, top: top / height, width: (right - left) / width, height: (bottom - top) / height };
+    for (const [side, share] of Object.entries(shares)) button.style[side] = `${100 * share}%`;
     button.style.zIndex = Math.round(1000 * (1 - area(box) / largest)); // of two that overlap the smaller one lies above
     button.append(make("span"));
     button.addEventListener("click", () => toggle(k));
@@ -141,37 +150,46 @@ function describe() {
   }));
   $("boxes").classList.toggle("many", boxes.length > 9);
   $("boxes").hidden = boxes.length < 2;
-  $("samples").replaceChildren(...model.samples.map(({ class: label, png }, k) => {
-    const button = make("button", "", { "aria-pressed": false, "aria-label": `Sample: ${label}`, title: label });
-    button.append(Object.assign(new Image(), { src: `data:image/png;base64,${png}`, alt: "" }));
-    button.addEventListener("click", async () => choose(await sample(k)));
+  $("samples").replaceChildren(...model.samples.map((each) => {
+    const attributes = { "aria-pressed": false, "aria-label": `Sample: ${each.class}`, title: each.class };
+    const button = make("button", "", attributes);
+    button.append(Object.assign(new Image(), { src: `data:image/png;base64,${each.png}`, alt: "" }));
+    button.addEventListener("click", () => choose(sample(each)));
     return button;
   }));
-  document.querySelector("main").hidden = document.querySelector("footer").hidden = false;
+  for (const part of PARTS) part.hidden = false;
+  $("found").hidden = true;
+  $("empty").hidden = false;
   $("votes").hidden = !model.votes;
 }
 
 function toggle(k) {
+  if (!wanted) return;
+  const missing = new Set(wanted.missing);
   if (!missing.delete(k)) missing.add(k);
-  predict();
+  predict({ ...wanted, missing });
 }
 
-function show(found) {
+function show() {
+  const { picture, missing, found, whole } = shown;
   draw();
+  $("empty").hidden = true;
   $("found").hidden = false;
   $("all").hidden = !missing.size;
   $("hint").hidden = missing.size > 0 || model.boxes.length < 2;
+  $("samples").childNodes.forEach((each, k) => each.setAttribute("aria-pressed", model.samples[k] === picture.sample));
   $("decision").replaceChildren(make("b", found.class), ` ${percent(found.probability)}`);
-  const truth = picture.sample === undefined ? "" : `The sample is labelled ${model.samples[picture.sample].class}. `;
+  const truth = picture.sample ? `The sample is labelled ${picture.sample.class}. ` : "";
   $("compared").textContent = truth + (missing.size && whole
     ? `With all boxes: ${whole.class} ${percent(whole.probability)}.` : "");
   $("picture").setAttribute("aria-label", `The image, ${model.width} x ${model.height} pixels: ${found.class}`);
-  list(found);
-  label(found);
-  if (found.boxes) table(found);
+  list();
+  label();
+  if (found.boxes) table();
 }
 
-function list(found) {
+function list() {
+  const { found, missing, whole } = shown;
   $("classes").replaceChildren(...surest(found.probabilities).map((c) => {
     const row = make("li"), bar = make("i", "", { "aria-hidden": true });
     bar.style.setProperty("--p", found.probabilities[c]);
@@ -179,9 +197,11 @@ function list(found) {
     row.append(make("span", found.classes[c]), bar, make("span", percent(found.probabilities[c])));
     return row;
   }));
+  $("more").textContent = found.classes.length > SHOWN ? `The likeliest ${SHOWN} of ${found.classes.length} classes.` : "";
 }
 
-function label(found) {
+function label() {
+  const { found, missing } = shown;
   [...$("boxes").children].forEach((button, k) => {
     const on = !missing.has(k), vote = found.boxes && found.boxes[k];
     const says = !on ? "off" : vote ? `${vote.class} ${percent(vote.probability)}` : "";
@@ -193,50 +213,59 @@ function label(found) {
   });
 }
 
-function table(found) {
-  const there = found.boxes.map((_, k) => k).filter((k) => !missing.has(k));
-  const named = there.filter((k) => found.boxes[k].class === found.class).length;
-  const mean = found.classes.map((_, c) => there.reduce((sum, k) => sum + found.boxes[k].probabilities[c], 0) / there.length);
-  const decides = DECIDES[model.strategy] ?? "The model";
-  $("tally").textContent = there.length
-    ? `${named} of ${there.length} boxes say ${found.class}. Their average: ${found.classes[surest(mean)[0]]} ` +
-      `${percent(Math.max(...mean))}. ${decides} makes of them: ${found.class} ${percent(found.probability)}.`
-    : `No box is there. ${decides} makes of that: ${found.class} ${percent(found.probability)}.`;
+// A box that is off has a vote too: what its network says to nothing. It counts as the others do, here and in the model.
+function table() {
+  const { found, missing } = shown, votes = found.boxes;
+  const there = votes.filter((_, k) => !missing.has(k));
+  const named = there.filter((vote) => vote.class === found.class).length;
+  const mean = found.classes.map((_, c) => votes.reduce((sum, vote) => sum + vote.probabilities[c], 0) / votes.length);
+  const off = missing.size ? ` What is off says what it says to nothing.` : "";
+  $("tally").textContent =
+    `${named} of ${there.length} boxes say ${found.class}.${off} ` +
+    `The average of all: ${found.classes[surest(mean)[0]]} ${percent(Math.max(...mean))}. ` +
+    `${DECIDES[model.strategy] ?? "The model"} makes of them: ${found.class} ${percent(found.probability)}.`;
 
-  const columns = found.boxes.map((vote, k) => ({ head: `box ${k}`, values: missing.has(k) ? null : vote.probabilities }));
-  columns.push({ head: "average", values: there.length ? mean : null, kind: "whole" });
-  columns.push({ head: "decision", values: found.probabilities, kind: "whole" });
+  const columns = votes.map((vote, k) => ({
+    name: `box ${k}`, values: vote.probabilities, kind: missing.has(k) ? "off" : "",
+  }));
+  columns.push({ name: "average", values: mean, kind: "whole" }, { name: "decision", values: found.probabilities, kind: "whole" });
   const head = make("tr");
-  head.append(make("th"), ...columns.map(({ head, kind = "" }) => make("th", head, { scope: "col", class: kind })));
-  const rows = surest(found.probabilities.map((p, c) => p + Math.max(0, ...there.map((k) => found.boxes[k].probabilities[c]))));
-  const body = rows.map((c) => {
+  head.append(make("th"), ...columns.map(({ name, kind }) => make("th", kind === "off" ? `${name}, off` : name, { scope: "col", class: kind })));
+  const highest = found.classes.map((_, c) => Math.max(...columns.map(({ values }) => values[c])) + found.probabilities[c]);
+  const rows = surest(highest).map((c) => {
     const row = make("tr");
-    row.append(make("th", found.classes[c], { scope: "row", title: found.classes[c] }), ...columns.map(({ values, kind = "" }) => {
-      const cell = make("td", values ? values[c].toFixed(2) : "off", { class: values ? kind : `off ${kind}` });
-      cell.style.setProperty("--p", values ? values[c] : 0);
+    row.append(make("th", found.classes[c], { scope: "row", title: found.classes[c] }), ...columns.map(({ values, kind }) => {
+      const cell = make("td", values[c].toFixed(2), { class: kind });
+      cell.style.setProperty("--p", values[c]);
       return cell;
     }));
     return row;
   });
-  const whole = [make("thead"), make("tbody")];
-  whole[0].append(head);
-  whole[1].append(...body);
-  document.querySelector("table").replaceChildren(...whole);
+  const parts = [make("thead"), make("tbody")];
+  parts[0].append(head);
+  parts[1].append(...rows);
+  document.querySelector("table").replaceChildren(...parts);
 }
 
-const percent = (p) => `${(100 * p).toFixed(p > 0.995 && p < 1 ? 1 : 0)} %`;
+const percent = (p) => `${(100 * p).toFixed(p > 0.995 && p < 0.9995 ? 1 : 0)} %`;
 const surest = (values) => values.map((_, c) => c).sort((a, b) => values[b] - values[a]).slice(0, SHOWN);
 
 // --- what people do ---
 
 const take = (files) => [...files].slice(0, 1).forEach((blob) => model && choose({ blob }));
-$("file").addEventListener("change", (event) => take(event.target.files));
+$("file").addEventListener("change", ({ target }) => {
+  take(target.files);
+  target.value = ""; // the same file may be chosen again
+});
 $("which").addEventListener("change", (event) => begin(event.target.value));
-$("all").addEventListener("click", () => { missing.clear(); predict(); });
+$("all").addEventListener("click", () => {
+  predict({ ...wanted, missing: new Set() });
+  $("boxes").firstChild.focus(); // the button goes away
+});
 $("guard").addEventListener("submit", (event) => {
   event.preventDefault();
   token = $("token").value;
-  begin();
+  begin(model?.name);
 });
 document.addEventListener("paste", (event) => take(event.clipboardData.files));
 for (const kind of ["dragover", "dragleave", "drop"]) {
