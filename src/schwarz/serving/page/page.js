@@ -1,7 +1,7 @@
 // The page of a served model. An image goes to /v1/predict as it is; what comes back is drawn over it.
 
 const $ = (id) => document.getElementById(id);
-const SHOWN = 8; // classes that are listed
+const SHOWN = 10; // classes that are listed
 const PARTS = [document.querySelector("main"), document.querySelector("footer")];
 
 // What makes the decision, by the strategy that the model was trained with.
