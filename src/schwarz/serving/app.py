@@ -20,6 +20,7 @@ from schwarz.serving.inference import read, write
 from schwarz.serving.page import page
 from schwarz.serving.predict import Predict
 from schwarz.serving.refused import LEFT, Refused, check_left
+from schwarz.serving.watching import Figures
 
 T = TypeVar("T")
 BINARY = "Inference-Header-Content-Length"
@@ -28,7 +29,7 @@ LONG = 2**16
 """A body of so many bytes is read, and an answer of so many written, on a thread of its own: others are not held up."""
 
 
-def application(models: Models) -> Starlette:
+def application(models: Models, figures: Figures) -> Starlette:
     """The ASGI application; beside it champions are followed, which may change what is served."""
     routes = Routes(models)
 
@@ -52,6 +53,7 @@ def application(models: Models) -> Starlette:
             *(Route(path, handler) for path, handler in paths.items()),
             *Predict(models, routes.room, routes.turn).routes(),
             *page(),
+            Route("/metrics", figures.tell),
         ],
         exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _failed},
     )

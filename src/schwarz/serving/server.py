@@ -19,7 +19,7 @@ from schwarz.serving.app import application
 from schwarz.serving.following import Models, Published, Served, tried
 from schwarz.serving.model import Model
 from schwarz.serving.protocol import Patient
-from schwarz.serving.watching import Watched, log_lines
+from schwarz.serving.watching import Figures, Watched, log_lines
 
 SHORT = 16
 GRACE_S = 20
@@ -34,7 +34,8 @@ def serve(sources: Mapping[str, Path | Published], host: str, port: int) -> None
     with listening(host, port) as sock, ThreadPoolExecutor(cores(), "inference") as workers:
         models = Models(Served(model, workers, cores(), following) for model, following in loaded)
         del loaded  # a champion that is followed by another one is to be freed
-        app = guarded(Watched(application(models), models))
+        figures = Figures(models)
+        app = Watched(guarded(application(models, figures)), figures)
         server = uvicorn.Server(
             uvicorn.Config(
                 app, http=Patient, loop="uvloop", ws="none", lifespan="on", log_level="warning", log_config=None,

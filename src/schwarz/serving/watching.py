@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -18,29 +20,39 @@ KINDS = {"infer": "infer", "predict": "predict", "metrics": "metrics", "ready": 
 """The last part of an address, and what kind of request it is: names of models are no labels, there may be any."""
 
 
-class Watched:
-    """The application, watched."""
+class Figures:
+    """What is counted."""
 
-    def __init__(self, app: ASGIApp, models: "Models") -> None:
-        self._app, self._models, self.registry = app, models.served.values(), (registry := CollectorRegistry())
-        self._requests = Counter("schwarz_requests", "Requests answered", ["kind", "status"], registry=registry)
-        self._seconds = Histogram(
+    def __init__(self, models: "Models") -> None:
+        self._models, self._registry = models.served.values(), (registry := CollectorRegistry())
+        self.requests = Counter("schwarz_requests", "Requests answered", ["kind", "status"], registry=registry)
+        self.seconds = Histogram(
             "schwarz_request_seconds", "From the head of a request to the end of its answer", ["kind"],
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
-        self._waiting = Gauge("schwarz_waiting_images", "Images that wait to be computed", registry=registry)
-        self._waiting.set_function(lambda: sum(each.batcher.waiting for each in self._models))
-        self._images = Histogram("schwarz_images_together", "Images of one call", buckets=TOGETHER, registry=registry)
+        waiting = Gauge("schwarz_waiting_images", "Images that wait to be computed", registry=registry)
+        waiting.set_function(lambda: sum(each.batcher.waiting for each in self._models))
+        images = Histogram("schwarz_images_together", "Images of one call", buckets=TOGETHER, registry=registry)
         self._version = Gauge("schwarz_model_version", "The version that is served", ["name"], registry=registry)
         for each in self._models:
-            each.on_call = self._images.observe
+            each.on_call = images.observe
+
+    async def tell(self, _: Request) -> Response:
+        """As Prometheus reads them."""
+        for each in self._models:
+            self._version.labels(each.batcher.model.name).set(float(each.batcher.model.version))
+        return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+class Watched:
+    """The application, every request to it counted: those that the guard refuses too."""
+
+    def __init__(self, app: ASGIApp, figures: Figures) -> None:
+        self._app, self._figures = app, figures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        if scope["path"] == "/metrics" and scope["method"] == "GET":
-            await self._tell(send)
             return
         began, status = time.perf_counter(), 500
 
@@ -54,16 +66,8 @@ class Watched:
             await self._app(scope, receive, told)
         finally:
             kind = KINDS.get(scope["path"].rpartition("/")[2], "other")
-            self._requests.labels(kind, str(status)).inc()
-            self._seconds.labels(kind).observe(time.perf_counter() - began)
-
-    async def _tell(self, send: Send) -> None:
-        for each in self._models:
-            self._version.labels(each.batcher.model.name).set(float(each.batcher.model.version))
-        content = generate_latest(self.registry)
-        headers = [(b"content-type", CONTENT_TYPE_LATEST.encode()), (b"content-length", str(len(content)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+            self._figures.requests.labels(kind, str(status)).inc()
+            self._figures.seconds.labels(kind).observe(time.perf_counter() - began)
 
 
 class Lines(logging.Formatter):
