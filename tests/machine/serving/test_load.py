@@ -5,10 +5,12 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -23,6 +25,7 @@ from tests.pipeline.graphs import model
 from tests.unit.serving.served import Served, served
 from tests.unit.serving.test_watching import figures
 
+T = TypeVar("T")
 IMAGES = np.random.default_rng(0).integers(0, 5, (3, 1, 2, 2), np.uint8)
 
 
@@ -30,6 +33,12 @@ def wire(name: str, images: np.ndarray = IMAGES) -> bytes:
     tensor = {"name": "images", "datatype": "UINT8", "shape": list(images.shape), "data": images.ravel().tolist()}
     body = json.dumps({"inputs": [tensor]}).encode()
     return f"POST /v2/models/{name}/infer HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def run(asking: Coroutine[Any, Any, T]) -> T:
+    """On a thread of its own: in this one Playwright's loop may be running since the tests in the browser."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asking).result()
 
 
 def for_s(seconds: float) -> Callable[[], bool]:
@@ -59,7 +68,7 @@ def test_a_champion_that_changes_loses_nothing(tmp_path: Path, monkeypatch: pyte
         return tuple(await asyncio.gather(*tasks))
 
     with served("four@champion") as server:
-        accounts = asyncio.run(change(server))
+        accounts = run(change(server))
         answers = [answer for account in accounts for answer in account.answers]
         assert counted(server, 200) == len(answers)
         assert figures(server)["schwarz_images_together_sum"] == len(answers) * len(IMAGES)
@@ -82,7 +91,7 @@ def test_a_server_that_is_told_to_end_answers_all_that_reached_it(tmp_path: Path
         return tuple(await asyncio.gather(*tasks))
 
     with served(model(tmp_path / "four.onnx")) as server:
-        accounts = asyncio.run(end(server))
+        accounts = run(end(server))
         assert server.process.wait(timeout=20) == 0
         assert server.process.communicate() == ("", "")
     for account, clients in zip(accounts, (32, 8), strict=True):
@@ -133,7 +142,7 @@ def test_a_full_queue_turns_away_at_once_and_counts(tmp_path: Path) -> None:
         return await asyncio.gather(asked(server, request, 24, for_s(8)), hasty(server, head, for_s(6)))
 
     with served(slow(tmp_path / "slow.onnx")) as server:
-        account, lines = asyncio.run(fill(server))
+        account, lines = run(fill(server))
         assert (account.refused, account.lost) == (0, [])
         assert {answer.status for answer in account.answers} == {200, 429}
         assert set(lines) == {b"HTTP/1.1 429 Too Many Requests\r\n"}
