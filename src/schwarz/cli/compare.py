@@ -10,11 +10,11 @@ import click
 
 from schwarz.cli.columns import columns
 from schwarz.cli.grammar import Command
-from schwarz.config import STRATEGIES, Strategy
 from schwarz.errors import WrongInput
 from schwarz.shell import command
 
 if TYPE_CHECKING:
+    from schwarz.config import Strategy
     from schwarz.evaluation import Pair
     from schwarz.runs import RunFolder
 
@@ -76,14 +76,15 @@ def _compared(first: Measured, other: Measured) -> dict[str, Any]:
             name: [
                 {key: each.strategies[name][key] for key in ("test", "validation", "cpu_s")} for each in (first, other)
             ]
-            for name in STRATEGIES
-            if name in first.strategies and name in other.strategies
+            for name in _shared(first, other)
         },
         "pairs": _pairs(first, other),
     }
 
 
-def _shared(first: Measured, other: Measured) -> list[Strategy]:
+def _shared(first: Measured, other: Measured) -> "list[Strategy]":
+    from schwarz.config import STRATEGIES
+
     return [name for name in STRATEGIES if name in first.strategies and name in other.strategies]
 
 
