@@ -25,6 +25,12 @@ def model(path: Path, scale: float = 1.0) -> Path:
     return _written(path, nodes, [images], [probabilities], [factor], {"strategy": "global"})
 
 
+def identity(path: Path, kind: int) -> Path:
+    """A graph that gives back, as `y`, the two values of any type that it gets as `x`."""
+    given, back = (helper.make_tensor_value_info(name, kind, ["batch", 2]) for name in "xy")
+    return _written(path, [helper.make_node("Identity", ["x"], ["y"])], [given], [back], [], {})
+
+
 def divided(path: Path, votes: bool = True) -> Path:
     """Two boxes, the upper and the lower two pixels of a picture: their values are the scores of two classes. The
     decision is the average of the two votes, which may be kept for itself. A missing pixel is 100."""

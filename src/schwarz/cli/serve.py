@@ -24,8 +24,9 @@ AWAY_S = 5.0
 @click.option("--name", metavar="N", help="what one model is called in addresses; unset: its name, the file's stem")
 @click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on; 0.0.0.0 for all")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one")
-def serve(models: tuple[str, ...], name: str | None, host: str, port: int) -> None:
-    """Serve models over HTTP by the Open Inference Protocol.
+@click.option("--grpc-port", type=click.IntRange(0, 65535), metavar="P", help="answer gRPC too, there; 0: a free one")
+def serve(models: tuple[str, ...], name: str | None, host: str, port: int, grpc_port: int | None) -> None:
+    """Serve models by the Open Inference Protocol, over HTTP and, if wished, gRPC.
 
     MODEL is an ONNX file; or what `schwarz promote` has published: NAME@champion, which is followed when it changes, or
     NAME/VERSION. It answers until Ctrl-C or SIGTERM, and finishes what was begun.
@@ -45,7 +46,7 @@ def serve(models: tuple[str, ...], name: str | None, host: str, port: int) -> No
         sources[called] = source
     from schwarz.serving.server import serve as run
 
-    run(sources, host, port)
+    run(sources, host, port, grpc_port)
 
 
 def _source(model: str) -> "Path | Published":

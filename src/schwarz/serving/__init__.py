@@ -1,2 +1,2 @@
-"""One ONNX model over HTTP, by the Open Inference Protocol (v2). Loads onnxruntime and a small ASGI server: no torch,
-no MLflow, no KFP."""
+"""ONNX models behind the Open Inference Protocol (v2), over HTTP and gRPC. Loads onnxruntime and small servers: no
+torch, no MLflow, no KFP."""

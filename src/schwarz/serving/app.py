@@ -1,10 +1,9 @@
 """The protocol's addresses over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,24 +13,21 @@ from starlette.routing import Route
 
 from schwarz.serving.answers import told
 from schwarz.serving.batching import RETRY_S, Batcher
-from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, Body, Room, check_json
+from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, Body, Room, check_json, written
 from schwarz.serving.following import Models
 from schwarz.serving.inference import read, write
 from schwarz.serving.page import page
 from schwarz.serving.predict import Predict
-from schwarz.serving.refused import LEFT, Refused, check_left
+from schwarz.serving.refused import LEFT, Refused
 from schwarz.serving.watching import Figures
 
-T = TypeVar("T")
 BINARY = "Inference-Header-Content-Length"
 EXTENSIONS = ("binary_tensor_data",)
-LONG = 2**16
-"""A body of so many bytes is read, and an answer of so many written, on a thread of its own: others are not held up."""
 
 
-def application(models: Models, figures: Figures) -> Starlette:
+def application(models: Models, figures: Figures, room: Room) -> Starlette:
     """The ASGI application; beside it champions are followed, which may change what is served."""
-    routes = Routes(models)
+    routes = Routes(models, room)
 
     @asynccontextmanager
     async def beside(_: Starlette) -> AsyncIterator[None]:
@@ -51,7 +47,7 @@ def application(models: Models, figures: Figures) -> Starlette:
         routes=[
             *(Route(path, routes.infer, methods=["POST"]) for path in infer),  # asked most: found first
             *(Route(path, handler) for path, handler in paths.items()),
-            *Predict(models, routes.room, routes.turn).routes(),
+            *Predict(models, room).routes(),
             *page(),
             Route("/metrics", figures.tell),
         ],
@@ -64,10 +60,8 @@ def application(models: Models, figures: Figures) -> Starlette:
 class Routes:
     """What each address answers."""
 
-    def __init__(self, models: Models) -> None:
-        self.models, self.room = models, Room()
-        self.turn = asyncio.Semaphore(1)
-        """Large bodies, and pictures, are read one at a time: each takes many times its size meanwhile."""
+    def __init__(self, models: Models, room: Room) -> None:
+        self.models, self.room = models, room
 
     async def server(self, _: Request) -> Response:
         return told({"name": "schwarz", "version": version("schwarz"), "extensions": EXTENSIONS})
@@ -91,12 +85,10 @@ class Routes:
         with Body(self.room) as body:
             content = await body.read(request, (JSON_MB if header is None else BODY_MB) * MB)
             check_json(len(content) if header is None else header)
-            async with self.turn if len(content) > LONG else nullcontext():
-                check_left(left)
-                asked = await _aside(len(content), read, batcher.model, content, header)
+            asked = await self.room.read(len(content), left, read, batcher.model, content, header)
             results = await batcher.run(asked, left)
         size = sum(values.nbytes for values in results.values())
-        found = await _aside(size, write, batcher.model, asked, results)
+        found = await written(size, write, batcher.model, asked, results)
         if found.header is None:
             return Response(found.content, media_type="application/json")
         return Response(found.content, 200, {BINARY: str(found.header)}, "application/octet-stream")
@@ -115,11 +107,6 @@ def header_length(request: Request) -> int | None:
     if not (given.isascii() and given.isdigit() and len(given) < 12):
         raise Refused(f"{BINARY}: {given[:40]!r} is no number of bytes")
     return int(given)
-
-
-async def _aside(size: int, work: Callable[..., T], *given: Any) -> T:
-    """What `work` returns: here where it is little, on a thread where it would hold up others."""
-    return work(*given) if size < LONG else await asyncio.to_thread(work, *given)
 
 
 async def _refused(_: Request, fault: Exception) -> Response:

@@ -1,11 +1,15 @@
 """Reading what clients send, with limits: of one body, of all that are held at once, and of time."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 from schwarz.serving.batching import RETRY_S
-from schwarz.serving.refused import GONE, Refused
+from schwarz.serving.refused import GONE, Refused, check_left
+
+T = TypeVar("T")
 
 MB = 2**20
 BODY_MB = 64
@@ -20,6 +24,8 @@ SMALL_MB = 16
 """The room that is kept for such."""
 BODY_S = 15.0
 """How long a body may take to arrive."""
+LONG = 2**16
+"""A body of so many bytes is read, and an answer of so many written, on a thread of its own: others are not held up."""
 
 
 class Room:
@@ -27,6 +33,29 @@ class Room:
 
     def __init__(self, size: int = ALL_MB * MB) -> None:
         self.left = size
+        self._turn = asyncio.Semaphore(1)
+
+    def take(self, size: int, kept: int = 0) -> None:
+        """So much of it, but nothing of what is `kept` for others; refused where there is less."""
+        if size > self.left - kept:
+            raise Refused(f"{ALL_MB} MB of other requests are being read: try again in {RETRY_S} s", 429)
+        self.left -= size
+
+    def give(self, size: int) -> None:
+        self.left += size
+
+    async def read(self, size: int, left: Callable[[], bool], work: Callable[..., T], *given: Any) -> T:
+        """What `work` makes of a body; `Gone` where its client has `left` before."""
+        if size >= LONG:
+            return await self.alone(left, work, *given)
+        check_left(left)
+        return work(*given)
+
+    async def alone(self, left: Callable[[], bool], work: Callable[..., T], *given: Any) -> T:
+        """The same on a thread, one at a time: a large body, or a picture, takes many times its size meanwhile."""
+        async with self._turn:
+            check_left(left)
+            return await asyncio.to_thread(work, *given)
 
 
 class Body:
@@ -39,7 +68,7 @@ class Body:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._room.left += len(self.content)
+        self._room.give(len(self.content))
 
     async def read(self, request: Request, most: int) -> bytearray:
         """All of it, of at most `most` bytes, within BODY_S."""
@@ -61,10 +90,13 @@ class Body:
         if len(self.content) + len(piece) > most:
             raise _too_large(most)
         kept = SMALL_MB * MB if len(self.content) + len(piece) > SMALL else 0
-        if len(piece) > self._room.left - kept:
-            raise Refused(f"{ALL_MB} MB of other requests are being read: try again in {RETRY_S} s", 429)
-        self._room.left -= len(piece)
+        self._room.take(len(piece), kept)
         self.content += piece
+
+
+async def written(size: int, work: Callable[..., T], *given: Any) -> T:
+    """What `work` makes of results of that size."""
+    return work(*given) if size < LONG else await asyncio.to_thread(work, *given)
 
 
 def check_json(size: int) -> None:

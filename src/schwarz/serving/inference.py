@@ -55,8 +55,7 @@ def read(model: Model, body: bytes | bytearray, header: int | None = None) -> In
     everything = _flag(_parameters(given, "the request"), ALL_BINARY, "the request")
     behind = memoryview(body).toreadonly()[header:] if header is not None else memoryview(b"")
     inputs = _inputs(model, given["inputs"], behind)
-    if model.batches:
-        _together(inputs)
+    check_images(model, inputs)
     outputs = _outputs(model, given.get("outputs"), everything)
     check_keys(request, body, header)
     return Inference(given.get("id"), inputs, outputs)
@@ -93,9 +92,7 @@ def finite(model: Model, results: dict[str, np.ndarray]) -> None:
 def _inputs(model: Model, given: Any, behind: memoryview) -> dict[str, np.ndarray]:
     """The tensors by name: each that the model takes, once. Bytes belong to the inputs in the order of these."""
     tensors = [_object(each, INPUT, f"inputs[{i}]") for i, each in enumerate(_list(given, "inputs"))]
-    names = _names(tensors, model.inputs, "inputs", model.name)
-    if missing := [name for name in model.inputs if name not in names]:
-        raise Refused(f"inputs: {missing[0]!r} is missing")
+    names = input_names(model, [tensor["name"] for tensor in tensors])
     read, taken = dict[str, np.ndarray](), 0
     for name, tensor in zip(names, tensors, strict=True):
         size = _size(tensor, name, len(behind) - taken)
@@ -110,8 +107,10 @@ def _inputs(model: Model, given: Any, behind: memoryview) -> dict[str, np.ndarra
     return read
 
 
-def _together(inputs: dict[str, np.ndarray]) -> None:
+def check_images(model: Model, inputs: dict[str, np.ndarray]) -> None:
     """As many images in every input, and no more than one request may have."""
+    if not model.batches:
+        return
     images = {name: len(values) for name, values in inputs.items()}
     if len(set(images.values())) > 1:
         raise Refused(f"inputs: {images}: as many images are wanted in each")
@@ -144,17 +143,29 @@ def _outputs(model: Model, given: Any, everything: bool) -> dict[str, bool]:
     if not given and given in (None, []):
         return dict.fromkeys(model.outputs, everything)
     tensors = [_object(each, OUTPUT, f"outputs[{i}]") for i, each in enumerate(_list(given, "outputs"))]
-    names = _names(tensors, model.outputs, "outputs", model.name)
+    names = output_names(model, [tensor["name"] for tensor in tensors])
     return {
         name: _flag(_parameters(tensor, f"output {name!r}"), BINARY, f"output {name!r}", everything)
         for name, tensor in zip(names, tensors, strict=True)
     }
 
 
-def _names(tensors: Sequence[dict[str, Any]], known: Iterable[str], place: str, model: str) -> list[str]:
-    """The names of tensors, each one that the model knows, none twice."""
+def input_names(model: Model, given: Sequence[Any]) -> list[str]:
+    """The names of a request's inputs: each that the model takes, once."""
+    names = _names(given, model.inputs, "inputs", model.name)
+    if missing := [name for name in model.inputs if name not in names]:
+        raise Refused(f"inputs: {missing[0]!r} is missing")
+    return names
+
+
+def output_names(model: Model, given: Sequence[Any]) -> list[str]:
+    """The names of the outputs that a request asks for, each once."""
+    return _names(given, model.outputs, "outputs", model.name)
+
+
+def _names(given: Sequence[Any], known: Iterable[str], place: str, model: str) -> list[str]:
     names: list[str] = []
-    for name in (tensor["name"] for tensor in tensors):
+    for name in given:
         if not isinstance(name, str) or name not in known:
             raise Refused(f"{place}: model {model!r} has none called {shown(name)}.{_nearest(name, known)}")
         if name in names:

@@ -18,7 +18,7 @@ from schwarz.serving.bodies import MB, Body, Room
 from schwarz.serving.following import Models
 from schwarz.serving.inference import Inference, finite
 from schwarz.serving.model import Model
-from schwarz.serving.refused import LEFT, Refused, check_left
+from schwarz.serving.refused import LEFT, Refused
 
 PICTURE_MB = 16
 """The largest file."""
@@ -30,10 +30,8 @@ MISSING = "missing"
 class Predict:
     """What the addresses answer."""
 
-    def __init__(self, models: Models, room: Room, turn: asyncio.Semaphore) -> None:
-        """`turn`: pictures are decoded one at a time, for a small file may take much memory meanwhile."""
-        self._models, self._room, self._turn = models, room, turn
-        self._waiting = 0
+    def __init__(self, models: Models, room: Room) -> None:
+        self._models, self._room, self._waiting = models, room, 0
 
     def routes(self) -> list[Route]:
         predict = ("/v1/models/{name}/predict", "/v1/predict")
@@ -72,9 +70,7 @@ class Predict:
     async def _decoded(self, content: bytearray, about: Description, left: Callable[[], bool]) -> np.ndarray:
         self._waiting += 1
         try:
-            async with self._turn:
-                check_left(left)
-                return await asyncio.to_thread(_pixels, content, about.blank.shape)
+            return await self._room.alone(left, _pixels, content, about.blank.shape)
         finally:
             self._waiting -= 1
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 TOGETHER = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-KINDS = {"infer": "infer", "predict": "predict", "metrics": "metrics", "ready": "health", "live": "health"}
+KINDS = {
+    "infer": "infer", "ModelInfer": "infer", "predict": "predict", "metrics": "metrics",
+    "ready": "health", "live": "health", "ModelReady": "health", "ServerReady": "health", "ServerLive": "health",
+}  # fmt: skip
 """The last part of an address, and what kind of request it is: names of models are no labels, there may be any."""
 
 
@@ -36,6 +39,12 @@ class Figures:
         self._version = Gauge("schwarz_model_version", "The version that is served", ["name"], registry=registry)
         for each in self._models:
             each.on_call = images.observe
+
+    def answered(self, address: str, status: int, seconds: float) -> None:
+        """Counts a request."""
+        kind = KINDS.get(address.rpartition("/")[2], "other")
+        self.requests.labels(kind, str(status)).inc()
+        self.seconds.labels(kind).observe(seconds)
 
     async def tell(self, _: Request) -> Response:
         """As Prometheus reads them."""
@@ -65,9 +74,7 @@ class Watched:
         try:
             await self._app(scope, receive, told)
         finally:
-            kind = KINDS.get(scope["path"].rpartition("/")[2], "other")
-            self._figures.requests.labels(kind, str(status)).inc()
-            self._figures.seconds.labels(kind).observe(time.perf_counter() - began)
+            self._figures.answered(scope["path"], status, time.perf_counter() - began)
 
 
 class Lines(logging.Formatter):

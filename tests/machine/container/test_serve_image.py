@@ -20,6 +20,14 @@ body = base64.b64decode(sys.argv[2]) if len(sys.argv) > 2 else None
 print(urllib.request.urlopen("http://127.0.0.1:8080" + sys.argv[1], body, timeout=5).read().decode())
 """
 
+CALL = """
+import grpc
+from schwarz.serving.rpc.messages import MESSAGES, SERVICE
+content = MESSAGES["ModelMetadataRequest"](name="four").SerializeToString()
+answer = grpc.insecure_channel("127.0.0.1:8081").unary_unary(f"/{SERVICE}/ModelMetadata")(content, timeout=5)
+print(MESSAGES["ModelMetadataResponse"].FromString(answer).platform)
+"""
+
 
 @pytest.fixture(scope="module")
 def server(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -27,7 +35,7 @@ def server(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     files = [model(folder / "four.onnx"), divided(folder / "halves.onnx")]
     mounts = [f"--volume={file}:/models/{file.name}:ro" for file in files]
     inside = [f"/models/{file.name}" for file in files]
-    with container(*ALONE, *mounts, images.name("serve"), *inside) as identity:
+    with container(*ALONE, *mounts, images.name("serve"), *inside, "--grpc-port=8081") as identity:
         until(lambda: "Serving four, version 1, at http://0.0.0.0:8080" in docker("logs", identity))
         yield identity
 
@@ -45,6 +53,10 @@ def test_it_answers_from_inside(server: str) -> None:
     (output,) = json.loads(ask(server, "/v2/models/four/infer", body))["outputs"]
     powers = [math.exp(score) for score in range(4)]
     assert output["data"] == pytest.approx([power / sum(powers) for power in powers])
+
+
+def test_it_answers_grpc(server: str) -> None:
+    assert docker("exec", server, "python", "-c", CALL).strip() == "onnxruntime_onnx"
 
 
 def test_it_shows_its_page_and_reads_pictures(server: str) -> None:

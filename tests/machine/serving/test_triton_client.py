@@ -1,12 +1,16 @@
-"""Triton's own client, as it comes, gets onnxruntime's own numbers from a served model: as JSON, as bytes, mixed."""
+"""Triton's own client, as it comes, gets onnxruntime's own numbers from a served model: as JSON, as bytes, mixed, over
+HTTP and over gRPC."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+import tritonclient.grpc as rpc
 import tritonclient.http as triton
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from schwarz.blueprint import Blueprint
@@ -15,6 +19,7 @@ from schwarz.combine import CoarseNet
 from schwarz.config import Network
 from schwarz.export import export
 from schwarz.partition import Partition
+from schwarz.serving.rpc.messages import MESSAGES, SERVICE
 from tests.unit.serving.served import Served, served
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -33,7 +38,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(file: Path) -> Iterator[Served]:
-    with served(file) as one:
+    with served(file, "--grpc-port", "0") as one:
         yield one
 
 
@@ -91,3 +96,65 @@ def test_a_refusal_is_its_exception(client: triton.InferenceServerClient) -> Non
     given.set_data_from_numpy(IMAGES[:1, :, :, :27])
     with pytest.raises(InferenceServerException, match=r"shape \[1, 1, 28, 27\], the model takes \[-1, 1, 28, 28\]"):
         client.infer("digits", [given])
+
+
+@pytest.fixture
+def rpc_client(server: Served) -> Iterator[rpc.InferenceServerClient]:
+    with rpc.InferenceServerClient(server.grpc) as one:
+        yield one
+
+
+def test_over_grpc_it_is_alive_and_says_what_it_takes(
+    rpc_client: rpc.InferenceServerClient, client: triton.InferenceServerClient
+) -> None:
+    assert rpc_client.is_server_live()
+    assert rpc_client.is_server_ready()
+    assert rpc_client.is_model_ready("digits")
+    server: Any = rpc_client.get_server_metadata()
+    assert server.name == "schwarz"
+    about: Any = rpc_client.get_model_metadata("digits", as_json=True)
+    told = client.get_model_metadata("digits")
+    for part in ("inputs", "outputs"):  # protobuf writes whole numbers of 64 bits as text
+        assert [{**each, "shape": list(map(int, each["shape"]))} for each in about[part]] == told[part]
+
+
+def test_over_grpc_the_numbers_are_onnxruntimes_own(rpc_client: rpc.InferenceServerClient, file: Path) -> None:
+    given = rpc.InferInput("images", list(IMAGES.shape), "UINT8")
+    given.set_data_from_numpy(IMAGES)
+    names = ("local_probabilities", "probabilities")
+    answer = rpc_client.infer("digits", [given], outputs=[rpc.InferRequestedOutput(name) for name in names])
+    assert answer is not None
+    expected = onnxruntime.InferenceSession(file).run(list(names), {"images": IMAGES})
+    for name, values in zip(names, expected, strict=True):
+        found = answer.as_numpy(name)
+        assert found is not None
+        assert np.abs(found - np.asarray(values)).max() < 1e-6
+
+
+def test_a_refusal_over_grpc_is_its_exception(rpc_client: rpc.InferenceServerClient) -> None:
+    given = rpc.InferInput("images", [1, 1, 28, 27], "UINT8")
+    given.set_data_from_numpy(IMAGES[:1, :, :, :27])
+    with pytest.raises(InferenceServerException, match=r"INVALID_ARGUMENT\] input 'images': shape \[1, 1, 28, 27\]"):
+        rpc_client.infer("digits", [given])
+
+
+def described(descriptor: Any) -> dict[int, tuple[str, int, bool, Any]]:
+    """Of each number a field's name, type, whether there are several, and what it is a message of."""
+    return {
+        each.number: (each.name, each.type, each.is_repeated, each.message_type and described(each.message_type))
+        for each in descriptor.fields
+        if each.name != "parameters"
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in MESSAGES if name.endswith(("Request", "Response"))])
+def test_the_messages_are_the_protocols(name: str) -> None:
+    ours, theirs = described(MESSAGES[name].DESCRIPTOR), described(getattr(service_pb2, name).DESCRIPTOR)
+    assert without_text(theirs) == ours
+    assert service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name == SERVICE
+
+
+def without_text(fields: dict[int, Any]) -> dict[int, Any]:
+    """But for tensors of text, which no model of ours takes."""
+    kept = {number: each for number, each in fields.items() if each[0] != "bytes_contents"}
+    return {number: (*each[:3], each[3] and without_text(each[3])) for number, each in kept.items()}

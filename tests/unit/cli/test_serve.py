@@ -28,6 +28,7 @@ def taken() -> Any:
         ("four.onnx --port 66000", 2, "'--port': 66000"),
         ("four.onnx --host no.such.host.invalid", 2, "--host no.such.host.invalid: "),
         ("four.onnx --port {taken}", 1, "cannot be used: Address already in use. Give another `--port`"),
+        ("four.onnx --port 0 --grpc-port {taken}", 1, "Address already in use. Give another `--grpc-port`"),
     ],
 )
 def test_what_is_wrong_is_named(

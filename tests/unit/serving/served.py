@@ -21,6 +21,8 @@ class Served:
     process: subprocess.Popen[str]
     host: str
     port: int
+    grpc: str = ""
+    """The address for gRPC, where it answers that too."""
 
     def connect(self) -> closing[HTTPConnection]:
         return closing(HTTPConnection(self.host, self.port, timeout=20))
@@ -46,14 +48,16 @@ def served(model: Path | str, *options: str) -> Iterator[Served]:
     with subprocess.Popen([*command, *options], stdout=pipe, stderr=pipe, text=True, env=environment) as process:
         assert process.stdout is not None
         said = process.stdout.readline()
+        grpc = ""
         while said.startswith("Serving "):
+            grpc = said.rpartition(" at ")[2].strip(".\n")
             said = process.stdout.readline()
         assert said.startswith("To try it: "), process.communicate()
-        place = urlsplit(said.removeprefix("To try it: ").strip())
+        place = urlsplit(said.removeprefix("To try it: ").split()[0])
         assert place.hostname is not None
         assert place.port is not None
         try:
-            yield Served(process, place.hostname, place.port)
+            yield Served(process, place.hostname, place.port, grpc)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
-from schwarz.files import write_atomic
 from schwarz.serving.inference import read, write
 from schwarz.serving.model import Model
 from schwarz.serving.refused import Refused
-from tests.pipeline.graphs import model
+from tests.pipeline.graphs import identity, model
 from tests.unit.serving.served import Served, served
 
 INFER = "/v2/models/four/infer"
@@ -123,19 +122,9 @@ def test_a_lie_about_lengths_is_refused(server: Served, request_: tuple[bytes, d
     assert said in answer["error"]
 
 
-def floats(path: Path, kind: int, name: str) -> Model:
-    """A graph that gives back what it gets."""
-    value = helper.make_tensor_value_info("x", kind, ["batch", 2])
-    other = helper.make_tensor_value_info("y", kind, ["batch", 2])
-    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", [value], [other])
-    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    write_atomic(path / f"{name}.onnx", whole.SerializeToString())
-    return Model(path / f"{name}.onnx", name)
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_no_number_is_refused_in_bytes_as_it_is_in_json(tmp_path: Path, value: float) -> None:
-    same = floats(tmp_path, TensorProto.FLOAT, "same")
+    same = Model(identity(tmp_path / "same.onnx", TensorProto.FLOAT), "same")
     tensor = {"name": "x", "datatype": "FP32", "shape": [1, 2], "parameters": {"binary_data_size": 8}}
     header = json.dumps({"inputs": [tensor]}).encode()
     with pytest.raises(Refused, match="no number, or is infinite"):
@@ -147,7 +136,7 @@ def test_what_is_no_number_is_refused_in_bytes_as_it_is_in_json(tmp_path: Path, 
     ("INT8", TensorProto.INT8, "i1"), ("INT64", TensorProto.INT64, "<i8"), ("BOOL", TensorProto.BOOL, "?"),
 ])  # fmt: skip
 def test_values_come_back_as_they_went(tmp_path: Path, datatype: str, kind: int, dtype: str) -> None:
-    same, sent = floats(tmp_path, kind, "same"), np.array([[1, 0], [0, 1]], dtype)
+    same, sent = Model(identity(tmp_path / "same.onnx", kind), "same"), np.array([[1, 0], [0, 1]], dtype)
     tensor = {"name": "x", "datatype": datatype, "shape": [2, 2], "parameters": {"binary_data_size": sent.nbytes}}
     header = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     asked = read(same, header + sent.tobytes(), len(header))
@@ -157,7 +146,7 @@ def test_values_come_back_as_they_went(tmp_path: Path, datatype: str, kind: int,
 
 
 def test_a_truth_is_nought_or_one(tmp_path: Path) -> None:
-    same = floats(tmp_path, TensorProto.BOOL, "same")
+    same = Model(identity(tmp_path / "same.onnx", TensorProto.BOOL), "same")
     tensor = {"name": "x", "datatype": "BOOL", "shape": [1, 2], "parameters": {"binary_data_size": 2}}
     header = json.dumps({"inputs": [tensor]}).encode()
     with pytest.raises(Refused, match="neither 0 nor 1"):
