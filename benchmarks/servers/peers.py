@@ -20,15 +20,19 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Peer:
-    """A server that others made; `requirements` stand beside this file under its name."""
+    """A server that others made."""
 
     name: str
     command: Callable[[Path, Path, int], list[str]]
     """What starts it: of the model's file, a folder for its settings, and its port."""
+    environment: str
+    """Whose requirements stand beside this file."""
+    tuned: bool = False
+    """Whether it has more than its own package brings."""
 
     def python(self, cache: Path) -> Path:
         """The interpreter of its environment, which is made where it is not there or is out of date."""
-        folder, wanted = cache / self.name, HERE / f"{self.name}.txt"
+        folder, wanted = cache / self.environment, HERE / f"{self.environment}.txt"
         found, done = folder / "bin" / "python", folder / "requirements.txt"
         if not done.exists() or done.read_bytes() != wanted.read_bytes():
             print(f"Installing {self.name} into {folder}", file=sys.stderr)
@@ -64,17 +68,26 @@ def _kserve(model: Path, folder: Path, port: int) -> list[str]:
     return [str(HERE / "with_kserve.py"), str(model), model.stem, str(port)]
 
 
-def _mlserver(model: Path, folder: Path, port: int) -> list[str]:
+def _mlserver(model: Path, folder: Path, port: int, before: str = "") -> list[str]:
     """No worker beside the one process, which would be handed every request; neither metrics nor compression."""
     own = {"http_port": port, "grpc_port": free_port(), "host": HOST, "parallel_workers": 0}
     own |= {"debug": False, "metrics_endpoint": None, "gzip_enabled": False}
     about = {"name": model.stem, "implementation": "with_mlserver.Onnx", "parameters": {"uri": str(model)}}
     (folder / "settings.json").write_text(json.dumps(own))
     (folder / "model-settings.json").write_text(json.dumps(about))
-    return ["-c", "from mlserver.cli import main; main()", "start", str(folder)]
+    return ["-c", f"{before}from mlserver.cli import main; main()", "start", str(folder)]
 
 
-PEERS = (Peer("kserve", _kserve), Peer("mlserver", _mlserver))
+def _mlserver_alone(model: Path, folder: Path, port: int) -> list[str]:
+    """As `pip install mlserver` leaves it: without httptools, which uvicorn takes where it can be imported."""
+    return _mlserver(model, folder, port, "import sys; sys.modules['httptools'] = None; ")
+
+
+PEERS = (
+    Peer("kserve", _kserve, "kserve"),
+    Peer("mlserver", _mlserver_alone, "mlserver"),
+    Peer("mlserver-httptools", _mlserver, "mlserver", tuned=True),
+)
 
 
 def ready(server: Served, model: str) -> bool:

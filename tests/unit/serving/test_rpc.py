@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from schwarz.serving.bodies import BODY_S, JSON_MB, MB
+from schwarz.serving.bodies import BODY_S, MB
 from schwarz.serving.model import Model
 from schwarz.serving.refused import Refused
-from schwarz.serving.rpc.inference import parse, read, write
+from schwarz.serving.rpc.inference import NUMBERS_MB, parse, read, write
 from schwarz.serving.rpc.messages import MESSAGES, SERVICE
 from schwarz.serving.rpc.server import AT_ONCE, IDLE_S, MESSAGE_MB
 from tests.pipeline.graphs import identity, model
@@ -195,7 +195,7 @@ def field(number: int, content: bytes) -> bytes:
 
 
 SIZE = MESSAGE_MB * MB - 200
-FEW = JSON_MB * MB - 200
+FEW = NUMBERS_MB * MB - 200
 NAME, TENSOR = field(1, b"four"), MESSAGES["InferInputTensor"](**INPUT).SerializeToString()
 VAST = {
     "inputs without anything": NAME + field(5, b"") * (SIZE // 2),
@@ -204,6 +204,8 @@ VAST = {
     "long numbers": NAME + field(5, TENSOR + field(5, field(3, b"\x01" * FEW))),
     "axes": NAME + field(5, field(1, b"images") + field(2, b"UINT8") + field(3, b"\x01" * FEW)),
     "unknown fields": NAME + field(5, TENSOR + b"\x58\x01" * (FEW // 2)),
+    "parameters": NAME + field(5, TENSOR + b"".join(field(4, field(1, b"%x" % n)) for n in range(FEW // 10))),
+    "a parameter again and again": NAME + field(5, TENSOR + field(4, b"") * (FEW // 2)),
     "groups in groups": NAME + field(5, b"\x5b" * (FEW // 2) + b"\x5c" * (FEW // 2)),
     "a name": field(1, b"x" * FEW),
     "bytes": NAME + field(5, TENSOR) + field(7, b"a" * SIZE),

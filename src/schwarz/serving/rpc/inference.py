@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from schwarz.serving.bodies import JSON_MB, MB
+from schwarz.serving.bodies import MB
 from schwarz.serving.inference import Inference, check_images, finite, input_names, output_names
 from schwarz.serving.model import Model
 from schwarz.serving.refused import Refused
@@ -18,12 +18,15 @@ CONTENTS = {
     "FP32": "fp32_contents", "FP64": "fp64_contents",
 }  # fmt: skip
 """Where the values of each datatype stand; those of FP16 only as bytes."""
+NUMBERS_MB = 2
+"""Of a message, at most, that are no bytes of tensors: read, they take up to 40 times as much."""
 PARTS = 1000
 """Fields of a request, at most: each takes many times its two bytes once it is read."""
 AXES = 64
 """Sizes of a shape that are looked at: numpy knows no more axes."""
-NUMBER, PIECE, FIXED = 0, 2, {1: 8, 5: 4}
-"""How protobuf writes a field: seven bits in each byte; so many bytes as it says; always as many."""
+NUMBER, PIECE, FIXED, GROUP = 0, 2, {1: 8, 5: 4}, (3, 4)
+"""How protobuf writes a field: seven bits in each byte; so many bytes as it says; always as many; fields between two
+marks."""
 RAW = 7 << 3 | PIECE
 """The tag of raw_input_contents."""
 NO_MESSAGE = "the message is no ModelInferRequest"
@@ -31,8 +34,8 @@ NO_MESSAGE = "the message is no ModelInferRequest"
 
 def parse(content: bytes) -> Any:
     """The message, not yet checked against a model."""
-    if len(content) - _bytes_of_tensors(content) > JSON_MB * MB:
-        raise Refused(f"more than {JSON_MB} MB of numbers: send fewer images at a time, or raw_input_contents", 413)
+    if len(content) - _bytes_of_tensors(content) > NUMBERS_MB * MB:
+        raise Refused(f"more than {NUMBERS_MB} MB of numbers: send fewer images at a time, or raw_input_contents", 413)
     try:
         return MESSAGES["ModelInferRequest"].FromString(content)
     except DecodeError:
@@ -53,7 +56,7 @@ def _bytes_of_tensors(content: bytes) -> int:
         elif kind in (NUMBER, PIECE):
             number, at = _number(content, at)
             length = number if kind == PIECE else 0
-        else:
+        elif kind not in GROUP:
             raise Refused(NO_MESSAGE)
         found += length if tag == RAW else 0
         at += length

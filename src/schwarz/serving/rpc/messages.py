@@ -11,8 +11,9 @@ from google.protobuf.message_factory import GetMessageClassesForFiles
 
 PACKAGE = "inference"
 SERVICE = f"{PACKAGE}.GRPCInferenceService"
-PASSED_OVER = ""
-"""`parameters`: no server must know any, and over gRPC this one knows none."""
+PARAMETERS = "repeated ParametersEntry parameters"
+"""`map<string, InferParameter> parameters`: over gRPC this server knows none, but what is no such map is no message."""
+ENTRY = ("string key", "InferParameter value")
 
 FIELDS = {
     "ServerLiveRequest": (),
@@ -29,26 +30,29 @@ FIELDS = {
         "repeated TensorMetadata inputs", "repeated TensorMetadata outputs",
     ),
     "TensorMetadata": ("string name", "string datatype", "repeated int64 shape"),
+    "InferParameter": (
+        "bool bool_param", "int64 int64_param", "string string_param", "double double_param", "uint64 uint64_param",
+    ),
     "ModelInferRequest": (
-        "string model_name", "string model_version", "string id", PASSED_OVER,
+        "string model_name", "string model_version", "string id", PARAMETERS,
         "repeated InferInputTensor inputs", "repeated InferRequestedOutputTensor outputs",
         "repeated bytes raw_input_contents",
     ),
     "InferInputTensor": (
-        "string name", "string datatype", "repeated int64 shape", PASSED_OVER, "InferTensorContents contents",
+        "string name", "string datatype", "repeated int64 shape", PARAMETERS, "InferTensorContents contents",
     ),
-    "InferRequestedOutputTensor": ("string name",),
+    "InferRequestedOutputTensor": ("string name", PARAMETERS),
     "ModelInferResponse": (
-        "string model_name", "string model_version", "string id", PASSED_OVER,
+        "string model_name", "string model_version", "string id", PARAMETERS,
         "repeated InferOutputTensor outputs", "repeated bytes raw_output_contents",
     ),
     "InferOutputTensor": (
-        "string name", "string datatype", "repeated int64 shape", PASSED_OVER, "InferTensorContents contents",
+        "string name", "string datatype", "repeated int64 shape", PARAMETERS, "InferTensorContents contents",
     ),
     "InferTensorContents": (
         "repeated bool bool_contents", "repeated int32 int_contents", "repeated int64 int64_contents",
         "repeated uint32 uint_contents", "repeated uint64 uint64_contents",
-        "repeated float fp32_contents", "repeated double fp64_contents",
+        "repeated float fp32_contents", "repeated double fp64_contents", "repeated bytes bytes_contents",
     ),
 }  # fmt: skip
 
@@ -57,9 +61,11 @@ def _described() -> FileDescriptorProto:
     file = FileDescriptorProto(name="schwarz/open_inference.proto", package=PACKAGE, syntax="proto3")
     for name, fields in FIELDS.items():
         message = file.message_type.add(name=name)
-        for number, text in enumerate(fields, 1):
-            if text:
-                message.field.append(_field(number, text))
+        message.field.extend(_field(number, text) for number, text in enumerate(fields, 1))
+        if PARAMETERS in fields:
+            entry = message.nested_type.add(name="ParametersEntry")
+            entry.field.extend(_field(number, text) for number, text in enumerate(ENTRY, 1))
+            entry.options.map_entry = True
     return file
 
 
@@ -68,8 +74,8 @@ def _field(number: int, text: str) -> FieldDescriptorProto:
     *repeated, kind, name = text.split()
     label = FieldDescriptorProto.LABEL_REPEATED if repeated else FieldDescriptorProto.LABEL_OPTIONAL
     field = FieldDescriptorProto(name=name, number=number, label=label)
-    if kind in FIELDS:
-        field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{PACKAGE}.{kind}"
+    if kind[0].isupper():
+        field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, kind  # of the message, or beside it
     else:
         field.type = FieldDescriptorProto.Type.Value(f"TYPE_{kind.upper()}")
     return field

@@ -119,7 +119,7 @@ class Rpc:
         return await written(size, write, batcher.model, asked, results)
 
     def _asked(self, content: bytes) -> tuple[Batcher, Inference]:
-        """What is asked, and what computes it: at one go, for a message that is read takes up to 17 times its size."""
+        """What is asked, and what computes it: at one go, for a message that is read takes many times its size."""
         request = parse(content)
         batcher = self._models.named(request.model_name, request.model_version or None)
         batcher.check()
