@@ -24,7 +24,7 @@ from schwarz.serving.watching import Figures
 
 MESSAGE_MB = 8
 """The largest message: how large one is, is known when it is there."""
-AT_ONCE = 4
+AT_ONCE = 3
 """Messages that are received at a time; what others send waits in their connections."""
 CALLS = 1024
 """That may wait, or be under way."""
