@@ -17,7 +17,7 @@ WANTED = "this server wants a token: Authorization: Bearer <token>"
 
 
 def wanted() -> bytes | None:
-    """The header that every request must have; None where no token is set."""
+    """The token that every request must have; None where none is set."""
     token = os.environ.get(VARIABLE)
     if token is None:
         return None
@@ -25,12 +25,15 @@ def wanted() -> bytes | None:
         raise WrongInput(
             f"{VARIABLE}: give {SHORT} or more letters, digits and signs, as `openssl rand -hex 20` makes."
         )
-    return f"Bearer {token}".encode()
+    return token.encode()
 
 
 def may(given: Sequence[bytes], token: bytes | None) -> bool:
-    """Whether a request with these headers may be answered."""
-    return token is None or (len(given) == 1 and hmac.compare_digest(given[0], token))
+    """Whether a request with these headers `Authorization` may be answered."""
+    if token is None or len(given) != 1:
+        return token is None
+    scheme, _, said = given[0].partition(b" ")
+    return scheme.lower() == b"bearer" and hmac.compare_digest(said, token)
 
 
 class Guarded:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from schwarz.publishing import publish
 from schwarz.serving.pictures import png
+from schwarz.storage import open_store
 from tests.pipeline.graphs import divided, model
 from tests.unit.serving.served import Served, served
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -180,6 +183,21 @@ def test_a_token_is_asked_for(browser: "Browser", tmp_path: Path, monkeypatch: p
         decided(page, "left")
         assert page.evaluate("() => document.activeElement.id") == "file"
         assert page.locator("#guard").is_hidden()
+        assert 'curl -H "Authorization: Bearer $SCHWARZ_SERVE_TOKEN" --data' in page.locator("#command").inner_text()
+        assert TOKEN not in page.content()
+
+
+def test_a_new_champion_is_told(browser: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHWARZ_STORE", str(tmp_path / "store"))
+    store, file = open_store(tmp_path / "store"), divided(tmp_path / "halves.onnx")
+    publish(store, "halves", "1", file)
+    with served("halves@champion") as one, opened(browser, one, **DESK) as page:
+        decided(page, "left")
+        assert page.get_by_role("status").inner_text().startswith("Version 1, average: ")
+        publish(store, "halves", "2", file)
+        until(lambda: one.ask("GET", "/v2/models/halves")[1]["versions"] == ["2"])
+        page.locator("#boxes button").nth(0).click()
+        page.get_by_role("status").get_by_text("It has just taken the place of version 1.").wait_for()
 
 
 def test_a_server_that_has_gone_is_told(browser: "Browser", tmp_path: Path) -> None:

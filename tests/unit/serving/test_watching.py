@@ -77,7 +77,7 @@ def test_without_the_token_nothing_but_health_is_told(guarded: Served) -> None:
         assert (status, list(answer)) == (401, ["error"]), wrong
         assert TOKEN not in answer["error"]
     assert guarded.ask("GET", "/v2/health/live")[0] == 200
-    counted = figures(guarded, {"Authorization": f"Bearer {TOKEN}"})
+    counted = figures(guarded, {"Authorization": f"bearer {TOKEN}"})
     assert counted['schwarz_requests_total{kind="infer",status="401"}'] == 5
 
 

@@ -41,7 +41,8 @@ async function begin(name) {
     $("which").value = name ?? models[0];
     const chosen = await ask(`v1/models/${$("which").value}`);
     if (mine !== turn) return;
-    model = chosen;
+    const before = model?.name === chosen.name && model.version !== chosen.version ? model.version : null;
+    model = { ...chosen, before };
   } catch (fault) {
     if (mine !== turn) return;
     for (const part of PARTS) part.hidden = true; // what they show is another model's
@@ -128,13 +129,15 @@ function make(tag, text = "", attributes = {}) {
 }
 
 function describe() {
-  const { name, version, width, height, classes, boxes, strategy } = model;
+  const { name, version, before, width, height, classes, boxes, strategy } = model;
   document.title = `${name} · Schwarz`;
   $("name").textContent = name;
   const cut = boxes.length > 1 ? `, cut into ${boxes.length} boxes` : "";
   $("about").textContent =
-    `Version ${version}, ${strategy}: one of ${classes.length} classes for an image of ${width} x ${height} pixels${cut}.`;
-  $("command").textContent = `curl --data-binary @picture.png ${new URL(`v1/models/${name}/predict`, location.href)}`;
+    `Version ${version}, ${strategy}: one of ${classes.length} classes for an image of ${width} x ${height} pixels${cut}.`
+    + (before ? ` It has just taken the place of version ${before}.` : "");
+  const header = token ? '-H "Authorization: Bearer $SCHWARZ_SERVE_TOKEN" ' : "";
+  $("command").textContent = `curl ${header}--data-binary @picture.png ${new URL(`v1/models/${name}/predict`, location.href)}`;
   Object.assign($("picture"), { width, height });
 
   const area = ([[top, bottom], [left, right]]) => (bottom - top) * (right - left);
