@@ -1,13 +1,18 @@
-"""Who may ask: whoever has the token, where one is set. Whether the server lives, anybody may ask."""
+"""Who may ask: whoever has the token, where one is set. Whether the server lives, anybody may ask. Where no token is set
+and this machine alone can ask, no page of another site may."""
 
 import hmac
 import os
 from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schwarz.errors import WrongInput
+from schwarz.serving.refused import shown
 
 VARIABLE = "SCHWARZ_SERVE_TOKEN"
 SHORT = 16
@@ -28,6 +33,13 @@ def wanted() -> bytes | None:
     return token.encode()
 
 
+def guarded(app: ASGIApp, token: bytes | None, address: str) -> ASGIApp:
+    """An application that listens at an address, behind what keeps others away."""
+    if token:
+        return Guarded(app, token)
+    return Local(app) if ip_address(address).is_loopback else app
+
+
 def may(given: Sequence[bytes], token: bytes | None) -> bool:
     """Whether a request with these headers `Authorization` may be answered."""
     if token is None or len(given) != 1:
@@ -43,14 +55,44 @@ class Guarded:
         self._app, self._token = app, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN or self._may(scope):
+        if scope["type"] != "http" or scope["path"] in OPEN or may(_headers(scope, b"authorization"), self._token):
             await self._app(scope, receive, send)
-            return
-        content = orjson.dumps({"error": WANTED})
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        headers += [(b"www-authenticate", b"Bearer")]
-        await send({"type": "http.response.start", "status": 401, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        else:
+            await _refuse(send, 401, WANTED, (b"www-authenticate", b"Bearer"))
 
-    def _may(self, scope: Scope) -> bool:
-        return may([value for name, value in scope["headers"] if name == b"authorization"], self._token)
+
+class Local:
+    """Refuses requests to a name that is not this machine's own. A site can give its name the address of whoever visits
+    it, and its page then asks a server that nobody else was to reach (DNS rebinding); the name stands in `Host`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        foreign = [] if scope["type"] != "http" else [host for host in _headers(scope, b"host") if not own(host)]
+        if foreign:
+            message = f"this server answers to localhost and to addresses, not to {shown(foreign[0].decode('latin-1'))}"
+            await _refuse(send, 421, f"{message}: set {VARIABLE}, and it answers to any name")
+        else:
+            await self._app(scope, receive, send)
+
+
+@lru_cache(256)
+def own(host: bytes) -> bool:
+    """Whether `Host` names this machine, or gives an address and so no name at all."""
+    try:
+        name = urlsplit(f"//{host.decode('ascii')}").hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or bool(ip_address(name))
+    except ValueError:
+        return False
+
+
+def _headers(scope: Scope, wanted: bytes) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == wanted]
+
+
+async def _refuse(send: Send, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+    content = orjson.dumps({"error": message})
+    about = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": about})
+    await send({"type": "http.response.body", "body": content})

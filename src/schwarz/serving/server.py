@@ -15,7 +15,7 @@ import uvicorn
 
 from schwarz.errors import SchwarzError, WrongInput
 from schwarz.publishing import Champion
-from schwarz.serving.access import Guarded, wanted
+from schwarz.serving.access import guarded, wanted
 from schwarz.serving.app import application
 from schwarz.serving.bodies import Room
 from schwarz.serving.following import Models, Published, Served, tried
@@ -60,7 +60,7 @@ def serve(sources: Mapping[str, Path | Published], host: str, port: int, grpc_po
         figures, room = Figures(models), Room()
         app = application(models, figures, room)
         config = uvicorn.Config(
-            Watched(Guarded(app, token) if token else app, figures),
+            Watched(guarded(app, token, sock.getsockname()[0]), figures),
             http=Patient, loop="uvloop", ws="none", lifespan="on", log_level="warning", log_config=None,
             access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_S,
         )  # fmt: skip

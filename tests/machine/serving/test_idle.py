@@ -17,9 +17,9 @@ from tests.unit.serving.test_memory import INFER, LIMIT_MB, PIXELS, grown
 MANY = 10_000
 SAID = {
     "nothing": (b"", MANY),
-    "half a head": (f"POST {INFER} HTTP/1.1\r\nHost: here\r\nContent-Le".encode(), MANY),
+    "half a head": (f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Le".encode(), MANY),
     "long heads": (b"GET /v2 HTTP/1.1\r\nx: " + b"a" * 20_000, MANY),
-    "half a body": (f"POST {INFER} HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\n{{".encode(), MANY // 2),
+    "half a body": (f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{".encode(), MANY // 2),
 }
 """What each says, and how many: a request that is half there takes 18 KB, a connection alone 7."""
 

@@ -32,7 +32,10 @@ IMAGES = np.random.default_rng(0).integers(0, 5, (3, 1, 2, 2), np.uint8)
 def wire(name: str, images: np.ndarray = IMAGES) -> bytes:
     tensor = {"name": "images", "datatype": "UINT8", "shape": list(images.shape), "data": images.ravel().tolist()}
     body = json.dumps({"inputs": [tensor]}).encode()
-    return f"POST /v2/models/{name}/infer HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return (
+        f"POST /v2/models/{name}/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
 
 
 def run(asking: Coroutine[Any, Any, T]) -> T:

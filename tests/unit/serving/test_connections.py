@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def post(*headers: str, body: bytes = BODY, path: str = INFER) -> bytes:
-    head = [f"POST {path} HTTP/1.1", "Host: here", *headers, f"Content-Length: {len(body)}", "", ""]
+    head = [f"POST {path} HTTP/1.1", "Host: localhost", *headers, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(head).encode() + body
 
 
@@ -41,7 +41,7 @@ def told(server: Served, *sent: bytes) -> list[tuple[int, bool]]:
     return [(int(answer.split()[0]), b"\r\nconnection: close\r\n" in answer) for answer in answers]
 
 
-ENDING = b"GET /v2 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
+ENDING = b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 def test_requests_without_a_pause_between_them(server: Served) -> None:
@@ -78,7 +78,7 @@ def test_what_stands_behind_a_body_takes_no_memory(server: Served, behind: bytes
     before = process.memory_info().rss
     with closing(socket.create_connection((server.host, server.port), timeout=20)) as sock:
         sock.sendall(
-            f"POST {INFER} HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n0\r\n".encode()
+            f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n0\r\n".encode()
         )
         began = time.monotonic()
         with suppress(OSError):  # it was told to stop

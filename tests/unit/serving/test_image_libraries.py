@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[3]
 LOADED = """
 import sys
 import schwarz.cli.entry, schwarz.cli.serve, schwarz.serving.server, schwarz.serving.pictures
+import schwarz.serving.rpc.server
 import schwarz.config, schwarz.storage.s3
 import uvloop
 for name, module in list(sys.modules.items()):

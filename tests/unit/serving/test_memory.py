@@ -110,7 +110,7 @@ def test_bytes_of_the_largest_size_are_answered_within_twice_their_room(tmp_path
 def test_a_body_of_two_gigabytes_is_refused_before_it_is_sent(server: Served) -> None:
     before = grown(server)
     with closing(socket.create_connection((server.host, server.port))) as sock:
-        sock.sendall(f"POST {INFER} HTTP/1.1\r\nHost: a\r\nContent-Length: {2**31}\r\n\r\n".encode())
+        sock.sendall(f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {2**31}\r\n\r\n".encode())
         assert b" 413 " in sock.recv(65536)
     assert grown(server) - before < 8
 
@@ -118,7 +118,9 @@ def test_a_body_of_two_gigabytes_is_refused_before_it_is_sent(server: Served) ->
 def test_a_body_of_two_gigabytes_in_chunks_is_refused_at_the_limit(server: Served) -> None:
     before, sent = grown(server), 0
     with closing(socket.create_connection((server.host, server.port), timeout=30)) as sock:
-        sock.sendall(f"POST {INFER} HTTP/1.1\r\nHost: a\r\n{HEADER}: 9\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        sock.sendall(
+            f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\n{HEADER}: 9\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        )
         with suppress(OSError):  # it was told to stop
             while sent < 2**31 and not select.select([sock], [], [], 0)[0]:
                 sock.sendall(b"100000\r\n" + bytes(MB) + b"\r\n")
@@ -131,7 +133,9 @@ def test_a_body_of_two_gigabytes_in_chunks_is_refused_at_the_limit(server: Serve
 def test_many_large_bodies_at_once_are_told_to_come_back(server: Served) -> None:
     """Each half sent, so that all are held: as many as there is room for, and the others are refused."""
     before, answers = grown(server), list[bytes]()
-    head = f"POST {INFER} HTTP/1.1\r\nHost: a\r\n{HEADER}: 10\r\nContent-Length: {BODY_MB * MB}\r\n\r\n".encode()
+    head = (
+        f"POST {INFER} HTTP/1.1\r\nHost: localhost\r\n{HEADER}: 10\r\nContent-Length: {BODY_MB * MB}\r\n\r\n".encode()
+    )
 
     def send() -> None:
         with closing(socket.create_connection((server.host, server.port))) as sock:

@@ -39,8 +39,8 @@ def rest(sock: socket.socket) -> bytes:
 SENT = {
     "nothing": b"",
     "half a line": b"POST /v2/mod",
-    "half a head": b"POST /v2/models/four/infer HTTP/1.1\r\nHost: here\r\nContent-Le",
-    "half a body": b"POST /v2/models/four/infer HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n{",
+    "half a head": b"POST /v2/models/four/infer HTTP/1.1\r\nHost: localhost\r\nContent-Le",
+    "half a body": b"POST /v2/models/four/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
 }
 
 
@@ -63,7 +63,7 @@ def test_whoever_sends_half_is_not_waited_for(server: Served) -> None:
 def test_empty_lines_keep_no_connection_alive(server: Served) -> None:
     """They stop uvicorn's clock of idle connections."""
     with closing(connection(server)) as sock:
-        sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+        sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b" 200 " in sock.recv(65536)
         sock.sendall(b"\r\n")
         began = time.monotonic()
@@ -73,24 +73,24 @@ def test_empty_lines_keep_no_connection_alive(server: Served) -> None:
 
 def test_a_long_head_that_comes_at_once_is_long_too(server: Served) -> None:
     with closing(connection(server)) as sock:
-        sock.sendall(b"GET /v2 HTTP/1.1\r\nHost: here\r\nx-long: " + b"a" * 70_000 + b"\r\n\r\n")
+        sock.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nx-long: " + b"a" * 70_000 + b"\r\n\r\n")
         assert b" 431 " in rest(sock)
 
 
 def test_bytes_that_are_no_text_in_an_address(server: Served) -> None:
     with closing(connection(server)) as sock:
-        sock.sendall(b"GET /nowhere?\xff HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        sock.sendall(b"GET /nowhere?\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert rest(sock).split()[1] in (b"400", b"404")
 
 
 DRIPPED = {
     "head": (b"GET /v2 HTTP/1.1\r\n", b"x-a: b\r\n"),
-    "body": (b"POST /v2/models/four/infer HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\n", b" "),
+    "body": (b"POST /v2/models/four/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n", b" "),
     "chunks": (
-        b"POST /v2/models/four/infer HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /v2/models/four/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"1\r\n \r\n",
     ),
-    "body of none": (b"POST /v2/models/five/infer HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\n", b" "),
+    "body of none": (b"POST /v2/models/five/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n", b" "),
 }
 
 
@@ -143,7 +143,7 @@ def test_head_and_body_of_an_answer_are_one_piece(server: Served) -> None:
     """Each would be a system call, and a packet, of its own."""
     with closing(connection(server)) as sock:
         for number in range(1, 4):
-            sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             content = b""
             while not content.endswith(b'{"live":true}'):
                 content += sock.recv(65536)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from schwarz.serving.access import own
 from tests.pipeline.graphs import model
 from tests.unit.serving.served import Served, served
 
@@ -94,3 +95,29 @@ def test_a_token_that_is_none_is_refused_before_anything_listens(
     monkeypatch.setenv("SCHWARZ_SERVE_TOKEN", token)
     with pytest.raises(AssertionError, match="SCHWARZ_SERVE_TOKEN: give 16 or more"), served(file):
         pass
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080", "10.0.0.7", "a.localhost"]
+)
+def test_names_of_this_machine_are_answered_to(host: str) -> None:
+    assert own(host.encode())
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "", "[", "\xff"]
+)
+def test_other_names_are_not(host: str) -> None:
+    assert not own(host.encode("latin-1"))
+
+
+def test_a_page_of_another_site_is_not_answered(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(file) as server:
+        status, answer = server.ask("GET", "/v2/models/four", headers={"Host": "evil.example:8080"})
+        assert status == 421
+        assert "not to 'evil.example:8080': set SCHWARZ_SERVE_TOKEN" in answer["error"]
+        assert server.ask("GET", "/v2/models/four")[0] == 200
+    monkeypatch.setenv("SCHWARZ_SERVE_TOKEN", TOKEN)
+    with served(file) as server:
+        named = {"Host": "evil.example:8080", "Authorization": f"Bearer {TOKEN}"}
+        assert server.ask("GET", "/v2/models/four", headers=named)[0] == 200

@@ -22,7 +22,7 @@ from schwarz.serving.rpc.inference import parse, read, write
 from schwarz.serving.rpc.messages import MESSAGES, SERVICE
 from schwarz.serving.watching import Figures
 
-MESSAGE_MB = 8
+MESSAGE_MB = 6
 """The largest message: how large one is, is known when it is there."""
 AT_ONCE = 3
 """Messages that are received at a time; what others send waits in their connections."""

@@ -46,7 +46,11 @@ class Sent:
 
     @property
     def wire(self) -> bytes:
-        headers = [f"POST {self.path} HTTP/1.1", "Host: here", *(f"{HEADER}: {each}" for each in self.body.headers)]
+        headers = [
+            f"POST {self.path} HTTP/1.1",
+            "Host: localhost",
+            *(f"{HEADER}: {each}" for each in self.body.headers),
+        ]
         headers += ["Connection: Upgrade", "Upgrade: h2c"] if self.offer else []
         content = self.body.content
         if self.cuts is None:
