@@ -1,5 +1,5 @@
-"""Who may ask: whoever has the token, where one is set. Whether the server lives, anybody may ask. Where no token is set
-and this machine alone can ask, no page of another site may."""
+"""Who may ask: whoever has the token, where one is set. Whether the server lives, anybody may ask. Where no token is
+set and this machine alone can ask, no page of another site may."""
 
 import hmac
 import os
