@@ -73,13 +73,15 @@ def champion(store: Store, name: str) -> Champion | None:
     return standing(store, name).champion
 
 
-def publish(store: Store, name: str, version: str, file: Path, over: Standing | None = None) -> Champion:
+def publish(
+    store: Store, name: str, version: str, file: Path, over: Standing | None = None, beaten: str | None = None
+) -> Champion:
     """Make a version the champion: its file, then the pointer, which must still be the one that was looked at (`over`,
-    by default now). Overtaken where another promotion has moved it since: then nothing has changed."""
+    by default now). Overtaken where another promotion has moved it since: then nothing has changed. `beaten`: who was
+    the champion where nothing has been published yet."""
     over = over or standing(store, name)
-    was = over.champion
-    before = () if was is None else tuple(v for v in (was.version, *was.before) if v != version)
-    now = Champion(name, version, sha256(file), before)
+    was = (over.champion.version, *over.champion.before) if over.champion else (beaten,) if beaten else ()
+    now = Champion(name, version, sha256(file), tuple(each for each in was if each != version))
     _move(store, now, file, over)
     return now
 

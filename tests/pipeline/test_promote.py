@@ -104,7 +104,7 @@ def test_the_whole_story(place: Path, client: mlflow.MlflowClient, schwarz: Call
 
     number, out, _ = schwarz(EXAMPLES["models"][0])
     rows = {line.split()[1]: line.split() for line in out.splitlines()[1:] if line.startswith("tiny ")}
-    assert rows["1"][2:5] == ["champion", "global", "passed"]
+    assert rows["1"][2:6] == ["champion", "global", "rolled", "back"]
     assert "refused" in rows["2"]
     listed = json.loads(schwarz(EXAMPLES["models"][1])[1])
     assert [each["number"] for each in listed] == ["3", "2", "1"]
@@ -131,7 +131,8 @@ def test_other_test_images_are_not_compared_and_force_says_so(
     line = EXAMPLES["promote"][2].replace("tiny/1", "other/2")
     assert line.endswith("--force")
     assert schwarz(line)[0] == 0
-    assert client.get_model_version("other", "2").tags["gate.because"] == "forced, without the gate"
+    because = client.get_model_version("other", "2").tags["gate.because"]
+    assert because.startswith("forced; the gate had refused it: it was tested on other images than the champion")
     assert aliases(client, "other") == {"champion": "2"}
 
 
@@ -153,6 +154,23 @@ def test_a_rollback_brings_back_what_was_taken_away(
     tags = client.get_model_version("lower", "2").tags
     assert "gate.low" not in tags  # what led to it before says nothing of this
     assert "gate.sha256" in tags  # by which the gate finds what it got right
+
+
+def test_the_first_promotion_can_be_rolled_back_and_a_forced_one_says_what_the_gate_said(
+    place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told]
+) -> None:
+    """A run's first version is the champion by its alias, though nobody has published it."""
+    register(place, "first", wrong=100)
+    register(place, "first", wrong=150, scale=2)
+    assert schwarz("schwarz promote first/2")[0] == 1
+    assert schwarz("schwarz promote first/2 --force")[0] == 0
+    because = client.get_model_version("first", "2").tags["gate.because"]
+    assert because.startswith("forced; the gate had refused it: the lower end of its lead")
+    _, out, _ = schwarz("schwarz models first")
+    assert "forced" in next(line for line in out.splitlines() if line.split()[1:2] == ["2"])
+    assert schwarz("schwarz rollback first") == (0, "models:/first/1 is the champion again.\n", "")
+    assert aliases(client, "first") == {"champion": "1"}
+    assert (place / "runs/store/models/first/1/model.onnx").exists()
 
 
 def test_a_version_without_what_the_gate_needs(place: Path, schwarz: Callable[[str], Told]) -> None:

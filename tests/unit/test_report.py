@@ -107,8 +107,9 @@ def test_the_headline_says_by_how_much_and_how_sure() -> None:
     """Of the same images, both ways round; told apart only where interval and p agree."""
     pair = {"a": "global", "b": "composed_tuned", "difference": -0.012, "only_a": 61, "only_b": 85}
     for low, high, p, verdict in (
-        (-0.024, -0.0001, 0.0566, "is not told apart from global"),
-        (-0.024, 0.001, 0.041, "is not told apart from global"),
+        (-0.024, -0.0001, 0.0566, "is not told apart from global: the interval and p do not agree"),
+        (-0.024, 0.001, 0.041, "is not told apart from global: the interval and p do not agree"),
+        (-0.024, 0.001, 0.0566, "is not told apart from global"),
         (-0.024, -0.002, 0.00001, "is surely better, on images like these"),
     ):
         html = render(pairs=[pair | {"low": low, "high": high, "p": p}])

@@ -115,7 +115,9 @@ def _lines(first: Measured, found: Mapping[str, Any]) -> list[str]:
     rows: list[tuple[str, ...]] = [("strategy", "first", "second", "difference", *sure, "CPU-s", "CPU-s")]
     for name, (mine, theirs) in found["strategies"].items():
         pair = by_name.get(name)
-        sure = (f"{pair.low:+.4f} to {pair.high:+.4f}", f"{pair.p:.4f}") if pair else ()
+        sure = (
+            (f"{pair.low:+.4f} to {pair.high:+.4f}", "<0.0001" if pair.p < 0.0001 else f"{pair.p:.4f}") if pair else ()
+        )
         moved = f"{theirs['test'] - mine['test']:+.4f}"
         rows.append((name, f"{mine['test']:.4f}", f"{theirs['test']:.4f}", moved, *sure,
                      f"{mine['cpu_s']:,.1f}", f"{theirs['cpu_s']:,.1f}"))  # fmt: skip
@@ -124,7 +126,7 @@ def _lines(first: Measured, found: Mapping[str, Any]) -> list[str]:
         f"second  {b}, best on validation: {found['best'][1]}",
     ]
     if found["config"]:
-        about.append(f"config  second, not first: {'; '.join(found['config'])}")
+        about += ["config  second, not first:", *(f"        {each}" for each in found["config"])]
     if found["commits"][0] != found["commits"][1]:
         about.append(f"commit  {found['commits'][0][:12]}, {found['commits'][1][:12]}")
     if not pairs:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from schwarz.storage import Store
     from schwarz.tracking.models import Registry, Version
 
+FORCED, BACK = "forced", "rolled back"
+"""How a version becomes the champion without the gate."""
 TIMES = 30
 """Images that each of two models answers, in turn, to tell how much slower one is."""
 
@@ -71,14 +73,14 @@ def promote(which: str, margin: float, slower: float, force: bool) -> int:
         champion = _champion(versions, over)
         file = found.fetch(wanted, Path(scratch) / "challenger")
         if force or wanted == champion:
-            decision = _unasked(forced=force)
+            decision = _unasked(wanted, forced=force)
         else:
             decision = _decide(found, wanted, champion, file, Path(scratch), Rules(margin, slower))
         if not decision.promoted:
             found.note(wanted, _tags(decision))
             print(f"{wanted.uri} stays what it is: {decision.because}.", *_numbers(decision), sep="\n")
             return FAILED
-        publish(models, name, wanted.number, file, over)
+        publish(models, name, wanted.number, file, over, champion.number if champion else None)
         found.note(wanted, _tags(decision))
         _crown(found, models, name)
     print(f"{wanted.uri} is the champion: {decision.because}.", *_numbers(decision), sep="\n")
@@ -107,7 +109,7 @@ def rollback(name: str, version: str | None) -> None:
 
         now = fall_back(models, name, version, fetch)
         if now.version in versions:
-            told = {"gate.because": "rolled back to", "gate.promoted": "True", "gate.when": _now()}
+            told = {"gate.because": f"{BACK} to", "gate.promoted": "True", "gate.when": _now()}
             found.note(versions[now.version], told)
             _crown(found, models, name)
     print(f"models:/{name}/{now.version} is the champion again.")
@@ -173,10 +175,12 @@ def _decide(
     return decide(challenger, next(iter(other), None), slowness, rules)
 
 
-def _unasked(*, forced: bool) -> "Decision":
+def _unasked(wanted: "Version", *, forced: bool) -> "Decision":
     from schwarz.evaluation.gate import Decision
 
-    return Decision(True, "forced, without the gate" if forced else "it is already, and is published again")
+    refused = wanted.tags.get("gate.because") if wanted.tags.get("gate.promoted") == "False" else None
+    asked = f"{FORCED}; the gate had refused it: {refused}" if refused else f"{FORCED}, without the gate"
+    return Decision(True, asked if forced else "it is already, and is published again")
 
 
 def _slowness(challenger: Path, champion: Path) -> float:
@@ -223,5 +227,6 @@ def _numbers(decision: "Decision") -> list[str]:
 def _cells(each: "Version") -> tuple[str, ...]:
     when = datetime.fromtimestamp(each.created_ms / 1e3, UTC).strftime("%Y-%m-%d %H:%M")
     gate = {"True": "passed", "False": "refused"}.get(each.tags.get("gate.promoted", ""), "")
+    gate = next((way for way in (FORCED, BACK) if each.tags.get("gate.because", "").startswith(way)), gate)
     accuracy = each.tags.get("test_accuracy", "")
     return each.name, each.number, ", ".join(each.aliases), each.tags.get("strategy", ""), gate, accuracy, when

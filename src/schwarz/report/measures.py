@@ -32,6 +32,12 @@ class Against(NamedTuple):
             return "not told apart"
         return "better" if self.difference > 0 else "worse"
 
+    @property
+    def doubt(self) -> str:
+        """Why it is not told apart, where one of the two alone would."""
+        alike = (self.p >= _SURE) == (self.low <= 0 <= self.high)
+        return "" if alike else ": the interval and p do not agree"
+
 
 class Printed(NamedTuple):
     """What a document prints of a strategy, beside ours; both on validation images."""

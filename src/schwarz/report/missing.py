@@ -12,7 +12,8 @@ _DASH = (0, (4, 3))
 def decline(missing: Mapping[str, Any], best: str, chance: float) -> str:
     """Mean accuracy of every strategy by how many boxes are missing; of the best, from its worst case to its best."""
     rows, n = missing["strategies"], len(missing["subsets"])
-    colours = {name: ACCENT if name == best else INK for name in rows}
+    told_apart = {steadiest(missing): INK, "global": INK, best: ACCENT}
+    colours = {name: told_apart.get(name, MUTED) for name in rows}
     lines = {name: [(m, at["mean"]) for m, at in enumerate(found)] for name, found in rows.items()}
     with drawing():
         figure, (axes,) = blank(440, 340)
@@ -22,7 +23,8 @@ def decline(missing: Mapping[str, Any], best: str, chance: float) -> str:
         worst, highest = ([at[end] for at in rows[best]] for end in ("worst", "best"))
         axes.fill_between(range(n + 1), worst, highest, color=ACCENT, alpha=0.18, linewidth=0)
         for name, line in lines.items():
-            axes.plot(*zip(*line, strict=True), color=colours[name], marker="o", markersize=3)
+            width = 1.6 if name in told_apart else 0.8
+            axes.plot(*zip(*line, strict=True), color=colours[name], marker="o", markersize=3, linewidth=width)
         figure.draw_without_rendering()
         names.write(axes, lines, colours)
         told = "; ".join(f"{name} {', '.join(f'{y:.3f}' for _, y in line)}" for name, line in lines.items())

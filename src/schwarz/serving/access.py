@@ -18,7 +18,7 @@ VARIABLE = "SCHWARZ_SERVE_TOKEN"
 SHORT = 16
 OPEN = ("/", "/page.css", "/page.js", "/v2/health/live", "/v2/health/ready")
 """The page itself holds nothing of the model: it asks for the token."""
-WANTED = "this server wants a token: Authorization: Bearer <token>"
+WANTED = "this server wants a token: authorization: Bearer <token>"
 
 
 def wanted() -> bytes | None:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from schwarz.serving.answers import told
 from schwarz.serving.batching import RETRY_S, Batcher
-from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, Body, Room, check_json, written
+from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, SMALLER, SMALLER_JSON, Body, Room, check_json, written
 from schwarz.serving.following import Models
 from schwarz.serving.inference import read, write
 from schwarz.serving.page import page
@@ -83,7 +83,8 @@ class Routes:
         left = request.scope["extensions"][LEFT]
         batcher.check()  # before its body is read: who is told to come back is told at once
         with Body(self.room) as body:
-            content = await body.read(request, (JSON_MB if header is None else BODY_MB) * MB)
+            most, remedy = (JSON_MB, SMALLER_JSON) if header is None else (BODY_MB, SMALLER)
+            content = await body.read(request, most * MB, remedy)
             check_json(len(content) if header is None else header)
             asked = await self.room.read(len(content), left, read, batcher.model, content, header)
             results = await batcher.run(asked, left)

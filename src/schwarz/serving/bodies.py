@@ -16,6 +16,8 @@ BODY_MB = 64
 """The largest body that is read, tensors as bytes."""
 JSON_MB = 3
 """The most of it that may be JSON: read, it takes up to 25 times its text in memory."""
+SMALLER = "send fewer images at a time"
+SMALLER_JSON = f"{SMALLER}, or tensors as bytes behind the JSON, of which {BODY_MB} MB are read"
 ALL_MB = 96
 """Of all requests together; whoever comes when that much is held is told to come back."""
 SMALL = 2**16
@@ -70,25 +72,25 @@ class Body:
     def __exit__(self, *_: object) -> None:
         self._room.give(len(self.content))
 
-    async def read(self, request: Request, most: int) -> bytearray:
-        """All of it, of at most `most` bytes, within BODY_S."""
+    async def read(self, request: Request, most: int, remedy: str) -> bytearray:
+        """All of it, of at most `most` bytes, within BODY_S; `remedy`: what helps where it is larger."""
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Refused("a compressed body is not read: send it as it is", 415)
         if int(request.headers.get("content-length", 0)) > most:
-            raise _too_large(most)
+            raise _too_large(most, remedy)
         try:
             async with asyncio.timeout(BODY_S):
                 async for piece in request.stream():
-                    self._take(piece, most)
+                    if len(self.content) + len(piece) > most:
+                        raise _too_large(most, remedy)
+                    self._take(piece)
         except ClientDisconnect:
             raise Refused("the client left before its body was whole", GONE) from None
         except TimeoutError:
             raise Refused(f"the body did not arrive within {BODY_S:.0f} s", 408) from None
         return self.content
 
-    def _take(self, piece: bytes, most: int) -> None:
-        if len(self.content) + len(piece) > most:
-            raise _too_large(most)
+    def _take(self, piece: bytes) -> None:
         kept = SMALL_MB * MB if len(self.content) + len(piece) > SMALL else 0
         self._room.take(len(piece), kept)
         self.content += piece
@@ -102,8 +104,8 @@ async def written(size: int, work: Callable[..., T], *given: Any) -> T:
 def check_json(size: int) -> None:
     """Refused where so much JSON is no longer read."""
     if size > JSON_MB * MB:
-        raise Refused(f"more than {JSON_MB} MB of JSON: send fewer images at a time, or tensors as bytes", 413)
+        raise Refused(f"more than {JSON_MB} MB of JSON: {SMALLER_JSON}", 413)
 
 
-def _too_large(most: int) -> Refused:
-    return Refused(f"the body is larger than {most // MB} MB: send fewer images at a time", 413)
+def _too_large(most: int, remedy: str) -> Refused:
+    return Refused(f"the body is larger than {most // MB} MB: {remedy}", 413)

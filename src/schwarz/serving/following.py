@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ class Served:
         self, model: Model, workers: Executor, slots: int, following: tuple[Published, Champion] | None = None
     ) -> None:
         self._workers, self._slots, self._following = workers, slots, following
+        self.looked_at = time.time() if following else None
+        """When the pointer was read last; None for what is not followed."""
         self.on_call: Callable[[int], object] = lambda images: None
         """Told of every call how many images it has."""
         self.change(model)
@@ -128,7 +131,10 @@ class Served:
             await asyncio.sleep(EVERY_S)
             try:
                 found = await asyncio.to_thread(source.there)
+                self.looked_at = time.time()
                 if found.sha256 == known.sha256 and found.version == known.version:
+                    if told:
+                        LOG.warning("%s: followed again, from version %s", source.name, known.version)
                     told = ""
                     continue
                 model = await asyncio.to_thread(source.load, found, self.batcher.model.name)

@@ -187,7 +187,7 @@ def _object(given: Any, keys: dict[str, bool], place: str) -> dict[str, Any]:
 
 def _list(given: Any, place: str) -> list[Any]:
     if not isinstance(given, list) or not given:
-        raise Refused(f"{place} must be a list of tensors")
+        raise Refused(f"{place} must be a list of one tensor or more")
     return given
 
 

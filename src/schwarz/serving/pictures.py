@@ -22,6 +22,8 @@ SCAN, SCANS = b"\xff\xda", 100
 
 def pixels(content: bytes | bytearray, shape: Sequence[int]) -> np.ndarray:
     """uint8 [C, H, W]. What is transparent becomes white."""
+    if not content:
+        raise Refused("the body is empty: send a PNG or JPEG as it is, as `curl --data-binary @picture.png` does")
     picture = _opened(content)
     try:
         return _fitted(picture, shape)

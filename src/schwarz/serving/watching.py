@@ -2,6 +2,7 @@
 
 import logging
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -37,6 +38,10 @@ class Figures:
         waiting.set_function(lambda: sum(each.batcher.waiting for each in self._models))
         images = Histogram("schwarz_images_together", "Images of one call", buckets=TOGETHER, registry=registry)
         self._version = Gauge("schwarz_model_version", "The version that is served", ["name"], registry=registry)
+        self._looked_at = Gauge(
+            "schwarz_champion_looked_at_seconds", "When the pointer to the champion was read last", ["name"],
+            registry=registry,
+        )  # fmt: skip
         for each in self._models:
             each.on_call = images.observe
 
@@ -50,6 +55,8 @@ class Figures:
         """As Prometheus reads them."""
         for each in self._models:
             self._version.labels(each.batcher.model.name).set(float(each.batcher.model.version))
+            if each.looked_at:
+                self._looked_at.labels(each.batcher.model.name).set(each.looked_at)
         return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
@@ -81,7 +88,8 @@ class Lines(logging.Formatter):
     """A record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {"time": record.created, "level": record.levelname.lower(), "message": record.getMessage()}
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        told = {"time": when, "level": record.levelname.lower(), "message": record.getMessage()}
         if record.exc_info:
             told["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(told).decode()

@@ -106,7 +106,7 @@ def test_a_large_photograph_keeps_what_it_shows() -> None:
 @pytest.mark.parametrize(
     ("content", "status", "message"),
     [
-        (b"", 415, "no PNG and no JPEG: send the file as it is"),
+        (b"", 400, "the body is empty: send a PNG or JPEG"),
         (b'{"inputs": []}', 415, "no PNG and no JPEG"),
         (file(Image.new("L", (4, 4)), "GIF"), 415, "no PNG and no JPEG"),
         (file(Image.new("I;16", (4, 4))), 415, "more than 8 bits a channel"),

@@ -127,8 +127,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a misspelt key": ({"input": [PIXELS]}, "unknown key 'input'. Did you mean 'inputs'?"),
     "an id that is no text": ({"id": 7, "inputs": [PIXELS]}, "id must be text"),
     "parameters that are a list": ({"parameters": [], "inputs": [PIXELS]}, "parameters must be"),
-    "no inputs": ({"inputs": []}, "must be a list of tensors"),
-    "inputs that are an object": ({"inputs": PIXELS}, "must be a list of tensors"),
+    "no inputs": ({"inputs": []}, "must be a list of one tensor or more"),
+    "inputs that are an object": ({"inputs": PIXELS}, "must be a list of one tensor or more"),
     "an input that is null": ({"inputs": [None]}, "inputs[0] must be a JSON object"),
     "an input twice": ({"inputs": [PIXELS, PIXELS]}, "'images' is there twice"),
     "an input more": ({"inputs": [PIXELS, {**PIXELS, "name": "mask"}]}, "none called 'mask'"),
@@ -163,7 +163,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a value beyond 64 bits": (wrong(data=[0, 1, 2, 2**63]), "beyond what uint8 holds"),
     "another output": ({"inputs": [PIXELS], "outputs": [{"name": "logits"}]}, "none called 'logits'"),
     "an output twice": ({"inputs": [PIXELS], "outputs": [{"name": "probabilities"}] * 2}, "is there twice"),
-    "outputs that are text": ({"inputs": [PIXELS], "outputs": "probabilities"}, "must be a list of tensors"),
+    "outputs that are text": ({"inputs": [PIXELS], "outputs": "probabilities"}, "must be a list of one tensor or more"),
     "outputs that are bytes by text": (
         {"inputs": [PIXELS], "parameters": {"binary_data_output": "true"}},
         "binary_data_output must be true or false",
@@ -264,5 +264,5 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.Monke
 
     scope = {"type": "http", "method": "POST", "path": INFER, "headers": []}
     with pytest.raises(Refused, match="did not arrive") as refused:
-        asyncio.run(Body(Room()).read(Request(scope, nothing), 100))
+        asyncio.run(Body(Room()).read(Request(scope, nothing), 100, ""))
     assert refused.value.status == 408
