@@ -77,7 +77,13 @@ class Batcher:
         self._queue.append(mine)
         self.waiting += images
         self._begin()
-        return await mine.answer
+        try:
+            return await mine.answer
+        except asyncio.CancelledError:
+            if mine in self._queue:  # its images are not to wait on, uncounted
+                self._queue.remove(mine)
+                self.waiting -= images
+            raise
 
     def _begin(self) -> None:
         """As many calls as threads are free."""

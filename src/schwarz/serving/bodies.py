@@ -55,9 +55,23 @@ class Room:
 
     async def alone(self, left: Callable[[], bool], work: Callable[..., T], *given: Any) -> T:
         """The same on a thread, one at a time: a large body, or a picture, takes many times its size meanwhile."""
-        async with self._turn:
+        await self._turn.acquire()
+        try:
             check_left(left)
-            return await asyncio.to_thread(work, *given)
+        except BaseException:
+            self._turn.release()
+            raise
+        reading = asyncio.get_running_loop().run_in_executor(None, work, *given)
+        reading.add_done_callback(self._read)
+        try:
+            return await asyncio.shield(reading)  # a thread goes on, whoever has left: until then it is its turn
+        finally:
+            del reading  # it, its fault and this frame would hold each other, and the body
+
+    def _read(self, reading: "asyncio.Future[Any]") -> None:
+        self._turn.release()
+        if not reading.cancelled():
+            reading.exception()  # seen, though nobody may wait for it any more
 
 
 class Body:

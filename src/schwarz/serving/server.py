@@ -39,9 +39,9 @@ class Server(uvicorn.Server):
         self._rpc, self._said = rpc, said
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
         if self._rpc:
             await self._rpc.start()
+        await super().startup(sockets)
         print(*self._said, sep="\n", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

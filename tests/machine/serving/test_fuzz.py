@@ -10,6 +10,6 @@ GROWN_MB = 16
 
 def test_what_is_right_is_answered_and_what_is_wrong_is_refused(tmp_path: Path) -> None:
     found = hunted(tmp_path, SECONDS)
-    assert found.statuses["OK"] > found.talks / 20
     assert found.grown_mb < GROWN_MB
-    assert found.statuses["200"] > found.talks / 20  # the hunt is no use where nearly all is refused at the door
+    for right in ("200", "OK"):  # the hunt is no use where nearly all is refused at the door
+        assert found.statuses[right] > found.talks / 20

@@ -50,7 +50,7 @@ def served(model: Path | str, *options: str) -> Iterator[Served]:
         said = process.stdout.readline()
         grpc = ""
         while said.startswith("Serving "):
-            grpc = said.rpartition(" at ")[2].strip(".\n")
+            grpc = said.rpartition(" at ")[2].strip(".\n") if said.startswith("Serving the same by gRPC") else ""
             said = process.stdout.readline()
         assert said.startswith("To try it: "), process.communicate()
         place = urlsplit(said.removeprefix("To try it: ").split()[0])

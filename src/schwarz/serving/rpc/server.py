@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are no JSON, and anybody can cause them
 import grpc
 from google.protobuf.message import DecodeError
 
 from schwarz.errors import SchwarzError
 from schwarz.serving.access import WANTED, may
 from schwarz.serving.batching import Batcher
-from schwarz.serving.bodies import BODY_S, MB, Room, written
+from schwarz.serving.bodies import BODY_S, MB, SMALL_MB, Room, written
 from schwarz.serving.following import Models
 from schwarz.serving.inference import Inference
+from schwarz.serving.protocol import UNREAD_S
 from schwarz.serving.refused import GONE, Refused
 from schwarz.serving.rpc.inference import parse, read, write
 from schwarz.serving.rpc.messages import MESSAGES, SERVICE
@@ -26,10 +29,14 @@ MESSAGE_MB = 6
 """The largest message: how large one is, is known when it is there."""
 AT_ONCE = 3
 """Messages that are received at a time; what others send waits in their connections."""
-CALLS = 1024
+CALLS = 256
 """That may wait, or be under way."""
 STREAMS = 128
 """Of them, of one connection."""
+MESSAGE_S = 5.0
+"""How long a message may take to arrive, once its turn has come."""
+WATCH_S = 0.25
+"""How often it is looked whether the server still is one."""
 IDLE_S = 15
 """How long a connection may do nothing."""
 CODES = {
@@ -38,7 +45,7 @@ CODES = {
     404: grpc.StatusCode.NOT_FOUND,
     408: grpc.StatusCode.DEADLINE_EXCEEDED,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.UNAVAILABLE,  # which clients try again
     GONE: grpc.StatusCode.CANCELLED,
     500: grpc.StatusCode.INTERNAL,
 }
@@ -50,11 +57,12 @@ OPTIONS = {
     "grpc.server_handshake_timeout_ms": int(BODY_S * 1000),
     "grpc.compression_enabled_algorithms_bitset": 1,  # none: a small message could become a vast one
     "grpc.http2.bdp_probe": 0,  # what has been sent and is not read stays as little as it is at first
+    "grpc.keepalive_time_ms": 30_000,  # a client that is gone without a word is noticed
+    "grpc.keepalive_timeout_ms": 15_000,
     "grpc.so_reuseport": 0,  # a port that is taken is taken
 }
 LOG = logging.getLogger("schwarz.serving")
-Left = Callable[[], bool]
-Answering = Callable[[bytes, Left], Awaitable[bytes]]
+Answering = Callable[[grpc.aio.ServicerContext], Awaitable[bytes]]
 
 
 class Rpc:
@@ -66,75 +74,104 @@ class Rpc:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def start(self) -> None:
+        await self._begin()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self, grace_s: float | None) -> None:
+        """Accept nothing more, and finish what was begun."""
+        self._watching.cancel()
+        await self._server.stop(grace_s)
+
+    async def _begin(self) -> None:
         self._server = grpc.aio.server(options=list(OPTIONS.items()), maximum_concurrent_rpcs=CALLS)
-        methods: dict[str, tuple[Answering, bool]] = {
-            "ServerLive": (self.live, True),
-            "ServerReady": (self.ready, True),
-            "ModelReady": (self.model_ready, False),
-            "ServerMetadata": (self.server, False),
-            "ModelMetadata": (self.metadata, False),
-            "ModelInfer": (self.infer, False),
+        health = {"ServerLive": self.live, "ServerReady": self.ready}
+        others = {
+            "ModelReady": self.model_ready,
+            "ServerMetadata": self.server_metadata,
+            "ModelMetadata": self.metadata,
+            "ModelInfer": self.infer,
         }
-        # each takes a stream, though one message comes: so it is read when its turn has come
-        handlers = {
-            name: grpc.stream_unary_rpc_method_handler(self._answering(name, *method))
-            for name, method in methods.items()
-        }
+        # each takes a stream, though one message comes: so it is read when its turn has come, or not at all
+        handlers = {name: self._handler(name, self._healthy(answer)) for name, answer in health.items()}
+        handlers |= {name: self._handler(name, self._asked(answer)) for name, answer in others.items()}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         try:
             self._server.add_insecure_port(self.address)
-        except RuntimeError as fault:
-            raise SchwarzError(f"{self.address} is not for gRPC: {fault}. Give another `--grpc-port`.") from None
+        except RuntimeError:
+            raise SchwarzError(f"{self.address} is not for gRPC any more. Give another `--grpc-port`.") from None
         await self._server.start()
 
-    async def stop(self, grace_s: float) -> None:
-        """Accept nothing more, and finish what was begun."""
-        await self._server.stop(grace_s)
+    async def _watch(self) -> None:
+        """Begin anew where grpc has ended the server by itself, as after a path that is no text."""
+        while True:
+            try:
+                while await self._server.wait_for_termination(WATCH_S):
+                    pass
+            except UnicodeDecodeError:
+                LOG.warning("gRPC: begun anew, after a call whose path is no text")
+                await self._server.stop(None)
+                await self._begin()
+            else:
+                return
 
-    async def live(self, content: bytes, _: Left) -> bytes:
-        _message("ServerLiveRequest", content)
+    def live(self) -> bytes:
         return _told("ServerLiveResponse", live=True)
 
-    async def ready(self, content: bytes, _: Left) -> bytes:
-        _message("ServerReadyRequest", content)
+    def ready(self) -> bytes:
         return _told("ServerReadyResponse", ready=True)
 
-    async def model_ready(self, content: bytes, _: Left) -> bytes:
+    async def model_ready(self, content: bytes) -> bytes:
         asked = _message("ModelReadyRequest", content)
-        self._models.named(asked.name, asked.version or None)
+        try:
+            self._models.named(asked.name, asked.version or None)
+        except Refused:
+            return _told("ModelReadyResponse", ready=False)
         return _told("ModelReadyResponse", ready=True)
 
-    async def server(self, content: bytes, _: Left) -> bytes:
+    async def server_metadata(self, content: bytes) -> bytes:
         _message("ServerMetadataRequest", content)
         return _told("ServerMetadataResponse", name="schwarz", version=version("schwarz"))
 
-    async def metadata(self, content: bytes, _: Left) -> bytes:
+    async def metadata(self, content: bytes) -> bytes:
         asked = _message("ModelMetadataRequest", content)
         return _told("ModelMetadataResponse", **self._models.named(asked.name, asked.version or None).model.metadata())
 
-    async def infer(self, content: bytes, left: Left) -> bytes:
-        batcher, asked = await self._room.read(len(content), left, self._asked, content)
-        results = await batcher.run(asked, left)
+    async def infer(self, content: bytes) -> bytes:
+        batcher, asked = await self._room.read(len(content), _stays, self._read, content)
+        results = await batcher.run(asked)
         size = sum(values.nbytes for values in results.values())
         return await written(size, write, batcher.model, asked, results)
 
-    def _asked(self, content: bytes) -> tuple[Batcher, Inference]:
+    def _read(self, content: bytes) -> tuple[Batcher, Inference]:
         """What is asked, and what computes it: at one go, for a message that is read takes many times its size."""
         request = parse(content)
         batcher = self._models.named(request.model_name, request.model_version or None)
         batcher.check()
         return batcher, read(batcher.model, request)
 
-    def _answering(self, name: str, answer: Answering, anybody: bool) -> Callable[..., Awaitable[bytes]]:
+    def _healthy(self, answer: Callable[[], bytes]) -> Answering:
+        """Anybody may ask, and nothing of what is sent is read."""
+
+        async def answered(_: grpc.aio.ServicerContext) -> bytes:
+            return answer()
+
+        return answered
+
+    def _asked(self, answer: Callable[[bytes], Awaitable[bytes]]) -> Answering:
+        async def answered(context: grpc.aio.ServicerContext) -> bytes:
+            self._check(context)
+            async with self._content(context) as content:
+                return await answer(content)
+
+        return answered
+
+    def _handler(self, name: str, answer: Answering) -> Any:
         """A method as gRPC calls it."""
 
-        async def answered(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+        async def handle(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
             began, status, said = time.perf_counter(), 500, ""
             try:
-                if not anybody:
-                    self._check(context)
-                async with self._content(messages) as content:
-                    found = await answer(content, context.cancelled)
+                found = await answer(context)
             except Refused as fault:
                 status, said = fault.status, fault.message
             except asyncio.CancelledError:
@@ -145,13 +182,16 @@ class Rpc:
                 said = f"{type(fault).__name__}: the log of the server has the cause"
             else:
                 status = 200
+                _not_for_ever(context)
                 return found
             finally:
                 self._figures.answered(name, status, time.perf_counter() - began)
-            # not where it was caught: the fault holds on to all that was read
-            return await context.abort(CODES[status], said)
+            # not by `abort`, whose exception would hold on to this frame and the context
+            context.set_code(CODES[status])
+            context.set_details(said)
+            return b""
 
-        return answered
+        return grpc.stream_unary_rpc_method_handler(handle)
 
     def _check(self, context: grpc.aio.ServicerContext) -> None:
         given = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
@@ -159,29 +199,44 @@ class Rpc:
             raise Refused(WANTED, 401)
 
     @asynccontextmanager
-    async def _content(self, messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _content(self, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
         """The message of a call, which takes room until it is answered."""
         content, most = b"", 2 * MESSAGE_MB * MB  # as it comes, and as one piece
         async with self._turns:
-            self._room.take(most)  # how much comes is not known before it is there
+            self._room.take(most, SMALL_MB * MB)  # how much comes is not known before it is there
             try:
-                content = await _first(messages)
+                content = await _first(context)
             finally:
-                self._room.give(most - len(content))
+                self._room.give(most - 2 * len(content))
         try:
             yield content
         finally:
-            self._room.give(len(content))
+            self._room.give(2 * len(content))  # itself, and the bytes of its tensors
 
 
-async def _first(messages: AsyncIterator[bytes]) -> bytes:
+async def _first(context: grpc.aio.ServicerContext) -> bytes:
     try:
-        async with asyncio.timeout(BODY_S):
-            return await anext(messages)
-    except StopAsyncIteration:
-        raise Refused("no message came with the call") from None
+        async with asyncio.timeout(MESSAGE_S):
+            content: Any = await context.read()
     except TimeoutError:
-        raise Refused(f"the message did not arrive within {BODY_S:.0f} s", 408) from None
+        raise Refused(f"the message did not arrive within {MESSAGE_S:.0f} s", 408) from None
+    if not isinstance(content, bytes):  # the end of what is sent
+        raise Refused("no message came with the call")
+    return content
+
+
+def _not_for_ever(context: grpc.aio.ServicerContext) -> None:
+    """End a call whose answer its client does not read."""
+    sending = asyncio.current_task()
+    assert sending
+    clock = asyncio.get_running_loop().call_later(UNREAD_S, sending.cancel)
+    done: Any = context  # its callback is called with the context, whatever its type says
+    done.add_done_callback(lambda _: clock.cancel())
+
+
+def _stays() -> bool:
+    """Who has left is not asked: gRPC cancels the call."""
+    return False
 
 
 def _message(name: str, content: bytes) -> Any:
