@@ -104,7 +104,7 @@ def test_the_whole_story(place: Path, client: mlflow.MlflowClient, schwarz: Call
 
     number, out, _ = schwarz(EXAMPLES["models"][0])
     rows = {line.split()[1]: line.split() for line in out.splitlines()[1:] if line.startswith("tiny ")}
-    assert rows["1"][2:6] == ["champion", "global", "rolled", "back"]
+    assert rows["1"][2:5] == ["champion", "global", "rolled-back"]
     assert "refused" in rows["2"]
     listed = json.loads(schwarz(EXAMPLES["models"][1])[1])
     assert [each["number"] for each in listed] == ["3", "2", "1"]

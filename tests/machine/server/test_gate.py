@@ -105,7 +105,7 @@ def test_a_worse_one_is_refused_a_better_one_promoted_and_a_rollback_restores(
     listed = {each["number"]: each for each in json.loads(schwarz("models", name, "--json").stdout)}
     assert {number: each["aliases"] for number, each in listed.items()} == {"3": [], "2": [], "1": ["champion"]}
     rows = [line.split() for line in schwarz("models").stdout.splitlines() if line.startswith(f"{name} ")]
-    assert [row[1:2] + row[-4:-3] for row in rows] == [["3", "passed"], ["2", "refused"], ["1", "passed"]]
+    assert [row[1:2] + row[-4:-3] for row in rows] == [["3", "passed"], ["2", "refused"], ["1", "rolled-back"]]
 
 
 def test_without_a_champion_on_other_test_images_and_in_a_tie(
