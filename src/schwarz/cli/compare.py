@@ -107,6 +107,10 @@ def _pairs(first: Measured, other: Measured) -> "list[Pair]":
     return found
 
 
+def _sure(pair: "Pair") -> tuple[str, str]:
+    return f"{pair.low:+.4f} to {pair.high:+.4f}", "<0.0001" if pair.p < 0.0001 else f"{pair.p:.4f}"
+
+
 def _lines(first: Measured, found: Mapping[str, Any]) -> list[str]:
     a, b = found["runs"]
     pairs: Sequence[Pair] = found["pairs"]
@@ -115,9 +119,7 @@ def _lines(first: Measured, found: Mapping[str, Any]) -> list[str]:
     rows: list[tuple[str, ...]] = [("strategy", "first", "second", "difference", *sure, "CPU-s", "CPU-s")]
     for name, (mine, theirs) in found["strategies"].items():
         pair = by_name.get(name)
-        sure = (
-            (f"{pair.low:+.4f} to {pair.high:+.4f}", "<0.0001" if pair.p < 0.0001 else f"{pair.p:.4f}") if pair else ()
-        )
+        sure = _sure(pair) if pair else ()
         moved = f"{theirs['test'] - mine['test']:+.4f}"
         rows.append((name, f"{mine['test']:.4f}", f"{theirs['test']:.4f}", moved, *sure,
                      f"{mine['cpu_s']:,.1f}", f"{theirs['cpu_s']:,.1f}"))  # fmt: skip

@@ -117,7 +117,7 @@ def _system(fault: OSError, arguments: list[str]) -> int:
     place = f"{fault.filename}: " if fault.filename else ""
     text = f"{place}{os.strerror(fault.errno) if fault.errno else fault}."
     if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _tell(FAILED, f"{text} Free some space, then go on: what is finished is kept.")
+        return _tell(FAILED, f"{text} Free some space, then try again; a run goes on with `schwarz resume`.")
     if fault.filename:  # a path that a person named cannot be used
         return _tell(WRONG_INPUT, text, _example(fault, arguments))
     return _tell(FAILED, text)

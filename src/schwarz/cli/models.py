@@ -226,9 +226,8 @@ def _numbers(decision: "Decision") -> list[str]:
 
 def _cells(each: "Version") -> tuple[str, ...]:
     when = datetime.fromtimestamp(each.created_ms / 1e3, UTC).strftime("%Y-%m-%d %H:%M")
-    gate = {"True": "passed", "False": "refused"}.get(each.tags.get("gate.promoted", ""), "")
-    gate = next(
-        (way.replace(" ", "-") for way in (FORCED, BACK) if each.tags.get("gate.because", "").startswith(way)), gate
-    )
+    asked = {"True": "passed", "False": "refused"}.get(each.tags.get("gate.promoted", ""), "")
+    unasked = [way for way in (FORCED, BACK) if each.tags.get("gate.because", "").startswith(way)]
+    gate = unasked[0].replace(" ", "-") if unasked else asked
     accuracy = each.tags.get("test_accuracy", "")
     return each.name, each.number, ", ".join(each.aliases), each.tags.get("strategy", ""), gate, accuracy, when

@@ -148,3 +148,30 @@ def test_a_champion_that_changes_while_it_is_read_is_read_again(
     assert (found.version, loaded.version) == ("1", "1")
     assert store.find(model_key("four", "2")) is None
     assert json.loads((tmp_path / "store" / "models" / "four" / "champion.json").read_text())["version"] == "1"
+
+
+def looked_at(server: Served) -> float:
+    """When the pointer was read last, as Prometheus reads it."""
+    with server.connect() as connection:
+        connection.request("GET", "/metrics")
+        told = connection.getresponse().read().decode()
+    return float(re.findall(r'schwarz_champion_looked_at_seconds{name="four"} (\S+)', told)[0])
+
+
+def test_it_is_told_when_the_pointer_was_read_last_and_that_it_is_followed_again(
+    store: Store, tmp_path: Path, server: Served
+) -> None:
+    before = looked_at(server)
+    assert abs(before - time.time()) < 60
+    until(lambda: looked_at(server) > before)
+    models = tmp_path / "store" / "models"
+    models.rename(tmp_path / "away")
+    time.sleep(3)
+    away = looked_at(server)
+    time.sleep(3)
+    assert looked_at(server) == away
+    (tmp_path / "away").rename(models)
+    until(lambda: looked_at(server) > away)
+    server.process.terminate()
+    _, err = server.process.communicate(timeout=30)
+    assert json.loads(err.splitlines()[-1])["message"] == "four: followed again, from version 1"
