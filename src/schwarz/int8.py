@@ -75,9 +75,14 @@ class Batches(CalibrationDataReader):
 
 def accuracy(path: Path, images: Labelled) -> float:
     """The share of images that the file names rightly."""
+    return float(right(path, images).mean())
+
+
+def right(path: Path, images: Labelled) -> np.ndarray:
+    """Which of the images it names rightly: bool [n]."""
     run = session(path)
     named = [np.asarray(run.run([DECISION], batch)[0]).argmax(-1) for batch in _batches(images.x)]
-    return float((np.concatenate(named) == images.y).mean())
+    return np.concatenate(named) == images.y
 
 
 def _batches(images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:

@@ -54,7 +54,7 @@ def test_version_says_what_it_is_and_predicts(place: Path, store: str, monkeypat
     file = model(run.path / "model" / "global.onnx")
     registered = register_model(of_run(run), entry(file, "first"), IMAGES, store)
     parent, _ = found(store, run)
-    wanted = {"name": "first", "version": "1", "alias": "champion", "uri": "models:/first/1"}
+    wanted = {"name": "first", "version": "1", "alias": "champion", "uri": "models:/first/1", "file": "global.onnx"}
     assert registered == {**wanted, "run_id": parent.info.run_id}
     assert parent.info.status == "RUNNING"  # the sender ends it, not the registry
 
@@ -114,7 +114,8 @@ def test_registry_away_keeps_the_entry_for_sync(place: Path, store: str, tmp_pat
     results = read_json(run.path / "results.json")
     assert results["lineage"] == {"tracking_uri": store, "mlflow_run_id": parent_id(run.path)}
     assert results["model"]["registered"] == {
-        "name": "fourth", "version": "1", "alias": "champion", "uri": "models:/fourth/1", "run_id": parent_id(run.path)
+        "name": "fourth", "version": "1", "alias": "champion", "uri": "models:/fourth/1", "run_id": parent_id(run.path),
+        "file": "global.onnx",
     }  # fmt: skip
     assert sync(run.path).endswith("nothing was sent.")
 

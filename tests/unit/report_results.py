@@ -172,7 +172,7 @@ def results() -> dict[str, Any]:
         trained[name] = curve(train, test + 0.005, epochs, own)
     trained["coarse"] |= {"validation_loss": [], "validation_accuracy": []}  # it learns from the validation images
     return {
-        "schema": 2,
+        "schema": 3,
         "preset": "quickstart",
         "uid": "a3e7ed16864141a8bd7533ec0c38b96a",
         "seed": 0,
@@ -217,6 +217,7 @@ def results() -> dict[str, Any]:
                 "name": "quickstart",
                 "version": "2",
                 "alias": "challenger",
+                "file": "composed_tuned.onnx",
                 "uri": "models:/quickstart/2",
                 "run_id": "6428e693b00d414d814a394847898af5",
             },

@@ -38,6 +38,13 @@ def test_its_limits_name_the_worst_class_and_a_lost_box(told: str) -> None:
     assert f"right on {found['missing']['strategies']['composed_tuned'][1]['mean']:.3f}" in told
 
 
+def test_a_graph_in_8_bits_says_what_is_its_own(told: str) -> None:
+    found = example.results()
+    of_small = card("composed_tuned", found["data"], found, ORIGIN, 4, int8=0.8765)
+    assert "in whole numbers of 8 bits: it recognises **0.8765** of the test images" in of_small
+    assert "8 bits" not in told
+
+
 def test_a_network_without_boxes_has_a_card_too() -> None:
     found = example.results()
     found["missing"] = None

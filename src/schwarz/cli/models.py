@@ -230,4 +230,5 @@ def _cells(each: "Version") -> tuple[str, ...]:
     unasked = [way for way in (FORCED, BACK) if each.tags.get("gate.because", "").startswith(way)]
     gate = unasked[0].replace(" ", "-") if unasked else asked
     accuracy = each.tags.get("test_accuracy", "")
-    return each.name, each.number, ", ".join(each.aliases), each.tags.get("strategy", ""), gate, accuracy, when
+    strategy = each.tags.get("strategy", "") + (" in 8 bits" if each.tags.get("bits") == "8" else "")
+    return each.name, each.number, ", ".join(each.aliases), strategy, gate, accuracy, when

@@ -37,8 +37,8 @@ def finished(results: Results, run: "RunFolder", board: Board, colour: bool = Fa
         f"Chance is {results['chance']:.3f}{always(results)}. Best on validation: {best}, test {figures['test']:.3f}.",
         *([SAME_IMAGES] if results["data"]["validation_is_test"] else []),
         f"report     {run.path / 'report.html'}",
-        f"model      {run.path / model['file']}{_registered(model)}",
-        *_int8(model["int8"], run),
+        f"model      {run.path / model['file']}{_registered(model, model['file'])}",
+        *_int8(model, run),
         f"run        {run.path}",
         f"took       {duration(cost['wall_s'])}, {cost['cpu_s']:.0f} CPU-s, {cost['peak_memory_mb']:.0f} MB at most"
         + _saved(board),
@@ -46,21 +46,22 @@ def finished(results: Results, run: "RunFolder", board: Board, colour: bool = Fa
     return lines + _next(results, run)
 
 
-def _registered(model: Results) -> str:
+def _registered(model: Results, file: str) -> str:
+    """As what a file is registered; of the two, in float32 and in 8 bits, one is."""
     entry = model["registered"]
-    if entry is None:
+    if entry is None or entry["file"] != Path(file).name:
         return ""
     return f"  ({entry['name']} version {entry['version']}" + (f", {entry['alias']})" if entry["alias"] else ")")
 
 
-def _int8(found: Results | None, run: "RunFolder") -> list[str]:
+def _int8(model: Results, run: "RunFolder") -> list[str]:
     """What became of the model in 8 bits, where one was asked for."""
-    if found is None:
+    if (found := model["int8"]) is None:
         return []
     told = f"validation accuracy {found['accuracy']:.3f}, in float32 {found['float32']:.3f}"
     if found["file"] is None:
         return [f"int8       not kept: {told}, allowed are {found['margin']:g} less"]
-    return [f"int8       {run.path / 'model' / found['file']}  ({told})"]
+    return [f"int8       {run.path / 'model' / found['file']}{_registered(model, found['file'])}  ({told})"]
 
 
 def _saved(board: Board) -> str:

@@ -44,6 +44,7 @@ class Register(Section):
     """The entry in the model registry."""
 
     name: str | None = Field(default=None, pattern=NAME, description="registered model name; unset: the preset's")
+    int8: bool = Field(default=False, description="the graph in 8 bits, where the export kept one")
 
 
 class Config(Section):
@@ -78,6 +79,8 @@ class Config(Section):
         wanted = self.export.strategy
         if wanted != "best" and wanted not in self.strategies:
             raise ValueError(f"export.strategy {wanted!r} is not among the strategies {list(self.strategies)}")
+        if self.register_.int8 and not self.export.int8:
+            raise ValueError("register.int8 is set, but no graph in 8 bits is made: set export.int8 too")
         if self.data.validation == "test" and "coarse" in self.strategies and self.coarse.source == "holdout":
             raise ValueError(
                 "data.validation 'test' would train the coarse net on test images: leave `coarse` out of the "

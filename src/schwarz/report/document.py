@@ -110,7 +110,7 @@ def page(
         mistakes=_mistakes(results, mistaken),
         serve=serving(results, in_folder=in_folder),
         ask=asking(results),
-        int8=eight_bits(results["model"]["int8"]),
+        int8=eight_bits(results["model"]),
         look=_look(results["lineage"]["tracking_uri"]),
         in_folder=in_folder,
     )
@@ -196,15 +196,17 @@ def serving(results: Mapping[str, Any], *, in_folder: bool) -> str:
     return f"schwarz serve {shlex.quote(file)} --name {shlex.quote(results['preset'])}"
 
 
-def eight_bits(found: Mapping[str, Any] | None) -> str | None:
+def eight_bits(model: Mapping[str, Any]) -> str | None:
     """What became of the model in whole numbers of 8 bits, where one was asked for."""
-    if found is None:
+    if (found := model["int8"]) is None:
         return None
     figures = f"{found['accuracy']:.3f}, in float32 {found['float32']:.3f}"
     told = f"in whole numbers of 8 bits its validation accuracy is {figures}"
     if found["file"] is None:
         return f"Not kept: {told}, and at most {found['margin']:g} less was allowed."
-    return f"{found['file']}, beside it, is smaller and on many processors quicker: {told}."
+    registered = model["registered"] and model["registered"]["file"] == found["file"]
+    which = ", and what is registered" if registered else ""
+    return f"{found['file']}, beside it{which}, is smaller and on many processors quicker: {told}."
 
 
 def asking(results: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Measure every strategy on the same images: training, validation and, here for the first time, test."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from schwarz import data as datasets
 from schwarz import evaluation
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.cost import cost
@@ -23,6 +21,7 @@ from schwarz.report import mistakes
 from schwarz.shares import fleet
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.looks import write_looks
+from schwarz.steps.unpacking import test_images
 from schwarz.strategies import COMBINED, Trained, history
 from schwarz.training import predict
 from schwarz.training.device import clock
@@ -140,10 +139,7 @@ class _Local:
 
 
 def _parts(images: Path, out: Path) -> dict[str, Part]:
-    train, validation = load(images, "train"), load(images, "validation")
-    with tempfile.TemporaryDirectory(dir=out, prefix=".test.") as folder:  # what is mapped may be unlinked
-        datasets.unpack(images / "test", "test", Path(folder))
-        test = load(Path(folder), ".")
+    train, validation, test = load(images, "train"), load(images, "validation"), test_images(images, out)
     rows = {"train": spread_rows(len(train), TRAIN_IMAGES)}
     rows |= {name: np.arange(len(part)) for name, part in (("validation", validation), ("test", test))}
     whole = {"train": train, "validation": validation, "test": test}

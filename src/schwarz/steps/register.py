@@ -3,6 +3,8 @@ later by `schwarz track sync`."""
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +13,79 @@ from schwarz import tracking
 from schwarz.config import Register
 from schwarz.evaluation.gate import Examined
 from schwarz.files import read_json, write_json
-from schwarz.images import load
+from schwarz.images import Labelled, load
 from schwarz.journal import Journal
 from schwarz.report.card import card
 from schwarz.reproduction import record_of
 from schwarz.steps.frame import Metrics, step
 from schwarz.steps.telling import Telling
+from schwarz.steps.unpacking import test_images
 
+PARTS = ("test", "validation", "train")
 NOBODY = "neither SCHWARZ_RUN nor SCHWARZ_RUN_ID says which run made the model: it is not registered"
+REFUSED = "the graph in 8 bits was not kept, its accuracy is too low: the one in float32 is registered"
 
 
-def _tested(images: Path, evaluation: Path, strategy: str) -> str:
-    """What the model got right on the test images: what the gate compares."""
-    y = np.load(evaluation / "classes.npy")
-    right = np.load(evaluation / "probabilities" / f"{strategy}.npy").argmax(1) == y
-    return json.dumps(Examined.of(read_json(images / "data.json")["md5"], y, right).to_json())
+@dataclass(frozen=True)
+class Graph:
+    """The file that is registered."""
+
+    path: Path
+    bits: int
+    accuracy: Mapping[str, float]
+    """On the images of each part that it was measured on."""
+    right: np.ndarray
+    """Which test images it names rightly: what the gate compares."""
+
+
+def _graph(int8: bool, images: Path, evaluation: Path, exported: Path, journal: Journal, out: Path) -> Graph:
+    """The one in 8 bits where that is wanted and was kept, else the one in float32."""
+    kept = read_json(exported / "model.json")["int8"]["file"] if int8 else None
+    if kept:
+        return _in_8_bits(exported, test_images(images, out))
+    if int8:
+        journal.write("note", text=REFUSED)
+    return _whole(exported, evaluation)
+
+
+def _whole(exported: Path, evaluation: Path) -> Graph:
+    model, y = read_json(exported / "model.json"), np.load(evaluation / "classes.npy")
+    named = np.load(evaluation / "probabilities" / f"{model['strategy']}.npy").argmax(1)
+    figures = read_json(evaluation / "evaluation.json")["strategies"][model["strategy"]]
+    return Graph(exported / model["file"], 32, {part: figures[part] for part in PARTS}, named == y)
+
+
+def _in_8_bits(exported: Path, test: Labelled) -> Graph:
+    from schwarz.int8 import right
+
+    about = read_json(exported / "model.json")["int8"]
+    path = exported / about["file"]
+    found = right(path, test)
+    return Graph(path, 8, {"test": float(found.mean()), "validation": about["accuracy"]}, found)
+
+
+def _entry(
+    name: str, preset: str, graph: Graph, begun: Path, images: Path, evaluation: Path, exported: Path
+) -> tracking.Entry:
+    """What the registry is told, from what the steps before left."""
+    strategy, about = read_json(exported / "model.json")["strategy"], read_json(images / "data.json")
+    origin, found = read_json(begun / "lineage.json"), read_json(evaluation / "evaluation.json")
+    examined = Examined.of(about["md5"], np.load(evaluation / "classes.npy"), graph.right)
+    boxes, own = len(found["locals"]) or 1, graph.accuracy["test"] if graph.bits == 8 else None
+    return tracking.Entry(
+        path=graph.path,
+        name=name,
+        tags={
+            "data.md5": about["md5"], "git.commit": origin["commit"],
+            "code.digest": origin["code"], "config.digest": origin["config_digest"],
+            "strategy": strategy, "preset": preset, "bits": str(graph.bits),
+            "test_accuracy": f"{graph.accuracy['test']:.4f}",
+        },
+        metrics={f"{part}_accuracy": value for part, value in graph.accuracy.items()},
+        classes=about["classes"],
+        card=card(strategy, about, found, origin, boxes, own),
+        record=record_of(begun, exported) | {tracking.GATE: json.dumps(examined.to_json())},
+    )  # fmt: skip
 
 
 @step("register", fresh=True)
@@ -42,23 +102,8 @@ def register(
     out: Path,
 ) -> Metrics:
     """Writes registered.json: name, version, alias and URI, or why the entry is still to be made."""
-    model = read_json(exported / "model.json")
-    origin, found = read_json(begun / "lineage.json"), read_json(evaluation / "evaluation.json")
-    figures = found["strategies"][model["strategy"]]
-    entry = tracking.Entry(
-        path=exported / model["file"],
-        name=register_.name or preset,
-        tags={
-            "data.md5": read_json(images / "data.json")["md5"], "git.commit": origin["commit"],
-            "code.digest": origin["code"], "config.digest": origin["config_digest"],
-            "strategy": model["strategy"], "preset": preset,
-            "test_accuracy": f"{figures['test']:.4f}", "sha256": model["sha256"],
-        },
-        metrics={f"{part}_accuracy": figures[part] for part in ("test", "validation", "train")},
-        classes=read_json(images / "data.json")["classes"],
-        card=card(model["strategy"], read_json(images / "data.json"), found, origin, len(found["locals"]) or 1),
-        record=record_of(begun, exported) | {tracking.GATE: _tested(images, evaluation, model["strategy"])},
-    )  # fmt: skip
+    graph = _graph(register_.int8, images, evaluation, exported, journal, out)
+    entry = _entry(register_.name or preset, preset, graph, begun, images, evaluation, exported)
     uri, registered = os.environ.get("MLFLOW_TRACKING_URI"), None
     if told and not told.spool:
         uri = tracking.default_uri(Path.cwd())

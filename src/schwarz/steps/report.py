@@ -18,7 +18,7 @@ from schwarz.steps.frame import Metrics, step
 from schwarz.steps.place import run_folder
 from schwarz.steps.telling import Telling
 
-SCHEMA = 2
+SCHEMA = 3
 """Of results.json: what has another was written by another version."""
 DATA = ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
 FOUND = ("locals", "best", "curves", "confusion", "measures", "pairs", "agreement", "missing", "signatures")

@@ -39,7 +39,7 @@ class Entry:
 
     path: Path
     name: str
-    tags: Mapping[str, str]  # of the version: data.md5, git.commit, config.digest, strategy, preset, test_accuracy
+    tags: Mapping[str, str]  # of the version: data.md5, git.commit, config.digest, strategy, test_accuracy, ...
     metrics: Mapping[str, float]
     classes: list[str]
     record: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +51,8 @@ class Entry:
 def register_model(
     run: Tracked, entry: Entry, example: "np.ndarray", uri: str | None, spool: Spool | None = None
 ) -> Registered:
-    """Register the model under the run's parent: {"name", "version", "alias", "uri", "run_id"}.
+    """Register the model under the run's parent: {"name", "version", "alias", "uri", "run_id",
+    "file"}.
 
     The first version of a name becomes `champion`, later ones `challenger`. The same model of the same run is
     registered once. `example`: a few images, uint8 [n, C, H, W]. When MLflow fails, or there is none, the entry is
@@ -109,6 +110,7 @@ def _register(run: Tracked, entry: Entry, example: "np.ndarray", uri: str | None
         "alias": alias,
         "uri": f"models:/{entry.name}/{number}",
         "run_id": parent.parent,
+        "file": entry.path.name,
     }
 
 

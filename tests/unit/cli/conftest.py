@@ -62,9 +62,9 @@ def schwarz(capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
 def results() -> dict[str, Any]:
     """What a run of two strategies writes."""
     row = {"low": 0.8, "high": 0.9, "validation": 0.86, "train": 0.9, "cpu_s": 12.3, "parameters": 100}
-    registered = {"name": "tiny", "version": "1", "alias": "champion", "uri": "models:/tiny/1"}
+    registered = {"name": "tiny", "version": "1", "alias": "champion", "uri": "models:/tiny/1", "file": "coarse.onnx"}
     return {
-        "schema": 2,
+        "schema": 3,
         "preset": "tiny",
         "seed": 0,
         "created": "2026-01-01T00:00:00+00:00",
