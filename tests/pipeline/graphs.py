@@ -31,6 +31,18 @@ def identity(path: Path, kind: int) -> Path:
     return _written(path, [helper.make_node("Identity", ["x"], ["y"])], [given], [back], [], {})
 
 
+def wide(path: Path, values: int) -> Path:
+    """A graph that gives so many values, as `y`, for the one that it gets as `x`."""
+    nodes = [
+        helper.make_node("Expand", ["x", "shape"], ["same"]),
+        helper.make_node("Cast", ["same"], ["y"], to=TensorProto.FLOAT),
+    ]
+    given = helper.make_tensor_value_info("x", TensorProto.UINT8, ["batch", 1])
+    back = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", values])
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [1, values])
+    return _written(path, nodes, [given], [back], [shape], {})
+
+
 def divided(path: Path, votes: bool = True) -> Path:
     """Two boxes, the upper and the lower two pixels of a picture: their values are the scores of two classes. The
     decision is the average of the two votes, which may be kept for itself. A missing pixel is 100."""

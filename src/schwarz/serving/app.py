@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from schwarz.serving.answers import told
 from schwarz.serving.batching import RETRY_S, Batcher
-from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, SMALLER, SMALLER_JSON, Body, Room, check_json, written
+from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, SMALLER, SMALLER_JSON, Body, Room, check_json
 from schwarz.serving.following import Models
 from schwarz.serving.inference import read, write
 from schwarz.serving.page import page
@@ -88,8 +88,7 @@ class Routes:
             check_json(len(content) if header is None else header)
             asked = await self.room.read(len(content), left, read, batcher.model, content, header)
             results = await batcher.run(asked, left)
-        size = sum(values.nbytes for values in results.values())
-        found = await written(size, write, batcher.model, asked, results)
+        found = await self.room.write(results, write, batcher.model, asked, results)
         if found.header is None:
             return Response(found.content, media_type="application/json")
         return Response(found.content, 200, {BINARY: str(found.header)}, "application/octet-stream")

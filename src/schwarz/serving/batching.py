@@ -151,7 +151,7 @@ def _computed(model: Model, group: Sequence[Waiting]) -> list[Results]:
     results = _run(model, inputs, wanted)
     ends = np.cumsum([each.images for each in group])[:-1]
     parts = {name: np.split(values, ends) for name, values in results.items()}
-    return [{name: parts[name][place] for name in each.asked.outputs} for place, each in enumerate(group)]
+    return [{name: parts[name][place].copy() for name in each.asked.outputs} for place, each in enumerate(group)]
 
 
 def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> Results:

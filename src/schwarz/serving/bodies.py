@@ -1,9 +1,12 @@
-"""Reading what clients send, with limits: of one body, of all that are held at once, and of time."""
+"""Reading what clients send and writing what they are told, with limits: of one body, of all that are held at once, of
+time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
 from schwarz.serving.batching import RETRY_S
@@ -19,19 +22,21 @@ JSON_MB = 3
 SMALLER = "send fewer images at a time"
 SMALLER_JSON = f"{SMALLER}, or tensors as bytes behind the JSON, of which {BODY_MB} MB are read"
 ALL_MB = 96
-"""Of all requests together; whoever comes when that much is held is told to come back."""
+"""Of all requests and answers together; whoever comes when that much is held is told to come back."""
 SMALL = 2**16
 """A body of so many bytes is read even when there is room for no larger one."""
 SMALL_MB = 16
 """The room that is kept for such."""
 BODY_S = 15.0
 """How long a body may take to arrive."""
+WRITTEN = 5
+"""So many times its numbers an answer takes while it is written."""
 LONG = 2**16
 """A body of so many bytes is read, and an answer of so many written, on a thread of its own: others are not held up."""
 
 
 class Room:
-    """Memory for bodies, shared by all requests."""
+    """Memory for bodies and answers, shared by all requests."""
 
     def __init__(self, size: int = ALL_MB * MB) -> None:
         self.left = size
@@ -40,7 +45,7 @@ class Room:
     def take(self, size: int, kept: int = 0) -> None:
         """So much of it, but nothing of what is `kept` for others; refused where there is less."""
         if size > self.left - kept:
-            raise Refused(f"{ALL_MB} MB of other requests are being read: try again in {RETRY_S} s", 429)
+            raise Refused(f"{ALL_MB} MB of other requests and answers are held: try again in {RETRY_S} s", 429)
         self.left -= size
 
     def give(self, size: int) -> None:
@@ -61,17 +66,41 @@ class Room:
         except BaseException:
             self._turn.release()
             raise
-        reading = asyncio.get_running_loop().run_in_executor(None, work, *given)
+        reading = asyncio.get_running_loop().run_in_executor(None, _bare, work, *given)
         reading.add_done_callback(self._read)
         try:
             return await asyncio.shield(reading)  # a thread goes on, whoever has left: until then it is its turn
         finally:
             del reading  # it, its fault and this frame would hold each other, and the body
 
+    async def write(self, results: Mapping[str, np.ndarray], work: Callable[..., T], *given: Any) -> T:
+        """What `work` makes of what a model gave: large results on a thread, one at a time, in room of their own."""
+        size = sum(values.nbytes for values in results.values())
+        with self.held(WRITTEN * size, size):
+            return work(*given) if size < LONG else await self.alone(_stays, work, *given)
+
+    @contextmanager
+    def held(self, room: int, size: int) -> Iterator[None]:
+        """Room for something of that size, while it is there."""
+        self.take(room, SMALL_MB * MB if size > SMALL else 0)
+        try:
+            yield
+        finally:
+            self.give(room)
+
     def _read(self, reading: "asyncio.Future[Any]") -> None:
         self._turn.release()
         if not reading.cancelled():
             reading.exception()  # seen, though nobody may wait for it any more
+
+
+def _bare(work: Callable[..., T], *given: Any) -> T:
+    """The work; a fault without the frames it came from: they hold what was read, while the next one reads already."""
+    try:
+        return work(*given)
+    except Refused as fault:
+        fault.__context__ = None
+        raise fault.with_traceback(None) from None
 
 
 class Body:
@@ -110,9 +139,9 @@ class Body:
         self.content += piece
 
 
-async def written(size: int, work: Callable[..., T], *given: Any) -> T:
-    """What `work` makes of results of that size."""
-    return work(*given) if size < LONG else await asyncio.to_thread(work, *given)
+def _stays() -> bool:
+    """Whoever has left is noticed when the answer is sent."""
+    return False
 
 
 def check_json(size: int) -> None:

@@ -19,6 +19,8 @@ OUTPUT = {"name": True, "parameters": False}
 """The keys of each object, and whether it must be there."""
 MOST = 4096
 """Images of one request: whoever has more sends several, and others are answered in between."""
+ANSWER = 2**23
+"""Bytes of the numbers in one answer, which takes several times as much while it is written."""
 SIZE, BINARY, ALL_BINARY = "binary_data_size", "binary_data", "binary_data_output"
 """The extension's parameters: of an input, of an output, of a request."""
 
@@ -55,8 +57,8 @@ def read(model: Model, body: bytes | bytearray, header: int | None = None) -> In
     everything = _flag(_parameters(given, "the request"), ALL_BINARY, "the request")
     behind = memoryview(body).toreadonly()[header:] if header is not None else memoryview(b"")
     inputs = _inputs(model, given["inputs"], behind)
-    check_images(model, inputs)
     outputs = _outputs(model, given.get("outputs"), everything)
+    check_images(model, inputs, outputs)
     check_keys(request, body, header)
     return Inference(given.get("id"), inputs, outputs)
 
@@ -107,15 +109,17 @@ def _inputs(model: Model, given: Any, behind: memoryview) -> dict[str, np.ndarra
     return read
 
 
-def check_images(model: Model, inputs: dict[str, np.ndarray]) -> None:
-    """As many images in every input, and no more than one request may have."""
+def check_images(model: Model, inputs: dict[str, np.ndarray], outputs: Iterable[str]) -> None:
+    """As many images in every input, and no more than one request, and one answer, may have."""
     if not model.batches:
         return
     images = {name: len(values) for name, values in inputs.items()}
     if len(set(images.values())) > 1:
         raise Refused(f"inputs: {images}: as many images are wanted in each")
-    if max(images.values()) > MOST:
-        raise Refused(f"{max(images.values())} images: send {MOST} at a time, at most", 413)
+    each = sum(model.outputs[name].one for name in outputs)
+    most = max(1, min(MOST, ANSWER // max(each, 1)))
+    if max(images.values()) > most:
+        raise Refused(f"{max(images.values())} images: send {most} at a time, at most", 413)
 
 
 def _size(tensor: dict[str, Any], name: str, left: int) -> int | None:

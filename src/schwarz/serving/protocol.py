@@ -25,6 +25,8 @@ AHEAD = 32
 """Requests that one connection may send before the first of them is answered."""
 UNREAD_S = 15.0
 """How long an answer may wait for a client that does not read it."""
+UNREAD_BYTES = 2**24
+"""Of answers that are written and not read, of all others, when a connection that does not read its own is ended."""
 LINGER_S = 2.0
 """How long a client that was told to stop may go on sending."""
 PARTING_S = 1.0
@@ -82,11 +84,14 @@ class Patient(HttpToolsProtocol):
 
     heads = 0
     """Bytes of heads that are half there, of all connections."""
+    unread = 0
+    """Bytes of answers that are written and not read, of all connections."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._due: TimerHandle | None = None
-        self._unread: TimerHandle | None = None
+        self._reading: TimerHandle | None = None
+        self._unread = 0
         self._more = 0
         """Bytes since a head began, or since the last of its body."""
         self._body = self._deaf = self._ending = self._keep = False
@@ -99,8 +104,7 @@ class Patient(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
         self._hold(0)
-        if self._unread:
-            self._unread.cancel()
+        self._has_read()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -164,13 +168,14 @@ class Patient(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+        patience = UNREAD_S if Patient.unread < UNREAD_BYTES else 0
+        self._unread = self.transport.get_write_buffer_size()
+        Patient.unread += self._unread
+        self._reading = self.loop.call_later(patience, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._unread:
-            self._unread.cancel()
-            self._unread = None
+        self._has_read()
 
     @property
     def _idle(self) -> bool:
@@ -204,6 +209,14 @@ class Patient(HttpToolsProtocol):
         if self._due:
             self._due.cancel()
             self._due = None
+
+    def _has_read(self) -> None:
+        """Or never will."""
+        if self._reading:
+            self._reading.cancel()
+            self._reading = None
+        Patient.unread -= self._unread
+        self._unread = 0
 
     def _hold(self, size: int) -> None:
         Patient.heads += size - self._held

@@ -42,6 +42,11 @@ class Tensor:
         """Of the values, in the byte order that the protocol asks for."""
         return np.dtype(DATATYPES[self.datatype]).newbyteorder("<")
 
+    @property
+    def one(self) -> int:
+        """Bytes of an image's values, as far as the shape tells."""
+        return math.prod(size for size in self.shape[1:] if size != OPEN) * self.dtype.itemsize
+
     def read(self, datatype: Any, shape: Any, data: Any) -> np.ndarray:
         """The values of a request. What is not exactly as the model takes it is refused: nothing is converted."""
         sizes = self._asked(datatype, shape)

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from schwarz.errors import SchwarzError
 from schwarz.serving.access import WANTED, may
 from schwarz.serving.batching import Batcher
-from schwarz.serving.bodies import BODY_S, MB, SMALL_MB, Room, written
+from schwarz.serving.bodies import BODY_S, MB, SMALL, SMALL_MB, Room
 from schwarz.serving.following import Models
 from schwarz.serving.inference import Inference
 from schwarz.serving.protocol import UNREAD_S
@@ -139,8 +139,7 @@ class Rpc:
     async def infer(self, content: bytes) -> bytes:
         batcher, asked = await self._room.read(len(content), _stays, self._read, content)
         results = await batcher.run(asked)
-        size = sum(values.nbytes for values in results.values())
-        return await written(size, write, batcher.model, asked, results)
+        return await self._room.write(results, write, batcher.model, asked, results)
 
     def _read(self, content: bytes) -> tuple[Batcher, Inference]:
         """What is asked, and what computes it: at one go, for a message that is read takes many times its size."""
@@ -168,10 +167,12 @@ class Rpc:
     def _handler(self, name: str, answer: Answering) -> Any:
         """A method as gRPC calls it."""
 
-        async def handle(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+        async def handle(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
             began, status, said = time.perf_counter(), 500, ""
             try:
                 found = await answer(context)
+                self._hold(len(found), context)
+                await context.write(found)
             except Refused as fault:
                 status, said = fault.status, fault.message
             except asyncio.CancelledError:
@@ -182,16 +183,30 @@ class Rpc:
                 said = f"{type(fault).__name__}: the log of the server has the cause"
             else:
                 status = 200
-                _not_for_ever(context)
-                return found
+                return
             finally:
                 self._figures.answered(name, status, time.perf_counter() - began)
             # not by `abort`, whose exception would hold on to this frame and the context
             context.set_code(CODES[status])
             context.set_details(said)
-            return b""
 
-        return grpc.stream_unary_rpc_method_handler(handle)
+        # a stream of answers though there is one: of a refusal nothing is sent that its client would have to read
+        return grpc.stream_stream_rpc_method_handler(handle)
+
+    def _hold(self, size: int, context: grpc.aio.ServicerContext) -> None:
+        """An answer takes room until its client has read it; where that takes too long the call is ended."""
+        room = 2 * size  # it, and what gRPC makes of it
+        self._room.take(room, SMALL_MB * MB if size > SMALL else 0)
+        sending = asyncio.current_task()
+        assert sending
+        clock = asyncio.get_running_loop().call_later(UNREAD_S, sending.cancel)
+
+        def ended(_: object) -> None:
+            clock.cancel()
+            self._room.give(room)
+
+        done: Any = context  # its callback is called with the context, whatever its type says
+        done.add_done_callback(ended)
 
     def _check(self, context: grpc.aio.ServicerContext) -> None:
         given = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
@@ -223,15 +238,6 @@ async def _first(context: grpc.aio.ServicerContext) -> bytes:
     if not isinstance(content, bytes):  # the end of what is sent
         raise Refused("no message came with the call")
     return content
-
-
-def _not_for_ever(context: grpc.aio.ServicerContext) -> None:
-    """End a call whose answer its client does not read."""
-    sending = asyncio.current_task()
-    assert sending
-    clock = asyncio.get_running_loop().call_later(UNREAD_S, sending.cancel)
-    done: Any = context  # its callback is called with the context, whatever its type says
-    done.add_done_callback(lambda _: clock.cancel())
 
 
 def _stays() -> bool:
