@@ -22,13 +22,13 @@ def model(path: Path, scale: float = 1.0) -> Path:
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 1, 2, 2])
     probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 4])
     factor = helper.make_tensor("scale", TensorProto.FLOAT, [1], [scale])
-    return _written(path, nodes, [images], [probabilities], [factor], {"strategy": "global"})
+    return graph(path, nodes, [images], [probabilities], [factor], {"strategy": "global"})
 
 
 def identity(path: Path, kind: int) -> Path:
     """A graph that gives back, as `y`, the two values of any type that it gets as `x`."""
     given, back = (helper.make_tensor_value_info(name, kind, ["batch", 2]) for name in "xy")
-    return _written(path, [helper.make_node("Identity", ["x"], ["y"])], [given], [back], [], {})
+    return graph(path, [helper.make_node("Identity", ["x"], ["y"])], [given], [back], [])
 
 
 def wide(path: Path, values: int) -> Path:
@@ -40,7 +40,7 @@ def wide(path: Path, values: int) -> Path:
     given = helper.make_tensor_value_info("x", TensorProto.UINT8, ["batch", 1])
     back = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", values])
     shape = helper.make_tensor("shape", TensorProto.INT64, [2], [1, values])
-    return _written(path, nodes, [given], [back], [shape], {})
+    return graph(path, nodes, [given], [back], [shape])
 
 
 def divided(path: Path, votes: bool = True) -> Path:
@@ -58,7 +58,7 @@ def divided(path: Path, votes: bool = True) -> Path:
         helper.make_tensor_value_info("local_probabilities", TensorProto.FLOAT, ["batch", 2, 2]),
     ]
     axis = helper.make_tensor("axis", TensorProto.INT64, [1], [1])
-    return _written(path, nodes, [images], outputs if votes else outputs[:1], [axis], HALVES.properties())
+    return graph(path, nodes, [images], outputs if votes else outputs[:1], [axis], HALVES.properties())
 
 
 HALVES = Description(
@@ -69,12 +69,13 @@ HALVES = Description(
 """What the graph of `divided` says of itself."""
 
 
-def _written(
+def graph(
     path: Path, nodes: Sequence[NodeProto], inputs: Sequence[ValueInfoProto], outputs: Sequence[ValueInfoProto],
-    constants: Sequence[TensorProto], properties: Mapping[str, str],
+    constants: Sequence[TensorProto], properties: Mapping[str, str] = {},
 ) -> Path:  # fmt: skip
-    graph = helper.make_graph(nodes, "model", inputs, outputs, constants)
-    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    """Any graph."""
+    made = helper.make_graph(nodes, "model", inputs, outputs, constants)
+    whole = helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     helper.set_model_props(whole, dict(properties))
     write_atomic(path, whole.SerializeToString(deterministic=True))
     return path

@@ -93,12 +93,17 @@ class Published:
 
 
 def tried(model: Model) -> Model:
-    """A model that has answered once, so that the first request waits for nothing."""
+    """A model that has answered once, so that the first request waits for nothing. One that takes images of any size is
+    asked with the smallest, which may be too small for it: that says nothing."""
     inputs = {
         name: np.zeros([1 if size == OPEN else size for size in tensor.shape], DATATYPES[tensor.datatype])
         for name, tensor in model.inputs.items()
     }
-    model.run(inputs, tuple(model.outputs))
+    try:
+        model.run(inputs, tuple(model.outputs))
+    except Refused as fault:
+        if not any(OPEN in tensor.shape[1:] for tensor in model.inputs.values()):
+            raise WrongInput(f"{fault.message}. Name an ONNX model that computes with what it says it takes.") from None
     return model
 
 

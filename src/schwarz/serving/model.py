@@ -11,6 +11,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     InvalidArgument,
     InvalidGraph,
     InvalidProtobuf,
+    NotImplemented,
     RuntimeException,
 )
 
@@ -36,10 +37,10 @@ class Model:
         """Each call computes on one thread: requests are what runs side by side."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # what onnxruntime warns of is no business of whoever serves
+        options.log_severity_level = 4  # its own lines are no JSON, anybody can cause them, and a fault says the same
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as cause:
+        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as cause:
             reason = str(cause).splitlines()[0]
             raise WrongInput(f"{path}: onnxruntime cannot load it ({reason}). Name an ONNX model.") from None
         self.name, self.version = name, version
@@ -68,7 +69,7 @@ class Model:
         """What the model gives under each of the names."""
         try:
             results = self._session.run(list(outputs), dict(inputs))
-        except (InvalidArgument, Fail, RuntimeException) as cause:
+        except (InvalidArgument, Fail, NotImplemented, RuntimeException) as cause:
             reason = str(cause).splitlines()[0][:400]
             raise Refused(f"model {self.name!r} cannot compute with these inputs: {reason}") from None
         return {name: np.asarray(result) for name, result in zip(outputs, results, strict=True)}

@@ -68,6 +68,8 @@ class Predict:
         return told(_answer(batcher.model, about, missing, results))
 
     async def _decoded(self, content: bytearray, about: Description, left: Callable[[], bool]) -> np.ndarray:
+        if self._waiting >= WAITING:  # more may have come while the body was read
+            raise Busy(self._waiting)
         self._waiting += 1
         try:
             return await self._room.alone(left, _pixels, content, about.blank.shape)
@@ -102,9 +104,9 @@ def _missing(request: Request, boxes: int) -> list[int]:
         if name != MISSING:
             raise Refused(f"unknown parameter {name[:80]!r}: there is {MISSING!r}, as in ?{MISSING}=0,2")
     asked = ",".join(request.query_params.getlist(MISSING))
-    numbers = [number for number in asked.split(",") if number]
-    found = sorted({int(number) if number.isascii() and number.isdigit() else boxes for number in numbers})
-    if found and found[-1] >= boxes:
+    numbers, known = [number for number in asked.split(",") if number], {str(k): k for k in range(boxes)}
+    found = sorted({known.get(number, boxes) for number in numbers})
+    if found and found[-1] == boxes:
         raise Refused(f"{MISSING}={asked[:80]}: give numbers of boxes, 0 to {boxes - 1}, with commas between them")
     return found
 

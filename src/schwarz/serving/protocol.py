@@ -6,6 +6,7 @@ never takes the place of an answer, and what is left of a body is never taken fo
 
 import asyncio
 from asyncio.events import TimerHandle
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -87,8 +88,10 @@ class Patient(HttpToolsProtocol):
     unread = 0
     """Bytes of answers that are written and not read, of all connections."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, on_refused: Callable[[int], object], *given: Any, **named: Any) -> None:
+        """`on_refused`: told of every status that is answered before there is a request to count."""
         super().__init__(*given, **named)
+        self._on_refused = on_refused
         self._due: TimerHandle | None = None
         self._reading: TimerHandle | None = None
         self._unread = 0
@@ -187,7 +190,6 @@ class Patient(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offer:
             self._parse_plain(data[offer.args[0] :])
         except httptools.HttpParserError:
-            self.logger.warning("Invalid HTTP request received.")
             self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
 
     def _parse_plain(self, rest: bytes) -> None:
@@ -243,5 +245,6 @@ class Patient(HttpToolsProtocol):
         content = orjson.dumps({"error": message})
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
         self.headers, self.parser = [], _parser(self)  # what they hold is not wanted any more
+        self._on_refused(status.value)
         self.transport.write(f"{head}content-length: {len(content)}\r\nconnection: close\r\n\r\n".encode() + content)
         self.transport.close()

@@ -8,8 +8,9 @@ import signal
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -59,9 +60,10 @@ def serve(sources: Mapping[str, Path | Published], host: str, port: int, grpc_po
         del loaded  # a champion that is followed by another one is to be freed
         figures, room = Figures(models), Room()
         app = application(models, figures, room)
+        protocol: Any = partial(Patient, figures.refused)
         config = uvicorn.Config(
             Watched(guarded(app, token, sock.getsockname()[0]), figures),
-            http=Patient, loop="uvloop", ws="none", lifespan="on", log_level="warning", log_config=None,
+            http=protocol, loop="uvloop", ws="none", lifespan="on", log_level="warning", log_config=None,
             access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_S,
         )  # fmt: skip
         rpc = None

@@ -51,6 +51,10 @@ class Figures:
         self.requests.labels(kind, str(status)).inc()
         self.seconds.labels(kind).observe(seconds)
 
+    def refused(self, status: int) -> None:
+        """Counts what was refused before it was a request."""
+        self.requests.labels("none", str(status)).inc()
+
     async def tell(self, _: Request) -> Response:
         """As Prometheus reads them."""
         for each in self._models:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from schwarz.serving.rpc.messages import SERVICE
 from tests.unit.serving.served import Served
 
+BEGIN = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS, PING = 0, 1, 4, 6
 ACK, END_STREAM, END_HEADERS = 1, 1, 4
 WINDOW = 4
@@ -38,7 +39,7 @@ class Deaf:
         self._sock = socket.create_connection((host, int(port)))
         self._turn, self._calls = threading.Lock(), 0
         window = WINDOW.to_bytes(2, "big") + bytes(4)
-        self._send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0, window))
+        self._send(BEGIN + frame(SETTINGS, 0, 0, window))
         threading.Thread(target=self._obey, daemon=True).start()
 
     def call(self, method: str, content: bytes) -> None:

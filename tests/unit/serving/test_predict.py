@@ -51,6 +51,7 @@ def test_a_missing_box_says_what_it_says_to_nothing(server: Served, query: str, 
     ("address", "body", "status", "message"),
     [
         ("/v1/predict?missing=2", LEFT, 400, "missing=2: give numbers of boxes, 0 to 1"),
+        (f"/v1/predict?missing={'1' * 5000}", LEFT, 400, "give numbers of boxes, 0 to 1"),
         ("/v1/predict?missing=-1", LEFT, 400, "missing=-1: give numbers of boxes"),
         ("/v1/predict?missing=first", LEFT, 400, "missing=first: give numbers of boxes"),
         ("/v1/predict?mising=1", LEFT, 400, "unknown parameter 'mising': there is 'missing', as in ?missing=0,2"),

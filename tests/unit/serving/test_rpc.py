@@ -1,9 +1,12 @@
 """The protocol over gRPC: the same numbers, the same refusals, the same limits."""
 
+import asyncio
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from schwarz.serving.bodies import MB
+from schwarz.serving.bodies import MB, Room
+from schwarz.serving.following import Models
+from schwarz.serving.following import Served as Running
 from schwarz.serving.model import Model
 from schwarz.serving.refused import Refused
 from schwarz.serving.rpc.inference import NUMBERS_MB, parse, read, write
 from schwarz.serving.rpc.messages import MESSAGES, SERVICE
-from schwarz.serving.rpc.server import AT_ONCE, IDLE_S, MESSAGE_MB, MESSAGE_S
+from schwarz.serving.rpc.server import AGAIN_S, AT_ONCE, IDLE_S, MESSAGE_MB, MESSAGE_S, Rpc
+from schwarz.serving.watching import Figures
 from tests.pipeline.graphs import identity, model
+from tests.pipeline.journals import free_port
+from tests.unit.serving.frames import BEGIN, END_HEADERS, HEADERS, SETTINGS, frame, head
 from tests.unit.serving.served import Served, served
 from tests.unit.serving.test_memory import LIMIT_MB, grown
 from tests.waiting import until
@@ -293,23 +301,37 @@ def test_message_after_message_takes_no_more_memory(file: Path) -> None:
 
 
 def test_a_call_whose_path_is_no_text_does_not_end_the_server(file: Path) -> None:
-    path = b"/\xff\xfe"
-    head = b"\x83\x86\x04" + bytes([len(path)]) + path + b"\x01\x01a"  # POST, http, the path, the authority
-    frames = b"".join(
-        len(content).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + content
-        for kind, flags, stream, content in (
-            (4, 0, 0, b""),
-            (1, 4, 1, head + b"\x5f\x10application/grpc\x40\x02te\x08trailers"),
-        )
-    )
     with served(file, "--grpc-port", "0") as server:
         host, port = server.grpc.split(":")
         assert ask(server, "ServerLive").live
         with socket.create_connection((host, int(port)), timeout=20) as sock:
-            sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frames)
+            sock.sendall(BEGIN + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, head(b"/\xff\xfe")))
             time.sleep(1)
         until(lambda: server.process.poll() is None and lives(server))
         assert ask(server, "ModelInfer", **BYTES).model_name == "four"
+        server.process.terminate()
+        lines = [json.loads(line) for line in server.process.communicate(timeout=30)[1].splitlines()]
+    assert list(lines[-1]) == ["time", "level", "message"]
+    assert lines[-1]["message"] == "gRPC: begun anew, after a call whose path is no text"
+
+
+def test_a_port_that_another_process_has_taken_meanwhile_is_asked_for_again(file: Path) -> None:
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as workers:
+            models = Models([Running(Model(file, "four"), workers, 1)])
+            rpc = Rpc(models, Figures(models), Room(), None, f"127.0.0.1:{free_port()}")
+            await rpc.start()
+            await rpc.stop(None)
+            with socket.create_server(("127.0.0.1", int(rpc.address.split(":")[1]))):
+                beginning = asyncio.create_task(rpc._begin_anew())
+                await asyncio.sleep(AGAIN_S / 2)
+                assert not beginning.done()
+            await asyncio.wait_for(beginning, 5 * AGAIN_S)
+            async with grpc.aio.insecure_channel(rpc.address) as channel:
+                assert await channel.unary_unary(f"/{SERVICE}/ServerLive")(b"")
+            await rpc.stop(None)
+
+    asyncio.run(run())
 
 
 def lives(server: Served) -> bool:

@@ -1,14 +1,14 @@
-"""What an operator sees: figures, lines of JSON, and who was turned away."""
+"""What an operator sees: figures, and who was turned away."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
 
 from schwarz.serving.access import own
-from tests.pipeline.graphs import model
+from tests.pipeline.graphs import graph, model
 from tests.unit.serving.served import Served, served
 
 PIXELS = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2], "data": [0, 1, 2, 3]}
@@ -57,17 +57,30 @@ def test_requests_are_counted_by_kind_and_status(file: Path) -> None:
     assert not re.search("no-label", str(found))
 
 
-def test_what_is_no_http_is_logged_as_a_line_of_json(file: Path) -> None:
+def test_what_is_no_http_is_counted_and_makes_no_line_in_the_log(file: Path) -> None:
+    """Anybody can send it, as often as they like."""
     with served(file) as server:
-        with server.connect() as connection:
-            connection.connect()
-            assert connection.sock is not None
-            connection.sock.sendall(b"nonsense\r\n\r\n")
-            assert connection.sock.recv(100)
+        for content, status in ((b"nonsense\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nx: " + b"y" * 70_000, 431)):
+            with server.connect() as connection:
+                connection.connect()
+                assert connection.sock is not None
+                connection.sock.sendall(content)
+                assert connection.sock.recv(100).split()[1] == b"%d" % status
+            assert figures(server)[f'schwarz_requests_total{{kind="none",status="{status}"}}'] == 1
         server.process.terminate()
-        told = server.process.communicate(timeout=30)[1]
-    (line,) = (json.loads(each) for each in told.splitlines())
-    assert (line["level"], line["message"]) == ("warning", "Invalid HTTP request received.")
+        assert server.process.communicate(timeout=30)[1] == ""
+
+
+def test_what_a_model_cannot_compute_makes_no_line_in_the_log(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Gather", ["table", "x"], ["y"])]
+    about = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", 1]) for name in "xy"]
+    table = helper.make_tensor("table", TensorProto.INT64, [2], [5, 7])
+    with served(graph(tmp_path / "table.onnx", nodes, about[:1], about[1:], [table])) as server:
+        for value, status in ((1, 200), (2, 400)):
+            asked = {"name": "x", "datatype": "INT64", "shape": [1, 1], "data": [value]}
+            assert server.ask("POST", "/v2/models/table/infer", {"inputs": [asked]})[0] == status
+        server.process.terminate()
+        assert server.process.communicate(timeout=30)[1] == ""
 
 
 def test_without_the_token_nothing_but_health_is_told(guarded: Served) -> None:

@@ -37,6 +37,8 @@ MESSAGE_S = 5.0
 """How long a message may take to arrive, once its turn has come."""
 WATCH_S = 0.25
 """How often it is looked whether the server still is one."""
+AGAIN_S = 2.0
+"""How long until the next try to have the port again."""
 IDLE_S = 15
 """How long a connection may do nothing."""
 CODES = {
@@ -109,10 +111,18 @@ class Rpc:
                     pass
             except UnicodeDecodeError:
                 LOG.warning("gRPC: begun anew, after a call whose path is no text")
-                await self._server.stop(None)
-                await self._begin()
+                await self._begin_anew()
             else:
                 return
+
+    async def _begin_anew(self) -> None:
+        await self._server.stop(None)
+        while True:
+            try:
+                return await self._begin()
+            except SchwarzError as fault:  # somebody has taken the port, perhaps not for long
+                LOG.warning("gRPC: %s", fault)
+                await asyncio.sleep(AGAIN_S)
 
     def live(self) -> bytes:
         return _told("ServerLiveResponse", live=True)

@@ -38,7 +38,8 @@ CONTENTS = (
     b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0", b"MM\0*" + b"\xff" * 40,
     b"Exif\0\0II*\0" + b"\0" * 9,
 )  # fmt: skip
-MISSING = ("", "?missing=0", "?missing=0,1", "?missing=", "?missing=2", "?missing=-1", "?missing=%C2%B2", "?other=1")
+MISSING = ("", "?missing=0", "?missing=0,1", "?missing=", "?missing=2", "?missing=-1", "?missing=%C2%B2", "?other=1",
+           f"?missing={'9' * 5000}")  # fmt: skip
 
 
 @dataclass(frozen=True)
