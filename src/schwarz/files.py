@@ -12,13 +12,15 @@ from typing import Any
 
 
 @contextmanager
-def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path`; it takes `path`'s place when the block ends well, and is removed when not.
+def replacing(path: Path, *, sync: bool = True, scratch: Path | None = None) -> Iterator[Path]:
+    """A temporary path beside `path`, or in `scratch` on the same file system; it takes `path`'s place when the block
+    ends well, and is removed when not.
 
     Without `sync` that holds when a process is killed, not when a machine loses power: for what can be got again.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    folder = scratch or path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -26,6 +28,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         temporary.chmod(0o644)  # mkstemp's 0600 would hide the file from the other users of a shared folder
         if sync:
             _sync(temporary)
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(path)
         if sync:
             _sync(path.parent)

@@ -7,17 +7,19 @@ the champion are taken away after the pointer has left them.
 """
 
 import json
+import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from schwarz.errors import SchwarzError, WrongInput
 from schwarz.files import sha256
-from schwarz.storage import NoObject, ObjectChanged, Store
+from schwarz.storage import NoObject, ObjectChanged, ObjectDamaged, Store
 
 FOLDER, FILE, POINTER = "models", "model.onnx", "champion.json"
+NUMBER, SUM = re.compile("[1-9][0-9]*"), re.compile("[0-9a-f]{64}")
 
 
 class Overtaken(SchwarzError):
@@ -33,6 +35,8 @@ class Champion:
     sha256: str
     before: tuple[str, ...] = field(default=())
     """The versions that were it before, the latest first: where a rollback leads."""
+    sums: Mapping[str, str] = field(default_factory=dict)
+    """The sha256 of their files, by version."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,15 +61,25 @@ def standing(store: Store, name: str) -> Standing:
     if found is None:
         return Standing(None, None)
     try:
-        told = json.loads(store.read(key, 0, found.size, found.version))
-        said = Champion(told["name"], told["version"], told["sha256"], tuple(told["before"]))
-        return Standing(said, found.version)
+        return Standing(_said(name, store.read(key, 0, found.size, found.version)), found.version)
     except ObjectChanged:  # moved between the two questions
         return standing(store, name)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise WrongInput(
-            f"{store.uri}/{key}: is no pointer to a champion. Remove it; `schwarz promote {name}` writes it anew."
+            f"{store.uri}/{key}: is no pointer to a champion of this model. Remove it; `schwarz promote {name}` writes "
+            "it anew."
         ) from None
+
+
+def _said(name: str, content: bytes) -> Champion:
+    """What a pointer says; an error where it is another model's, a version no number or a sum none."""
+    told = json.loads(content)
+    said = Champion(told["name"], told["version"], told["sha256"], tuple(told["before"]), told.get("sums", {}))
+    sums = (said.sha256, *said.sums.values())
+    sound = all(map(NUMBER.fullmatch, (said.version, *said.before))) and all(map(SUM.fullmatch, sums))
+    if said.name != name or not sound:
+        raise ValueError(content)
+    return said
 
 
 def champion(store: Store, name: str) -> Champion | None:
@@ -74,24 +88,33 @@ def champion(store: Store, name: str) -> Champion | None:
 
 
 def publish(
-    store: Store, name: str, version: str, file: Path, over: Standing | None = None, beaten: str | None = None
-) -> Champion:
+    store: Store, name: str, version: str, file: Path, over: Standing | None = None,
+    beaten: tuple[str, str] | None = None,
+) -> Champion:  # fmt: skip
     """Make a version the champion: its file, then the pointer, which must still be the one that was looked at (`over`,
     by default now). Overtaken where another promotion has moved it since: then nothing has changed. `beaten`: who was
-    the champion where nothing has been published yet."""
+    the champion, and the sha256 of its file, where nothing has been published yet."""
     over = over or standing(store, name)
-    was = (over.champion.version, *over.champion.before) if over.champion else (beaten,) if beaten else ()
-    now = Champion(name, version, sha256(file), tuple(each for each in was if each != version))
+    was, past = over.champion, dict([beaten] if beaten else [])
+    if was:
+        past = {was.version: was.sha256, **{each: was.sums.get(each, "") for each in was.before}}
+    now = _made(name, version, file, {each: value for each, value in past.items() if each != version})
     _move(store, now, file, over)
     return now
 
 
+def _made(name: str, version: str, file: Path, past: Mapping[str, str]) -> Champion:
+    """A champion after those, whose sums may be unknown."""
+    return Champion(name, version, sha256(file), tuple(past), {each: value for each, value in past.items() if value})
+
+
 def fall_back(
-    store: Store, name: str, version: str | None = None, fetch: Callable[[str], Path] | None = None
-) -> Champion:
-    """Make a version that was the champion before the champion again, the last one by default. `fetch`: its file from
-    elsewhere, where it was taken away from here."""
-    over = standing(store, name)
+    store: Store, name: str, version: str | None = None, fetch: Callable[[str], Path] | None = None,
+    over: Standing | None = None,
+) -> Champion:  # fmt: skip
+    """Make a version that was the champion before the champion again, the last one by default; those after it are
+    where no rollback leads any more. `fetch`: its file from elsewhere, where it is gone from here or damaged."""
+    over = over or standing(store, name)
     was = over.champion
     if was is None or not was.before:
         now = f"version {was.version} is the first champion" if was else "nothing was promoted"
@@ -99,18 +122,28 @@ def fall_back(
     chosen = version or was.before[0]
     if chosen not in was.before:
         raise WrongInput(f"{name}: version {chosen} was never the champion. There were: {', '.join(was.before)}.")
-    key = model_key(name, chosen)
+    past = {each: was.sums.get(each, "") for each in was.before[was.before.index(chosen) + 1 :]}
     with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / FILE
-        if store.find(key):
-            store.get(key, file)
-        elif fetch:
-            file = fetch(chosen)
-        else:
-            raise WrongInput(f"{store.uri}/{key}: is gone. `schwarz promote {name}/{chosen} --force` publishes it.")
-        now = Champion(name, chosen, sha256(file), tuple(v for v in was.before if v != chosen))
+        file = _kept(store, name, chosen, was.sums.get(chosen), fetch, Path(scratch))
+        now = _made(name, chosen, file, past)
         _move(store, now, file, over)
     return now
+
+
+def _kept(
+    store: Store, name: str, version: str, known: str | None, fetch: Callable[[str], Path] | None, scratch: Path
+) -> Path:
+    """The file of a version that was published, as it was then."""
+    key = model_key(name, version)
+    try:
+        store.get(key, scratch / FILE, known)
+    except (NoObject, ObjectDamaged):
+        if fetch:
+            return fetch(version)
+        raise WrongInput(
+            f"{store.uri}/{key}: is gone, or damaged. `schwarz promote {name}/{version} --force` publishes it."
+        ) from None
+    return scratch / FILE
 
 
 def versions(store: Store, name: str) -> list[str]:
@@ -122,6 +155,12 @@ def _move(store: Store, now: Champion, file: Path, over: Standing) -> None:
     """The file, then the pointer, then away with what is above it: with what was there before alone, one by one while
     this is the champion, for the next promotion may have begun."""
     key = model_key(now.name, now.version)
+    there = store.find(key)
+    if there and there.sha256 not in (None, now.sha256):
+        raise WrongInput(
+            f"{store.uri}/{key}: is another model already, of another MLflow perhaps: a store belongs to one. Name "
+            f"another in SCHWARZ_STORE, or remove {FOLDER}/{now.name} there."
+        )
     store.put(file, key)
     higher = [version for version in versions(store, now.name) if int(version) > int(now.version)]
     try:
@@ -153,7 +192,8 @@ def _point(store: Store, now: Champion, over: Standing) -> None:
 def _keys(store: Store, name: str) -> Iterator[str]:
     prefix = f"{FOLDER}/{name}/"
     for found in store.list(prefix):
-        if found.key.removeprefix(prefix).count("/") == 1 and found.key.endswith(f"/{FILE}"):
+        number, _, file = found.key.removeprefix(prefix).partition("/")
+        if file == FILE and NUMBER.fullmatch(number):  # beside them may lie what is not ours
             yield found.key
 
 

@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from schwarz.cli.completion import commands
 from schwarz.cli.entry import schwarz as program
 from schwarz.cli.entry import status
 from schwarz.cli.grammar import Command
-from schwarz.tracking import Entry, of_run, register_model
+from schwarz.evaluation.gate import Examined
+from schwarz.tracking import GATE, Entry, of_run, register_model
 from tests.pipeline import challengers
 from tests.pipeline.challengers import IMAGES
-from tests.pipeline.graphs import model
-from tests.pipeline.journals import begin
+from tests.pipeline.graphs import graph, model
+from tests.pipeline.journals import begin, free_port
 
 # mlflow 3.17: on SQLAlchemy 2.1; when it imports its own pyfunc, where it hides the warning from people
 pytestmark = [
@@ -73,7 +76,7 @@ def test_the_whole_story(place: Path, client: mlflow.MlflowClient, schwarz: Call
     register(place, "tiny", wrong=100)
     number, out, _ = schwarz("schwarz promote tiny")  # the first version is the champion, and published now
     assert number == 0
-    assert out.startswith("models:/tiny/1 is the champion: it is already, and is published again.")
+    assert out.startswith("models:/tiny/1 is the champion: it is by its alias, and is published now.")
     assert "serve tiny@champion" in out
     published = place / "runs" / "store" / "models" / "tiny"
     assert (published / "1" / "model.onnx").read_bytes() == (place / "runs/tiny/1/m.onnx").read_bytes()
@@ -97,17 +100,17 @@ def test_the_whole_story(place: Path, client: mlflow.MlflowClient, schwarz: Call
     assert client.get_model_version("tiny", "3").tags["gate.promoted"] == "True"
 
     number, out, _ = schwarz(EXAMPLES["rollback"][0])
-    assert (number, out) == (0, "models:/tiny/1 is the champion again.\n")
+    assert (number, out) == (0, "models:/tiny/1 is the champion again, after 3.\n")
     assert aliases(client, "tiny") == {"champion": "1"}
     assert pointer(place, "tiny")["version"] == "1"
     assert not (published / "3" / "model.onnx").exists()  # Triton would serve it
 
     number, out, _ = schwarz(EXAMPLES["models"][0])
     rows = {line.split()[1]: line.split() for line in out.splitlines()[1:] if line.startswith("tiny ")}
-    assert rows["1"][2:5] == ["champion", "global", "rolled-back"]
-    assert "refused" in rows["2"]
+    assert rows["1"][2:5] == ["champion", "served", "global"]
+    assert (rows["2"][3], rows["3"][3]) == ("refused", "withdrawn")
     listed = json.loads(schwarz(EXAMPLES["models"][1])[1])
-    assert [each["number"] for each in listed] == ["3", "2", "1"]
+    assert [(each["number"], each["served"]) for each in listed] == [("3", False), ("2", False), ("1", True)]
 
 
 def test_a_margin_lets_a_slightly_worse_one_pass(place: Path, schwarz: Callable[[str], Told]) -> None:
@@ -149,11 +152,10 @@ def test_a_rollback_brings_back_what_was_taken_away(
     assert not (published / "2" / "model.onnx").exists()
     tags = client.get_model_version("lower", "2").tags
     assert (tags["gate.promoted"], "gate.sha256" in tags) == ("True", True)
-    assert schwarz("schwarz rollback lower") == (0, "models:/lower/2 is the champion again.\n", "")
+    assert schwarz("schwarz rollback lower") == (0, "models:/lower/2 is the champion again, after 1.\n", "")
     assert (published / "2" / "model.onnx").read_bytes() == (place / "runs/lower/2/m.onnx").read_bytes()
     tags = client.get_model_version("lower", "2").tags
-    assert "gate.low" not in tags  # what led to it before says nothing of this
-    assert "gate.sha256" in tags  # by which the gate finds what it got right
+    assert {"gate.low", "gate.restored", "gate.sha256"} <= tags.keys()  # what led to it is kept
 
 
 def test_the_first_promotion_can_be_rolled_back_and_a_forced_one_says_what_the_gate_said(
@@ -168,7 +170,7 @@ def test_the_first_promotion_can_be_rolled_back_and_a_forced_one_says_what_the_g
     assert because.startswith("forced; the gate had refused it: the lower end of its lead")
     _, out, _ = schwarz("schwarz models first")
     assert "forced" in next(line for line in out.splitlines() if line.split()[1:2] == ["2"])
-    assert schwarz("schwarz rollback first") == (0, "models:/first/1 is the champion again.\n", "")
+    assert schwarz("schwarz rollback first") == (0, "models:/first/1 is the champion again, after 2.\n", "")
     assert aliases(client, "first") == {"champion": "1"}
     assert (place / "runs/store/models/first/1/model.onnx").exists()
 
@@ -235,8 +237,86 @@ def test_rolling_back_to_a_named_version(place: Path, schwarz: Callable[[str], T
         register(place, "named", wrong=wrong, scale=wrong)
         assert schwarz("schwarz promote named")[0] == 0
     line = EXAMPLES["rollback"][1].replace("tiny", "named")
-    assert schwarz(line) == (0, "models:/named/1 is the champion again.\n", "")
-    assert pointer(place, "named")["before"] == ["2"]
+    assert schwarz(line) == (0, "models:/named/1 is the champion again, after 3.\n", "")
+    assert pointer(place, "named")["before"] == []
+
+
+def test_what_is_served_and_gone_from_mlflow_is_not_given_up_unasked(
+    place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told]
+) -> None:
+    for scale, wrong in enumerate((100, 10), 1):
+        register(place, "gone", wrong=wrong, scale=scale)
+        assert schwarz("schwarz promote gone")[0] == 0
+    client.delete_model_version("gone", "2")
+    register(place, "gone", wrong=400, scale=3)
+    assert aliases(client, "gone") == {"challenger": "3"}
+    for which in ("gone", "gone/1"):
+        number, _, err = schwarz(f"schwarz promote {which}")
+        assert number == 1
+        assert "gone: version 2 is served, of which MLflow has nothing, or another model under its number" in err
+    assert pointer(place, "gone")["version"] == "2"
+    assert schwarz("schwarz promote gone/3 --force")[0] == 0
+    number, out, _ = schwarz("schwarz rollback gone")
+    assert (number, pointer(place, "gone")["version"]) == (0, "2")
+    assert "MLflow has no version 2 of gone any more: its alias stays where it is." in out
+    _, out, _ = schwarz("schwarz models gone")
+    assert out.endswith("gone: version 2 is served, the alias champion names 3: MLflow has it no more.\n")
+
+
+def test_a_rollback_needs_no_mlflow_and_what_is_astray_is_told(
+    place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for scale, wrong in enumerate((300, 200, 100), 1):
+        register(place, "alone", wrong=wrong, scale=scale)
+        assert schwarz("schwarz promote alone")[0] == 0
+    with monkeypatch.context() as away:
+        away.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+        number, out, err = schwarz("schwarz rollback alone")
+    assert (number, out) == (1, "models:/alone/2 is the champion again, after 3.\n")
+    assert "models:/alone/2 is the champion and is served, but MLflow was not told: " in err
+    assert pointer(place, "alone")["version"] == "2"
+    _, out, _ = schwarz("schwarz models alone")
+    assert "alone: version 2 is served, the alias champion names 3: " in out
+    assert "promote alone/2 mends it." in out
+    assert schwarz("schwarz promote alone/2")[0] == 0
+    assert aliases(client, "alone") == {"champion": "2"}
+    assert "alias champion names" not in schwarz("schwarz models alone")[1]
+
+
+def test_what_was_taken_back_is_not_promoted_unasked_and_numbers_outlive_a_repetition(
+    place: Path, client: mlflow.MlflowClient, schwarz: Callable[[str], Told]
+) -> None:
+    for scale, wrong in enumerate((300, 100), 1):
+        register(place, "back", wrong=wrong, scale=scale)
+        assert schwarz("schwarz promote back")[0] == 0
+    measured = client.get_model_version("back", "2").tags["gate.difference"]
+    assert schwarz("schwarz promote back")[1].startswith("models:/back/2 is the champion: it is already, and is")
+    assert client.get_model_version("back", "2").tags["gate.difference"] == measured
+    assert schwarz("schwarz rollback back")[0] == 0
+    assert schwarz("schwarz promote back")[1].startswith("models:/back/1 is the champion: it is already")
+    assert schwarz("schwarz promote back/2")[0] == 0
+    tags = client.get_model_version("back", "2").tags
+    assert ("gate.withdrawn" in tags, tags["gate.difference"]) == (False, measured)
+
+
+def test_a_model_that_takes_other_images_is_refused(place: Path, schwarz: Callable[[str], Told]) -> None:
+    register(place, "form", wrong=300)
+    assert schwarz("schwarz promote form")[0] == 0
+    run = begin(place / "runs" / "form" / "2")
+    asked = [helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 1, 1, 4])]
+    given = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 4])]
+    nodes = [helper.make_node("Cast", ["images"], ["f"], to=1), helper.make_node("Flatten", ["f"], ["probabilities"])]
+    file, right = graph(run.path / "m.onnx", nodes, asked, given, []), np.ones(challengers.N, bool)
+    record = {GATE: json.dumps(Examined.of("a" * 32, challengers.Y, right).to_json())}
+    entry = Entry(file, "form", {}, {}, ["a", "b", "c", "d"], record)
+    images = np.zeros((2, 1, 1, 4), np.uint8)
+    register_model(of_run(run), entry, images, f"sqlite:///{place}/runs/mlflow.db")
+    number, out, _ = schwarz("schwarz promote form")
+    assert number == 1
+    assert (
+        "it takes 'images', tensor(uint8) [1, 1, 4], and gives [4]; the champion 'images', tensor(uint8) [1, 2, 2],"
+        in out
+    )
 
 
 def test_where_there_is_no_registry_none_is_made(

@@ -1,6 +1,8 @@
 """What servers find: whole versions and a pointer, whatever happens in between."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,9 +54,56 @@ def test_a_rollback_to_a_named_version(store: Store, tmp_path: Path) -> None:
     promoted(store, tmp_path, "1", "2", "3")
     with pytest.raises(WrongInput, match=r"version 7 was never the champion\. There were: 2, 1"):
         fall_back(store, "tiny", "7")
-    assert fall_back(store, "tiny", "1").before == ("2",)
-    with pytest.raises(WrongInput, match=r"2/model.onnx: is gone. `schwarz promote tiny/2 --force` publishes it"):
-        fall_back(store, "tiny", "2")
+    assert fall_back(store, "tiny", "1").before == ()
+    with pytest.raises(WrongInput, match=r"version 1 is the first champion"):
+        fall_back(store, "tiny")  # it would lead forward
+
+
+def test_a_rollback_publishes_what_was_published_then_or_fetches_it(store: Store, tmp_path: Path) -> None:
+    """A file system may keep no sums beside the files; a backup loses them."""
+    promoted(store, tmp_path, "1", "2")
+    damaged = tmp_path / "store" / "models" / "tiny" / "1" / "model.onnx"
+    for spoil in (lambda: damaged.write_text("modal 1"), damaged.unlink):
+        damaged.unlink(missing_ok=True)
+        damaged.parent.mkdir(exist_ok=True)
+        damaged.touch()
+        spoil()
+        with pytest.raises(WrongInput, match=r"1/model.onnx: is gone, or damaged. `schwarz promote tiny/1 --force`"):
+            fall_back(store, "tiny")
+        assert champion(store, "tiny") is not None
+    now = fall_back(store, "tiny", fetch=lambda number: model(tmp_path, f"model {number}"))
+    assert (now.version, damaged.read_text()) == ("1", "model 1")
+
+
+def test_another_model_under_a_published_number_is_refused(store: Store, tmp_path: Path) -> None:
+    """A store that two registries share, or one that was begun anew."""
+    promoted(store, tmp_path, "1")
+    before = standing(store, "tiny")
+    with pytest.raises(WrongInput, match=r"1/model.onnx: is another model already, of another MLflow perhaps"):
+        publish(store, "tiny", "1", model(tmp_path, "another"))
+    assert standing(store, "tiny") == before
+
+
+def test_no_folder_is_left_that_triton_would_take_for_a_version(store: Store, tmp_path: Path) -> None:
+    promoted(store, tmp_path, "1", "2")
+    fall_back(store, "tiny")
+    folder = tmp_path / "store" / "models" / "tiny"
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["1"]
+    script = (
+        "import os, sys, shutil; from pathlib import Path; from schwarz.storage import open_store\n"
+        "shutil.copyfileobj = lambda *_: os._exit(9)\n"
+        "open_store(sys.argv[1]).put(Path(sys.argv[2]), 'models/tiny/2/model.onnx')"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path / "store", model(tmp_path, "model 2")], check=False)
+    assert killed.returncode == 9
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["1"]
+
+
+def test_what_lies_beside_the_versions_is_passed_over(store: Store, tmp_path: Path) -> None:
+    store.put(model(tmp_path, "somebody's"), "models/tiny/3-hot/model.onnx")
+    promoted(store, tmp_path, "1", "2")
+    assert fall_back(store, "tiny").version == "1"
+    assert versions(store, "tiny") == ["1"]
 
 
 def test_numbers_are_numbers(store: Store, tmp_path: Path) -> None:
@@ -116,8 +165,11 @@ def test_nothing_published_and_a_broken_pointer(store: Store, tmp_path: Path) ->
         fall_back(store, "tiny")
     pointer = tmp_path / "store" / "models" / "tiny" / "champion.json"
     pointer.parent.mkdir(parents=True)
-    pointer.write_text("{}")
-    with pytest.raises(
-        WrongInput, match=r"champion.json: is no pointer to a champion. Remove it; `schwarz promote tiny`"
-    ):
-        champion(store, "tiny")
+    right = {"name": "tiny", "version": "1", "sha256": "0" * 64, "before": []}
+    for wrong in ({}, [], {"name": "other"}, {"version": "3-hot"}, {"sha256": "short"}, {"before": [1]}, {"sums": 3}):
+        pointer.write_text(json.dumps(right | wrong if isinstance(wrong, dict) and wrong else wrong))
+        with pytest.raises(
+            WrongInput,
+            match=r"champion.json: is no pointer to a champion of this model. Remove it; `schwarz promote tiny`",
+        ):
+            champion(store, "tiny")

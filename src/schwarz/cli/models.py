@@ -3,8 +3,11 @@
 import json
 import os
 import tempfile
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,37 +15,37 @@ import click
 
 from schwarz.cli.columns import columns
 from schwarz.cli.grammar import Command
-from schwarz.errors import DONE, FAILED, WrongInput
+from schwarz.cli.judging import FORCED, already, forced, judge, numbers, stamp, tags_of
+from schwarz.errors import DONE, FAILED, SchwarzError, WrongInput
 from schwarz.shell import command
 
 if TYPE_CHECKING:
-    from schwarz.evaluation.gate import Decision, Rules
     from schwarz.publishing import Standing
     from schwarz.storage import Store
-    from schwarz.tracking.models import Registry, Version
+    from schwarz.tracking.models import Version
 
-FORCED, BACK = "forced", "rolled back"
-"""How a version becomes the champion without the gate."""
-TIMES = 30
-"""Images that each of two models answers, in turn, to tell how much slower one is."""
+WITHDRAWN, RESTORED = "gate.withdrawn", "gate.restored"
+"""When a version was taken back, and when it was gone back to."""
 
 
 @click.command(cls=Command, examples=("schwarz models", "schwarz models tiny --json"))
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON list")
 def models(name: str | None, as_json: bool) -> None:
-    """List the registered models, or the versions of one, with what the gate said of them."""
+    """List the registered models, or the versions of one: who is served, and what the gate said of each."""
     from schwarz.tracking.models import Version, open_registry, there_is
 
     rows = list[Version]()
     if name or there_is(_uri()):
         with open_registry(_uri()) as found:
             rows = [each for one in ([name] if name else found.names()) for each in found.versions(one)]
+    served, faults = _served({each.name for each in rows})
     if as_json:
-        print(json.dumps([asdict(each) for each in rows], indent=1))
+        print(json.dumps([asdict(each) | {"served": served.get(each.name) == each.number} for each in rows], indent=1))
     elif rows:
-        head = ("model", "version", "alias", "strategy", "gate", "test", "registered")
-        print(*columns([head, *map(_cells, rows)], left=5), sep="\n")
+        head = ("model", "version", "alias", "", "strategy", "gate", "test", "registered")
+        print(*columns([head, *(_cells(each, served.get(each.name)) for each in rows)], left=6), sep="\n")
+        print(*_astray(rows, served), *faults, sep="\n", end="\n" if served or faults else "")
     else:
         print(f"No models are registered. To make one: {command('run', 'quickstart')}")
 
@@ -62,28 +65,40 @@ def promote(which: str, margin: float, slower: float, force: bool) -> int:
     not too slow. Exit status 1 where it does not.
     """
     from schwarz.evaluation.gate import Rules
-    from schwarz.publishing import publish, standing
+    from schwarz.publishing import Overtaken, publish, standing
     from schwarz.storage import open_store
     from schwarz.tracking.models import open_registry
 
     name, models = which.partition("/")[0], open_store(store())
-    with open_registry(_uri()) as found, tempfile.TemporaryDirectory() as scratch:
-        versions = found.versions(name)
-        wanted, over = _wanted(versions, which), standing(models, name)
-        champion = _champion(versions, over)
-        file = found.fetch(wanted, Path(scratch) / "challenger")
-        if force or wanted == champion:
-            decision = _unasked(wanted, forced=force)
-        else:
-            decision = _decide(found, wanted, champion, file, Path(scratch), Rules(margin, slower))
+    over = standing(models, name)
+    with tempfile.TemporaryDirectory() as scratch:
+        with open_registry(_uri()) as found:
+            versions = found.versions(name)
+            wanted, champion = _wanted(versions, which), _champion(versions, over, force=force)
+            file = found.fetch(wanted, Path(scratch) / "challenger")
+            if wanted == champion and not force:
+                decision = already(over)
+            else:
+                decision = (
+                    forced(wanted)
+                    if force
+                    else judge(found, wanted, champion, file, Path(scratch), Rules(margin, slower))
+                )
+                found.note(wanted, tags_of(decision))
         if not decision.promoted:
-            found.note(wanted, _tags(decision))
-            print(f"{wanted.uri} stays what it is: {decision.because}.", *_numbers(decision), sep="\n")
+            print(f"{wanted.uri} stays what it is: {decision.because}.", *numbers(decision), sep="\n")
+            if champion and not over.champion:
+                print(f"Nothing is published yet: {command('promote', f'{name}/{champion.number}')}")
             return FAILED
-        publish(models, name, wanted.number, file, over, champion.number if champion else None)
-        found.note(wanted, _tags(decision))
-        _crown(found, models, name)
-    print(f"{wanted.uri} is the champion: {decision.because}.", *_numbers(decision), sep="\n")
+        try:
+            publish(models, name, wanted.number, file, over, _beaten(champion))
+        except Overtaken as fault:
+            with open_registry(_uri()) as found:
+                found.note(wanted, tags_of(replace(decision, promoted=False, because=str(fault))))
+            raise
+    with _told(wanted.uri):
+        _crown(models, name)
+    print(f"{wanted.uri} is the champion: {decision.because}.", *numbers(decision), sep="\n")
     print(f"To serve it: {command('serve', f'{wanted.name}@champion')}")
     return DONE
 
@@ -92,27 +107,31 @@ def promote(which: str, margin: float, slower: float, force: bool) -> int:
 @click.argument("name", metavar="NAME")
 @click.option("--to", "version", metavar="VERSION", help="one that was the champion before; unset: the last one")
 def rollback(name: str, version: str | None) -> None:
-    """Make the champion before this one the champion again."""
-    from schwarz.publishing import fall_back
+    """Make the champion before this one the champion again.
+
+    Servers need the store alone for that: MLflow is told afterwards.
+    """
+    from schwarz.publishing import fall_back, standing
     from schwarz.storage import open_store
     from schwarz.tracking.models import open_registry
 
-    with open_registry(_uri()) as found, tempfile.TemporaryDirectory() as scratch:
-        versions, models = {each.number: each for each in found.versions(name)}, open_store(store())
-
-        def fetch(number: str) -> Path:
-            if number not in versions:
-                raise WrongInput(
-                    f"models:/{name}/{number}: is gone from MLflow and from {models.uri}. Name another: --to."
-                )
-            return found.fetch(versions[number], Path(scratch))
-
-        now = fall_back(models, name, version, fetch)
+    models = open_store(store())
+    over = standing(models, name)
+    with tempfile.TemporaryDirectory() as scratch:
+        now = fall_back(models, name, version, partial(_fetched, name, Path(scratch)), over)
+    assert over.champion
+    print(f"models:/{name}/{now.version} is the champion again, after {over.champion.version}.")
+    with _told(f"models:/{name}/{now.version}"):
+        with open_registry(_uri()) as found:
+            versions = {each.number: each for each in found.versions(name)}
+            marks = {over.champion.version: {WITHDRAWN: stamp()}, now.version: {WITHDRAWN: None, RESTORED: stamp()}}
+            for number, tags in marks.items():
+                if number in versions:
+                    found.mark(versions[number], tags)
         if now.version in versions:
-            told = {"gate.because": f"{BACK} to", "gate.promoted": "True", "gate.when": _now()}
-            found.note(versions[now.version], told)
-            _crown(found, models, name)
-    print(f"models:/{name}/{now.version} is the champion again.")
+            _crown(models, name)
+        else:
+            print(f"MLflow has no version {now.version} of {name} any more: its alias stays where it is.")
 
 
 def store() -> str:
@@ -126,8 +145,62 @@ def _uri() -> str:
     return default_uri(Path.cwd())
 
 
+def _served(names: set[str]) -> tuple[dict[str, str], list[str]]:
+    """The versions that servers take, by the pointers in the store, and what hinders asking it."""
+    from schwarz.publishing import champion
+    from schwarz.storage import open_store
+
+    served, faults = dict[str, str](), list[str]()
+    try:
+        models = open_store(store())
+        for name in sorted(names):
+            if now := champion(models, name):
+                served[name] = now.version
+    except SchwarzError as fault:
+        faults.append(f"Who is served is not known: {fault}")
+    return served, faults
+
+
+def _astray(rows: "list[Version]", served: Mapping[str, str]) -> list[str]:
+    """Where MLflow's alias is not with who is served."""
+    from schwarz.tracking.models import CHAMPION
+
+    told = list[str]()
+    for name, number in served.items():
+        mine = [each for each in rows if each.name == name]
+        alias = next((each.number for each in mine if CHAMPION in each.aliases), "none")
+        if alias != number:
+            mend = command("promote", f"{name}/{number}")
+            remedy = f"{mend} mends it" if number in [each.number for each in mine] else "MLflow has it no more"
+            told.append(f"{name}: version {number} is served, the alias champion names {alias}: {remedy}.")
+    return told
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """What is done behind the pointer: whatever goes wrong there, servers follow it already."""
+    try:
+        yield
+    except SchwarzError as fault:
+        again = command("promote", uri.removeprefix("models:/"))
+        raise SchwarzError(
+            f"{uri} is the champion and is served, but MLflow was not told: {fault} Then: {again}"
+        ) from fault
+
+
+def _fetched(name: str, scratch: Path, number: str) -> Path:
+    """The file of a version that is gone from the store."""
+    from schwarz.tracking.models import open_registry
+
+    with open_registry(_uri()) as found:
+        version = next((each for each in found.versions(name) if each.number == number), None)
+        if version is None:
+            raise WrongInput(f"models:/{name}/{number}: is gone from MLflow and from {store()}. Name another: --to.")
+        return found.fetch(version, scratch)
+
+
 def _wanted(versions: "list[Version]", which: str) -> "Version":
-    """The version that is meant: by its number, else the challenger, else the newest."""
+    """The version that is meant: by its number, else the challenger, else the newest that was not taken back."""
     from schwarz.tracking.models import CHALLENGER
 
     name, _, number = which.partition("/")
@@ -137,98 +210,52 @@ def _wanted(versions: "list[Version]", which: str) -> "Version":
             there = ", ".join(each.number for each in versions)
             raise WrongInput(f"{which}: no such version of {name!r}. There are: {there}.")
         return found
-    if not versions:
-        raise WrongInput(f"{name}: has no versions. A run registers one.")
-    return next((each for each in versions if CHALLENGER in each.aliases), versions[0])
+    standing = [each for each in versions if WITHDRAWN not in each.tags]
+    if not standing:
+        one = f" Name one of {', '.join(each.number for each in versions)}." if versions else " A run registers one."
+        raise WrongInput(f"{name}: has no versions{' that were not taken back' if versions else ''}.{one}")
+    return next((each for each in standing if CHALLENGER in each.aliases), standing[0])
 
 
-def _champion(versions: "list[Version]", over: "Standing") -> "Version | None":
+def _champion(versions: "list[Version]", over: "Standing", *, force: bool) -> "Version | None":
     """The one that is served, by the pointer; before anything was published, the one with the alias."""
     from schwarz.tracking.models import CHAMPION
 
-    served = over.champion and next((each for each in versions if each.number == over.champion.version), None)
-    return served or next((each for each in versions if CHAMPION in each.aliases), None)
+    now = over.champion
+    if now is None:
+        return next((each for each in versions if CHAMPION in each.aliases), None)
+    served = next((each for each in versions if each.number == now.version and each.tags["sha256"] == now.sha256), None)
+    if served is None and not force:
+        raise SchwarzError(
+            f"{now.name}: version {now.version} is served, of which MLflow has nothing, or another model under its "
+            "number: there is nothing to compare with. `--force` promotes without the gate."
+        )
+    return served
 
 
-def _crown(found: "Registry", models: "Store", name: str) -> None:
+def _beaten(champion: "Version | None") -> tuple[str, str] | None:
+    return (champion.number, champion.tags["sha256"]) if champion else None
+
+
+def _crown(models: "Store", name: str) -> None:
     """The alias follows the pointer: of two that promote at once, the last to set it has seen where that stays."""
     from schwarz.publishing import champion
+    from schwarz.tracking.models import open_registry
 
     done = None
     while (now := champion(models, name)) and now != done:
-        found.crown(name, now.version)
+        with open_registry(_uri()) as found:
+            found.crown(name, now.version)
         done = now
 
 
-def _decide(
-    found: "Registry", wanted: "Version", champion: "Version | None", file: Path, scratch: Path, rules: "Rules"
-) -> "Decision":
-    from schwarz.evaluation.gate import Decision, Examined, decide
-
-    records = [found.gate(each) for each in (wanted, champion) if each]
-    if None in records:
-        lacking = next(each for each, record in zip((wanted, champion), records, strict=False) if record is None)
-        assert lacking
-        return Decision(False, f"of {lacking.uri} it is not kept what it got right: it was registered without that")
-    challenger, *other = [Examined.from_json(record) for record in records if record]
-    slowness = _slowness(file, found.fetch(champion, scratch / "champion")) if champion else None
-    return decide(challenger, next(iter(other), None), slowness, rules)
-
-
-def _unasked(wanted: "Version", *, forced: bool) -> "Decision":
-    from schwarz.evaluation.gate import Decision
-
-    refused = wanted.tags.get("gate.because") if wanted.tags.get("gate.promoted") == "False" else None
-    asked = f"{FORCED}; the gate had refused it: {refused}" if refused else f"{FORCED}, without the gate"
-    return Decision(True, asked if forced else "it is already, and is published again")
-
-
-def _slowness(challenger: Path, champion: Path) -> float:
-    """How many times the champion's time the challenger takes for one image: medians of both, asked in turn."""
-    import time
-    from statistics import median
-
-    import numpy as np
-
-    from schwarz.export import INPUT, session
-
-    sessions, taken = [session(path) for path in (challenger, champion)], list[tuple[float, float]]()
-    for _ in range(TIMES):
-        pair = list[float]()
-        for each in sessions:
-            x = np.zeros((1, *each.get_inputs()[0].shape[1:]), np.uint8)
-            began = time.perf_counter()
-            each.run(None, {INPUT: x})
-            pair.append(time.perf_counter() - began)
-        taken.append((pair[0], pair[1]))
-    return median(a for a, _ in taken[5:]) / median(b for _, b in taken[5:])
-
-
-def _tags(decision: "Decision") -> dict[str, str]:
-    return decision.tags() | {"gate.when": _now()}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _numbers(decision: "Decision") -> list[str]:
-    """What was measured, a line each."""
-    if decision.difference is None:
-        return []
-    lines = [
-        f"  accuracy  {decision.difference:+.4f}, 95% of it {decision.low:+.4f} to {decision.high:+.4f}",
-        f"  images    {decision.only_challenger} it alone gets right, {decision.only_champion} the champion alone "
-        f"(p = {decision.p:.2g})",
-    ]
-    return [*lines, *([f"  time      {decision.slowness:.2f} times the champion's"] if decision.slowness else [])]
-
-
-def _cells(each: "Version") -> tuple[str, ...]:
+def _cells(each: "Version", served: str | None) -> tuple[str, ...]:
     when = datetime.fromtimestamp(each.created_ms / 1e3, UTC).strftime("%Y-%m-%d %H:%M")
-    asked = {"True": "passed", "False": "refused"}.get(each.tags.get("gate.promoted", ""), "")
-    unasked = [way for way in (FORCED, BACK) if each.tags.get("gate.because", "").startswith(way)]
-    gate = unasked[0].replace(" ", "-") if unasked else asked
-    accuracy = each.tags.get("test_accuracy", "")
+    gate = {"True": "passed", "False": "refused"}.get(each.tags.get("gate.promoted", ""), "")
+    if each.tags.get("gate.because", "").startswith(FORCED):
+        gate = FORCED
+    if WITHDRAWN in each.tags:
+        gate = "withdrawn"
+    accuracy, mark = each.tags.get("test_accuracy", ""), "served" if each.number == served else ""
     strategy = each.tags.get("strategy", "") + (" in 8 bits" if each.tags.get("bits") == "8" else "")
-    return each.name, each.number, ", ".join(each.aliases), strategy, gate, accuracy, when
+    return each.name, each.number, ", ".join(each.aliases), mark, strategy, gate, accuracy, when

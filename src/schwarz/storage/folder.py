@@ -31,7 +31,8 @@ class FolderStore:
             value, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
             if path.is_file() and path.stat().st_size == size and sha256_of(path) == value:
                 return value
-            with replacing(path) as temporary, temporary.open("wb") as copy:
+            # not beside it: what a killed process leaves in a folder of its own would be a version to Triton
+            with replacing(path, scratch=Path(self.uri)) as temporary, temporary.open("wb") as copy:
                 file.seek(0)
                 shutil.copyfileobj(file, copy)
                 _keep(temporary, value)
@@ -84,7 +85,10 @@ class FolderStore:
         yield from (_object(key, root / key) for key in ours)
 
     def remove(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # others lie there
+            path.parent.rmdir()  # an empty folder would be a version to Triton
 
     def _path(self, key: str) -> Path:
         return Path(self.uri, checked(key))

@@ -100,6 +100,14 @@ class Registry:
         for key, value in tags.items():
             self.client.set_model_version_tag(version.name, version.number, key, value)
 
+    def mark(self, version: Version, tags: Mapping[str, str | None]) -> None:
+        """What became of it later: each of the tags alone; None takes one away."""
+        for key, value in tags.items():
+            if value is not None:
+                self.client.set_model_version_tag(version.name, version.number, key, value)
+            elif key in version.tags:
+                self.client.delete_model_version_tag(version.name, version.number, key)
+
 
 def there_is(uri: str) -> bool:
     """Whether there is anything to ask: a store in files may not have been made yet."""

@@ -204,11 +204,13 @@ def _signature(model: "onnx.ModelProto") -> "ModelSignature":
 
 
 def _alias(client: "MlflowClient", name: str, number: str) -> str:
-    """The alias of a version: the one it has, `champion` if no version has that, else `challenger`."""
+    """The alias of a version: the one it has, `champion` for the first, else `challenger`: who was the champion before
+    may have been deleted here, and be served all the same."""
     aliases = {alias: str(each) for alias, each in client.get_registered_model(name).aliases.items()}
     for alias in ("champion", "challenger"):
         if aliases.get(alias) == number:
             return alias
-    alias = "challenger" if "champion" in aliases else "champion"
+    others = [each for each in client.search_model_versions(f"name = '{name}'") if str(each.version) != number]
+    alias = "challenger" if others or "champion" in aliases else "champion"
     client.set_registered_model_alias(name, alias, number)
     return alias

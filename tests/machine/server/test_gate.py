@@ -71,7 +71,7 @@ def test_a_worse_one_is_refused_a_better_one_promoted_and_a_rollback_restores(
     register(name, 100)
     first = schwarz("promote", name)
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout.startswith("models:/story/1 is the champion: it is already, and is published again.")
+    assert first.stdout.startswith("models:/story/1 is the champion: it is by its alias, and is published now.")
 
     register(name, 150, 2)
     before = standing(store, name)
@@ -97,7 +97,7 @@ def test_a_worse_one_is_refused_a_better_one_promoted_and_a_rollback_restores(
     assert float(tags["gate.low"]) > 0
 
     back = schwarz("rollback", name)
-    assert (back.returncode, back.stdout, back.stderr) == (0, "models:/story/1 is the champion again.\n", "")
+    assert (back.returncode, back.stdout, back.stderr) == (0, "models:/story/1 is the champion again, after 3.\n", "")
     assert aliases(client, name) == {"champion": "1"}
     assert champion(store, name) == before.champion
     assert versions(store, name) == ["1"]  # Triton would serve the highest
@@ -105,7 +105,7 @@ def test_a_worse_one_is_refused_a_better_one_promoted_and_a_rollback_restores(
     listed = {each["number"]: each for each in json.loads(schwarz("models", name, "--json").stdout)}
     assert {number: each["aliases"] for number, each in listed.items()} == {"3": [], "2": [], "1": ["champion"]}
     rows = [line.split() for line in schwarz("models").stdout.splitlines() if line.startswith(f"{name} ")]
-    assert [row[1:2] + row[-4:-3] for row in rows] == [["3", "passed"], ["2", "refused"], ["1", "rolled-back"]]
+    assert [row[1:2] + row[-4:-3] for row in rows] == [["3", "withdrawn"], ["2", "refused"], ["1", "global"]]
 
 
 def test_without_a_champion_on_other_test_images_and_in_a_tie(
