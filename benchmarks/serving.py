@@ -119,26 +119,29 @@ def in_time(file: Path, rounds: int, seconds: int, scratch: Path) -> list[Line]:
     """The slowest of a hundred answers, at half of what the server can do. Nothing is waited for: the window is 0."""
     model, lines = Model(file, file.stem), list[Line]()
 
-    def own_s(pause_s: float) -> float:
+    def own_s(pause_s: float, calls: int = 100) -> list[float]:
         """What the model takes by itself: asked again and again, or as seldom as the server is."""
         taken = list[float]()
-        for _ in range(100):
+        for _ in range(calls):
             time.sleep(pause_s)
             taken.append(_took(lambda: model.run({"images": IMAGES[:1]}, ["probabilities"])))
-        return median(taken)
+        return taken
 
     with served(file) as server:
         for body in (as_json(), as_bytes()):
-            slowest, ratios, at_pace = list[float](), list[float](), list[float]()
+            slowest, ratios, at_pace, own = list[float](), list[float](), list[float](), list[float]()
             for _ in range(rounds):
                 most = full_load(server, file.stem, body, seconds, scratch).a_second
                 slowest.append(quantiles(at_rate(server, file.stem, body, most / 2, seconds), n=100)[-1])
-                ratios.append(slowest[-1] / own_s(0))
-                at_pace.append(slowest[-1] / own_s(2 / most))
+                alone = own_s(2 / most, 1000)
+                ratios.append(slowest[-1] / median(own_s(0)))
+                at_pace.append(slowest[-1] / median(alone))
+                own.append(quantiles(alone, n=100)[-1])
             name = f"{file.stem}-{body.name}-p99"
             lines.append(Line(f"{name}-ms", [1000 * each for each in slowest], middle=median))
             lines.append(Line(f"{name}-over-model", ratios, "<=", 5, median))
             lines.append(Line(f"{name}-over-model-at-this-pace", at_pace, middle=median))
+            lines.append(Line(f"{name}-of-model-alone-ms", [1000 * each for each in own], middle=median))
     return lines
 
 
