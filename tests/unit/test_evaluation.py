@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from schwarz import evaluation
 from schwarz.evaluation import Answers
@@ -55,6 +56,15 @@ def test_roc_goes_from_nothing_to_all_and_is_small() -> None:
         assert np.all(np.diff(series) >= 0)
     assert len(curve["true"]) < 110
     assert all(0 <= value <= 1 for value in curve["threshold"])  # Kubeflow's metadata takes no infinity
+
+
+@pytest.mark.parametrize("skill", [2.0, 6.0, 40.0], ids=["good", "very good", "perfect"])
+def test_the_curve_that_is_drawn_has_the_area_of_the_whole_one(skill: float) -> None:
+    some = random_answers(2, n=3000, skill=skill)
+    curve = roc(some)
+    wanted = (some.y[:, None] == np.arange(some.classes)).ravel()
+    whole = roc_auc_score(wanted, some.probabilities.ravel())
+    assert np.trapezoid(curve["true"], curve["false"]) == pytest.approx(whole, abs=0.001)
 
 
 def test_a_class_that_no_image_has_is_left_out_of_the_mean_area() -> None:
