@@ -38,6 +38,14 @@ def test_its_limits_name_the_worst_class_and_a_lost_box(told: str) -> None:
     assert f"right on {found['missing']['strategies']['composed_tuned'][1]['mean']:.3f}" in told
 
 
+def test_it_says_that_the_test_images_chose_it(told: str) -> None:
+    found = example.results()
+    chosen = card("composed_tuned", found["data"] | {"validation_is_test": True}, found, ORIGIN, 4)
+    said = "- The validation images are the test images: what was chosen by them flatters the test accuracy."
+    assert said in chosen.split("## Limits")[1]
+    assert said not in told
+
+
 def test_a_graph_in_8_bits_says_what_is_its_own(told: str) -> None:
     found = example.results()
     of_small = card("composed_tuned", found["data"], found, ORIGIN, 4, int8=0.8765)

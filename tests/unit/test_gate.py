@@ -10,11 +10,11 @@ N = 2000
 Y = np.arange(N) % 10
 
 
-def outcome(wrong: range, y: np.ndarray = Y, md5: str = "a" * 32) -> Examined:
+def outcome(wrong: range, y: np.ndarray = Y, md5: str = "a" * 32, *, chosen_on_test: bool = False) -> Examined:
     """A model that is wrong on these images alone."""
     right = np.ones(len(y), bool)
     right[list(wrong)] = False
-    return Examined.of(md5, y, right)
+    return Examined.of(md5, y, right, chosen_on_test=chosen_on_test)
 
 
 def test_a_better_one_passes_and_a_worse_one_does_not() -> None:
@@ -74,6 +74,18 @@ def test_the_first_passes_and_other_test_images_do_not() -> None:
         assert not found.promoted
         assert "other images" in found.because
         assert found.difference is None
+
+
+def test_one_that_the_test_images_chose_passes_only_where_there_is_no_champion() -> None:
+    flattered, champion = outcome(range(10), chosen_on_test=True), outcome(range(900))
+    found = decide(Examined.from_json(flattered.to_json()), champion, 1.0, Rules())
+    assert (found.promoted, found.difference) == (False, None)
+    assert "chosen by the test images" in found.because
+    assert "--force" in found.because
+    assert decide(outcome(range(10)), outcome(range(900), chosen_on_test=True), 1.0, Rules()).promoted
+    assert decide(flattered, None, None, Rules()).promoted
+    kept_before = {name: value for name, value in flattered.to_json().items() if name != "chosen_on_test"}
+    assert not Examined.from_json(kept_before).chosen_on_test
 
 
 def test_what_is_kept_of_a_test_comes_back_as_it_was_and_is_small() -> None:

@@ -110,7 +110,7 @@ def test_the_headline_says_by_how_much_and_how_sure() -> None:
         (-0.024, -0.0001, 0.0566, "is not told apart from global: the interval and p do not agree"),
         (-0.024, 0.001, 0.041, "is not told apart from global: the interval and p do not agree"),
         (-0.024, 0.001, 0.0566, "is not told apart from global"),
-        (-0.024, -0.002, 0.00001, "is surely better, on images like these"),
+        (-0.024, -0.002, 0.00001, "is better (95%), on images like these"),
     ):
         html = render(pairs=[pair | {"low": low, "high": high, "p": p}])
         told = text(tree(html).find(".//header"))  # type: ignore[arg-type]  # fails here if there is none
@@ -118,6 +118,15 @@ def test_the_headline_says_by_how_much_and_how_sure() -> None:
         interval = f"{-high:+.4f} to +0.0240".replace("-", "\N{MINUS SIGN}")
         assert f"the difference is +0.0120, 95% of it {interval} (p {p_value}): composed_tuned {verdict}." in told
         assert f"95%: {interval}, at" in text(tree(html))
+
+
+def test_the_headline_says_that_the_test_images_chose_the_winner() -> None:
+    pair = {"a": "composed_tuned", "b": "global", "difference": 0.05, "low": 0.04, "high": 0.06, "only_a": 110}
+    given = example.results()
+    given |= {"pairs": [pair | {"only_b": 10, "p": 1e-9}], "data": given["data"] | {"validation_is_test": True}}
+    told = text(tree(page(given, *example.samples())).find(".//header"))  # type: ignore[arg-type]  # fails here if not
+    assert "The validation images are the test images: what was chosen by them flatters the test accuracy." in told
+    assert "composed_tuned is better, on the images that it was chosen by." in told
 
 
 def test_the_largest_class_is_held_against_accuracy_where_it_is_more_than_chance(html: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from schwarz.config import Strategy
 from schwarz.report.document import MEANING
+from schwarz.tracking.summary import SAME_IMAGES
 
 FEW = 8
 """Classes that are named one by one."""
@@ -49,6 +50,7 @@ def card(
         f"- It recognises {rows[0][1]['recall']:.3f} of the images of `{rows[0][0]}`, its worst class, and "
         f"{rows[-1][1]['recall']:.3f} of `{rows[-1][0]}`, its best.",
         *([f"- Without one of its boxes it is right on {lost:.3f} of the images."] if lost is not None else []),
+        *([f"- {SAME_IMAGES}"] if about["validation_is_test"] else []),
         "- The intervals speak of other images like these, not of another seed, camera or place.",
     ]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ import numpy as np
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.report import activation, charts, composition, measures, missing, mistakes, pixels
 from schwarz.report.courses import Curve, follow, level
-from schwarz.tracking.summary import always
+from schwarz.tracking.summary import SAME_IMAGES, always
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -86,6 +86,7 @@ def page(
         meaning=MEANING,
         rival=rival,
         always=always(results),
+        same_images=SAME_IMAGES if results["data"]["validation_is_test"] else "",
         intervals=charts.intervals(strategies, best, results["chance"]),
         cost=charts.cost(follow(strategies, results["curves"]), best),
         level=level(strategies, results["curves"]),
