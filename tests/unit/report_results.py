@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from schwarz import evaluation
-from schwarz.evaluation import Answers
+from schwarz.evaluation import Answers, Taught
 from schwarz.feature_maps import Pair
 from schwarz.partition import Box
 
@@ -86,12 +86,12 @@ def evaluated() -> dict[str, Any]:
     """What `evaluate` says of such answers; always the same, and a second's work."""
     said = {name: answers(row[0], seed) for seed, (name, row) in enumerate(STRATEGIES.items())}
     seen = [answers(value, 20 + k) for k, value in enumerate(LOCALS)]
-    curves = {"coarse": curve(0.9, 0.85, 15, 0.7)}
+    curves, taught = {"coarse": curve(0.9, 0.85, 15, 0.7)}, Taught(said["coarse"], 0.9, VALIDATION)
     return {
         "measures": {name: evaluation.details(each) for name, each in said.items()},
         "pairs": [pair.to_json() for pair in evaluation.intervals(said, 0)[1]],
-        "agreement": evaluation.agreement(seen),
-        "signatures": [sign.to_json() for sign in evaluation.signatures(0.66, said["coarse"], seen, curves)],
+        "agreement": (agreement := evaluation.agreement(seen)),
+        "signatures": [sign.to_json() for sign in evaluation.signatures(agreement, taught, seen[1], curves)],
     }
 
 

@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from schwarz import evaluation
-from schwarz.evaluation import Answers
+from schwarz.evaluation import Answers, Taught
+from schwarz.evaluation.certainty import unpaired
 from schwarz.evaluation.measures import BINS, auc, reliability, roc
 from schwarz.evaluation.missing import SUBSETS, subsets
 
@@ -151,36 +152,80 @@ def test_choices_of_missing_boxes() -> None:
 
 
 Curve = dict[str, list[float]]
+SIGNS = ("alike", "apart", "scaling", "overfitting")
 
 
-def curve(cpu_s: float, epochs: int = 2, train: float = 0.9) -> Curve:
-    return {"epoch": [*range(1, epochs + 1)], "cpu_s": [cpu_s * k / epochs for k in range(1, epochs + 1)],
-            "train_accuracy": [train] * epochs}  # fmt: skip
+def curve(cpu_s: float, epochs: int = 2) -> Curve:
+    return {"epoch": [*range(1, epochs + 1)], "cpu_s": [cpu_s * k / epochs for k in range(1, epochs + 1)]}
 
 
-FINE = {"local 0": curve(1.0), "local 1": curve(1.1), "global": curve(4.0), "coarse": curve(0.1, train=0.82)}
+FINE = {"local 0": curve(1.0), "local 1": curve(1.1), "global": curve(4.0)}
 
 
-def occurring(
-    kappa: float, coarse: Answers | None, locals_: list[Answers], curves: dict[str, dict[str, list[float]]]
-) -> set[str]:
-    return {sign.name for sign in evaluation.signatures(kappa, coarse, locals_, curves) if sign.occurs}
+def named(right: np.ndarray, y: np.ndarray, K: int) -> Answers:
+    """Right there, else the next class is named."""
+    return Answers(np.eye(K)[np.where(right, y, (y + 1) % K)], y)
+
+
+def told(
+    coarse: Answers | None, locals_: list[Answers], curves: dict[str, Curve] = FINE, learned: float | None = None,
+    images: int = 2000, best: int = 0,
+) -> dict[str, bool | None]:  # fmt: skip
+    """Which signatures occur; unless said otherwise the coarse net is as good on what it learned from."""
+    taught = None
+    if coarse:
+        taught = Taught(coarse, evaluation.accuracy(coarse) if learned is None else learned, images)
+    agreement = evaluation.agreement(locals_) if locals_ else None
+    signs = evaluation.signatures(agreement, taught, locals_[best] if locals_ else None, curves)
+    return {sign.name: sign.occurs for sign in signs}
 
 
 def test_each_failure_signature_of_document_2_is_named_when_it_occurs_and_only_then() -> None:
-    weak, strong = random_answers(1, n=2000, skill=0.8), random_answers(2, n=2000, skill=2.5)
-    fine = FINE | {"coarse": curve(0.1, train=evaluation.accuracy(strong))}
-    assert occurring(0.3, strong, [weak, weak], fine) == set()
-    assert occurring(0.8, weak, [strong, weak], FINE | {"coarse": curve(0.1, train=0.4)}) == {"alike"}
-    assert occurring(0.2, weak, [strong, weak], FINE | {"coarse": curve(0.1, train=0.4)}) == {"apart"}
-    assert occurring(0.3, strong, [weak, weak], fine | {"local 1": curve(2.1)}) == {"scaling"}
-    assert occurring(0.3, strong, [weak, weak], fine | {"coarse": curve(0.1, train=0.99)}) == {"overfitting"}
+    weak, other = random_answers(1, n=2000, skill=0.8), random_answers(4, n=2000, skill=0.8)
+    strong, y = random_answers(2, n=2000, skill=2.5), random_answers(2, n=2000).y
+    none = dict.fromkeys(SIGNS, False)
+    assert told(strong, [weak, other]) == none
+    assert told(weak, [weak, other]) == none | {"apart": True}
+    rng = np.random.default_rng(0)
+    most = np.arange(2000) < 1600
+    near = [named(most ^ (rng.random(2000) < 0.1), y, 4) for _ in range(2)]
+    assert evaluation.agreement(near)["mean_kappa"] > 0.6
+    assert told(named(np.arange(2000) < 1400, y, 4), near) == none | {"alike": True}
+    assert told(strong, [weak, other], FINE | {"local 1": curve(2.1)}) == none | {"scaling": True}
+    assert told(strong, [weak, other], learned=0.99) == none | {"overfitting": True}
 
 
-def test_what_cannot_be_told_is_not_called_fine() -> None:
-    found = {sign.name: sign for sign in evaluation.signatures(None, None, [], {"global": curve(1.0)})}
-    assert [sign.occurs for sign in found.values()] == [None] * 4
-    assert "no coarse net" in found["overfitting"].because
+def test_what_cannot_be_told_is_not_called_fine_and_what_is_fine_no_failure() -> None:
+    y = np.arange(60) % 4
+    good = named(np.arange(60) < 45, y, 4)
+    assert told(None, [], {"global": curve(1.0)}) == dict.fromkeys(SIGNS)
+    perfect = named(np.ones(60, bool), y, 4)
+    assert told(perfect, [perfect, perfect]) == dict.fromkeys(SIGNS, False)  # nothing was to be gained
+    varied = [named(np.roll(good.right, shift), y, 4) for shift in (0, 20)]
+    assert told(named(np.arange(60) < 48, y, 4), varied)["apart"] is None  # five points above, on sixty images
+    assert told(perfect, [perfect], {"local 0": curve(1.0), "global": curve(1.0)})["scaling"] is None  # with itself
+    assert told(good, varied, learned=0.82, images=60)["overfitting"] is None  # seven points, of sixty images each
+
+
+def test_a_low_kappa_of_answers_that_are_nearly_all_the_same_is_no_variance() -> None:
+    """Of two classes one has three images in a hundred."""
+    y, rng = (np.arange(2000) % 100 < 3).astype(int), np.random.default_rng(0)
+    locals_ = [Answers(np.eye(2)[(rng.random(2000) < 0.03).astype(int)], y) for _ in range(2)]
+    found = evaluation.agreement(locals_)
+    assert found["mean_kappa"] < 0.1
+    assert found["mean_alike"] > 0.9
+    assert told(locals_[0], locals_)["apart"] is None
+
+
+def test_what_names_one_class_for_all_images_is_poor() -> None:
+    same = answers([0] * 2000, (np.arange(2000) % 3).tolist())
+    assert told(same, [same, same])["alike"]
+
+
+def test_shares_of_different_images_by_newcombes_own_example() -> None:
+    """56 of 70 against 48 of 80."""
+    found = unpaired(56, 70, 48, 80)
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def test_bins_hold_every_confidence() -> None:

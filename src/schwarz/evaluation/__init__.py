@@ -6,7 +6,7 @@ from schwarz.evaluation.answers import Answers
 from schwarz.evaluation.certainty import Interval, Pair, intervals, mcnemar, paired, wilson
 from schwarz.evaluation.measures import accuracy, among_top, by_class, confusion, details, figures
 from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights
-from schwarz.evaluation.signatures import Signature, signatures
+from schwarz.evaluation.signatures import Signature, Taught, signatures
 
 __all__ = [
     "Answers",
@@ -14,6 +14,7 @@ __all__ = [
     "Interval",
     "Pair",
     "Signature",
+    "Taught",
     "accuracy",
     "agreement",
     "among_top",

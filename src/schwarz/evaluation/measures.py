@@ -61,8 +61,8 @@ def auc(answers: Answers) -> list[float | None]:
 
 
 def roc(answers: Answers) -> dict[str, list[float]]:
-    """The ROC curve of all decisions "is it of this class?" together, thinned out along its length, so that a steep rise
-    is kept: the share of wrong ones that are taken, of right ones, and the probability from which on."""
+    """The ROC curve of all decisions "is it of this class?" together, thinned out along its length, so that a steep
+    rise is kept: the share of wrong ones that are taken, of right ones, and the probability from which on."""
     wanted = answers.y[:, None] == np.arange(answers.classes)
     curve = roc_curve(wanted.ravel(), answers.probabilities.ravel())
     at = np.unique(np.searchsorted(curve[0] + curve[1], np.linspace(0, 2, POINTS)).clip(max=len(curve[0]) - 1))

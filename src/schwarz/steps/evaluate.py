@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from schwarz import evaluation
+from schwarz.blueprint import NETWORK
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.cost import cost
-from schwarz.evaluation import Answers
+from schwarz.evaluation import Answers, Taught
 from schwarz.files import read_json, write_json
 from schwarz.images import load, save_array, spread_rows
 from schwarz.journal import Journal
@@ -75,8 +76,7 @@ def evaluate(
     write_looks(out, trained, load(images, "validation"))
     _write_mistakes(out, parts["test"], answers[best], local)
     curves, agreement = _curves(trained), evaluation.agreement(local.answers) if local.answers else None
-    kappa = agreement["mean_kappa"] if agreement else None
-    signs = evaluation.signatures(kappa, answers.get("coarse"), local.answers, curves)
+    signs = evaluation.signatures(agreement, _taught(trained, answers), local.best(parts["validation"]), curves)
     write_json(out / "evaluation.json", {
         "best": best,
         "classes": read_json(images / "data.json")["classes"],
@@ -136,6 +136,20 @@ class _Local:
         model = trained.blueprint.divided(trained.fleet, nn.Identity())
         logits, seconds = _timed(lambda part: part.answers(model), parts)
         return cls(logits, seconds, [_answers(each, parts["test"]) for each in logits["test"].unbind(1)])
+
+    def best(self, validation: Part) -> Answers | None:
+        """On test images, of the one that is best on validation."""
+        if not self.answers:
+            return None
+        right = self.logits["validation"].argmax(-1).numpy() == validation.y[:, None]
+        return self.answers[int(right.mean(0).argmax())]
+
+
+def _taught(trained: Trained, answers: Mapping[str, Answers]) -> Taught | None:
+    if "coarse" not in answers:
+        return None
+    learned = read_json(trained.folder("coarse") / NETWORK)["learned"]
+    return Taught(answers["coarse"], learned["accuracy"], learned["images"])
 
 
 def _parts(images: Path, out: Path) -> dict[str, Part]:
