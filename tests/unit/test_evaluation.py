@@ -72,6 +72,7 @@ def test_a_class_that_no_image_has_is_left_out_of_the_mean_area() -> None:
     only = answers([0, 1, 1], [0, 1, 1], K=4)
     assert auc(only)[2:] == [None, None]
     assert evaluation.figures(only)["auc"] == 1
+    assert evaluation.figures(only)["f1"] == 1
     assert auc(Answers(np.eye(2)[[0, 0]], np.array([0, 0]))) == [None, None]
     assert evaluation.figures(Answers(np.eye(2)[[0, 0]], np.array([0, 0])))["auc"] is None
 
@@ -110,6 +111,16 @@ def test_intervals_hold_what_is_measured_and_have_its_width() -> None:
         )
     assert [(pair.a, pair.b) for pair in pairs] == list(combinations(some, 2))
     assert evaluation.intervals(some, seed=0) == (found, pairs)
+
+
+def test_f1_of_rare_classes_lies_within_its_interval() -> None:
+    """Of fifty classes most resamples lack some, which is no fault of the answers."""
+    y = np.arange(100) % 50
+    some = Answers(np.eye(50)[np.where(np.arange(100) < 80, y, (y + 1) % 50)], y)
+    found = evaluation.intervals({"some": some}, seed=0)[0]["some"]["f1"]
+    f1 = evaluation.figures(some)["f1"]
+    assert f1 is not None
+    assert found.low < f1 < found.high
 
 
 def test_resampled_figures_are_those_of_the_images_drawn() -> None:

@@ -130,12 +130,14 @@ class _Counted:
         return np.concatenate([right * self.of_class, hot[answers.named], sure], 1)
 
     def resampled(self, rows: np.ndarray, axis: int) -> np.ndarray:
-        """The figures [2S, resamples] of resampled images [resamples, n]: F1, then calibration errors."""
+        """The figures [2S, resamples] of resampled images [resamples, n]: F1, of the classes that were drawn, then
+        calibration errors."""
         times = np.stack([np.bincount(each, minlength=len(self)) for each in np.atleast_2d(rows)])
         images = times @ self.of_class
         sums = [times @ columns for columns in self.columns]
         n, k = len(self), self.classes
-        f1 = [np.mean(_f1(each[:, :k], each[:, k : 2 * k], images), axis=1) for each in sums]
+        there = images > 0
+        f1 = [(_f1(each[:, :k], each[:, k : 2 * k], images) * there).sum(1) / there.sum(1) for each in sums]
         ece = [np.abs(each[:, 2 * k :]).sum(1) / n for each in sums]
         return np.stack([*f1, *ece])
 

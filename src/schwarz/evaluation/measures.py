@@ -91,8 +91,9 @@ def reliability(answers: Answers) -> list[dict[str, float]]:
 
 
 def figures(answers: Answers) -> dict[str, float | None]:
-    """One number each: of five classes, F1 and area under the ROC curve (means over the classes), calibration error."""
-    f1 = [row["f1"] for row in by_class(answers)]
+    """One number each: of five classes, F1 and area under the ROC curve (means over the classes that have images),
+    calibration error."""
+    f1 = [row["f1"] for row in by_class(answers) if row["images"]]
     areas = [area for area in auc(answers) if area is not None]
     gaps = [row["images"] * abs(row["confidence"] - row["accuracy"]) for row in reliability(answers)]
     return {

@@ -43,7 +43,7 @@ def card(
         "## Figures, on the test images",
         _figure("accuracy", figures, "test", "low", "high"),
         _figure("F1, mean over the classes", figures, "f1", "f1_low", "f1_high"),
-        _figure("calibration error", figures, "ece", "ece_low", "ece_high"),
+        f"- calibration error: **{figures['ece']:.4f}**",
         f"- accuracy on training images: {figures['train']:.4f}",
         "",
         "## Limits",
