@@ -105,7 +105,11 @@ def missing() -> dict[str, Any]:
         for name, row in STRATEGIES.items()
     }
     without = {name: [0.7 * row[0] + 0.02 * k for k in range(4)] for name, row in STRATEGIES.items()}
-    return {"images": 500, "subsets": [4, 6, 4], "strategies": rows, "without": without}
+    half = {"missing": 2, "strategy": "composed_tuned", "next": "global", "lead": 0.0032, "low": -0.004, "high": 0.0104}
+    dear = {name: {"box": 0, "loss": row[0] - each[0], "low": 0.25, "high": 0.29, "next": 1, "told_apart": True}
+            for (name, row), each in zip(STRATEGIES.items(), without.values(), strict=True)}  # fmt: skip
+    said = {"images": TEST, "subsets": [4, 6, 4], "strategies": rows, "without": without}
+    return said | {"steadiest": half, "dearest": dear}
 
 
 def mistakes() -> list[dict[str, Any]]:

@@ -129,6 +129,22 @@ def test_the_headline_says_that_the_test_images_chose_the_winner() -> None:
     assert "composed_tuned is better, on the images that it was chosen by." in told
 
 
+def test_what_is_best_without_boxes_is_named_with_its_certainty(html: str) -> None:
+    shown = text(tree(html))
+    assert "1 to 3 of the 4 boxes have the pixels of the training mean, on all 2,000 test images." in shown
+    lead = "its lead over global is +0.0032, 95% of it \N{MINUS SIGN}0.0040 to +0.0104"
+    assert f"With 2 missing composed_tuned is best in the mean, 0.423: {lead}, so that they are not told apart" in shown
+    assert "Without box 0 alone composed_tuned loses 0.272 (95%: 0.250 to 0.290), more than without any other." in shown
+    found = example.missing() | {"images": 500}
+    found["steadiest"] |= {"low": 0.001}
+    found["dearest"]["composed_tuned"]["told_apart"] = False
+    shown = text(tree(render(missing=found)))
+    assert "on 500 of the 2,000 test images, so that with 0 boxes missing" in shown
+    assert "0.0010 to +0.0104. Without box 0" in shown
+    assert "more than without any other, but not told apart from box 1." in shown
+    assert "a whole one" not in shown
+
+
 def test_the_largest_class_is_held_against_accuracy_where_it_is_more_than_chance(html: str) -> None:
     assert "always the largest class" not in html
     unbalanced = page({**example.results(), "largest_class": 0.768}, *example.samples())

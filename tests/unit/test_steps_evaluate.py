@@ -31,6 +31,13 @@ def of_five_largest(scores: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean([label in np.argsort(row)[-5:] for row, label in zip(scores, y, strict=True)]))
 
 
+def test_boxes_are_taken_from_all_test_images_where_these_are_few(run: RunFolder):
+    found = read_json(run.steps / "evaluate" / "evaluation.json")
+    whole = found["missing"]["strategies"]["average"][0]["mean"]
+    assert found["missing"]["images"] == 2000
+    assert whole == found["strategies"]["average"]["test"]
+
+
 def test_of_many_classes_the_five_best_count_too(run: RunFolder):
     found = read_json(run.steps / "evaluate" / "evaluation.json")
     held = load(run.steps / "prepare_data", "validation")

@@ -5,7 +5,7 @@ from schwarz.evaluation.agreement import agreement
 from schwarz.evaluation.answers import Answers
 from schwarz.evaluation.certainty import Interval, Pair, intervals, mcnemar, paired, wilson
 from schwarz.evaluation.measures import accuracy, among_top, by_class, confusion, details, figures
-from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights
+from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights, subsets
 from schwarz.evaluation.signatures import Signature, Taught, signatures
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "paired",
     "rights",
     "signatures",
+    "subsets",
     "wilson",
 ]

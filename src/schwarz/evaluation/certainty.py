@@ -14,6 +14,7 @@ from scipy.stats import binomtest, bootstrap
 
 from schwarz.evaluation.answers import Answers
 from schwarz.evaluation.measures import BINS, bins
+from schwarz.intervals import Z95
 
 RESAMPLES = 2000
 BATCH = 50
@@ -97,6 +98,12 @@ def unpaired(right: int, n: int, other: int, m: int) -> Interval:
     for independent ones)."""
     one, two, p, q = wilson(right, n), wilson(other, m), right / n, other / m
     return Interval(p - q - hypot(p - one.low, two.high - q), p - q + hypot(one.high - p, q - two.low))
+
+
+def mean_of(values: np.ndarray) -> Interval:
+    """95% of the mean of one value an image, of hundreds."""
+    half = Z95 * float(values.std(ddof=1)) / sqrt(len(values))
+    return Interval(float(values.mean()) - half, float(values.mean()) + half)
 
 
 def mcnemar(only_a: int, only_b: int) -> float:

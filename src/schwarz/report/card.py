@@ -23,7 +23,8 @@ def card(
     `int8`: the test accuracy, where the version is the graph in 8 bits."""
     figures, by_class = found["strategies"][strategy], found["measures"][strategy]["by_class"]
     rows = sorted(zip(about["classes"], by_class, strict=True), key=lambda row: row[1]["recall"])
-    lost = found["missing"]["strategies"][strategy][1]["mean"] if found["missing"] else None
+    missing = found["missing"]
+    lost, asked = (missing["strategies"][strategy][1]["mean"], missing["images"]) if missing else (None, 0)
     classes = about["classes"]
     lines = [
         "## Intended use",
@@ -49,7 +50,11 @@ def card(
         "## Limits",
         f"- It recognises {rows[0][1]['recall']:.3f} of the images of `{rows[0][0]}`, its worst class, and "
         f"{rows[-1][1]['recall']:.3f} of `{rows[-1][0]}`, its best.",
-        *([f"- Without one of its boxes it is right on {lost:.3f} of the images."] if lost is not None else []),
+        *(
+            [f"- Without one of its boxes it is right, in the mean over them, on {lost:.3f} of {asked:,} test images."]
+            if lost is not None
+            else []
+        ),
         *([f"- {SAME_IMAGES}"] if about["validation_is_test"] else []),
         "- The intervals speak of other images like these, not of another seed, camera or place.",
     ]

@@ -98,8 +98,6 @@ def page(
         roc=measures.roc(measured, strategies, shown, best),
         operations=measures.operations(strategies, best),
         decline=lost and missing.decline(lost, best, results["chance"]),
-        dearest=lost and missing.dearest(lost, best),
-        steadiest=lost and missing.steadiest(lost),
         shown_classes=_WRITTEN,
         samples=_samples(results, samples, sample_labels),
         local_map=_local_map(results),

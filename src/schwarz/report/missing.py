@@ -1,6 +1,6 @@
-"""What a lost box costs: accuracy with 1 to N - 1 boxes missing, and without each single one."""
+"""What a lost box costs: accuracy with 1 to N - 1 boxes missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from schwarz.report import names
@@ -12,7 +12,7 @@ _DASH = (0, (4, 3))
 def decline(missing: Mapping[str, Any], best: str, chance: float) -> str:
     """Mean accuracy of every strategy by how many boxes are missing; of the best, from its worst case to its best."""
     rows, n = missing["strategies"], len(missing["subsets"])
-    told_apart = {steadiest(missing): INK, "global": INK, best: ACCENT}
+    told_apart = {missing["steadiest"]["strategy"]: INK, "global": INK, best: ACCENT}
     colours = {name: told_apart.get(name, MUTED) for name in rows}
     lines = {name: [(m, at["mean"]) for m, at in enumerate(found)] for name, found in rows.items()}
     with drawing():
@@ -30,21 +30,6 @@ def decline(missing: Mapping[str, Any], best: str, chance: float) -> str:
         told = "; ".join(f"{name} {', '.join(f'{y:.3f}' for _, y in line)}" for name, line in lines.items())
         title = f"Test accuracy with 0 to {n} boxes missing"
         return inline(figure, "missing", title, f"{told}; chance level {chance:.3f}.")
-
-
-def dearest(missing: Mapping[str, Any], best: str) -> tuple[int, float] | None:
-    """The box whose loss costs the best strategy most, and how much accuracy that is."""
-    alone: Sequence[float] = missing["without"][best]
-    if not alone:
-        return None
-    k = min(range(len(alone)), key=alone.__getitem__)
-    return k, missing["strategies"][best][0]["mean"] - alone[k]
-
-
-def steadiest(missing: Mapping[str, Any]) -> str:
-    """The strategy that is best, in the mean, with half of the boxes missing."""
-    half = (len(missing["subsets"]) + 1) // 2
-    return max(missing["strategies"], key=lambda name: missing["strategies"][name][half]["mean"])
 
 
 def _ticks(n: int) -> list[int]:

@@ -29,8 +29,10 @@ from schwarz.training.device import clock
 
 TRAIN_IMAGES = 2000
 """Training accuracy is that of the finished network on this many training images, spread evenly."""
-DAMAGED = 500
-"""Test images, spread evenly, that boxes are taken from."""
+DAMAGED, FEWEST = 2000, 500
+"""Test images, spread evenly, that boxes are taken from: at most; at least, where many choices of boxes are tried."""
+ASKED = 28_000
+"""Images that a strategy is asked about in all, but for FEWEST: for each of the 14 choices of four boxes 2,000."""
 MOST = 12
 """Of the best strategy's mistakes the surest ones: test images that are kept with every local network's answer."""
 
@@ -220,7 +222,9 @@ def _missing(trained: Trained, strategies: list[Strategy], test: Part) -> dict[s
     """With boxes missing; None where there is one box alone."""
     if len(trained.blueprint.partition) < 2:
         return None
-    some = spread_rows(len(test.y), DAMAGED)
+    boxes = len(trained.blueprint.partition)
+    choices = sum(len(evaluation.subsets(boxes, missing, seed=0)) for missing in range(1, boxes))
+    some = spread_rows(len(test.y), min(DAMAGED, max(FEWEST, ASKED // choices)))
     models = {name: trained.model(name) for name in strategies}
     return evaluation.loss_of_boxes(models, trained.blueprint, test.x[test.rows[some]], test.y[some], seed=0)
 
