@@ -98,6 +98,21 @@ def test_what_is_kept_of_a_test_comes_back_as_it_was_and_is_small() -> None:
         assert len(kept.to_json()["right"]) < n / 5 + 8
 
 
+def test_of_twenty_challengers_that_are_no_better_one_passes_by_chance_in_a_quarter_of_series() -> None:
+    """All are right on an image with one probability: what docs/serving.md says of a test set used over and over."""
+    rng, rounds = np.random.default_rng(0), 200
+
+    def asked(p: np.ndarray) -> Examined:
+        return Examined("a" * 32, "", rng.random(N) < p)
+
+    def passes() -> bool:
+        p = np.where(rng.random(N) < 0.8, 0.99, 0.55)
+        champion = asked(p)
+        return any(decide(asked(p), champion, 1.0, Rules()).promoted for _ in range(20))
+
+    assert sum(passes() for _ in range(rounds)) / rounds == pytest.approx(0.25, abs=0.06)
+
+
 @pytest.mark.parametrize(("n", "discordant"), [(2000, 0.01), (500, 0.02), (800, 0.3)])
 def test_the_interval_covers_the_true_difference_as_often_as_it_says(n: int, discordant: float) -> None:
     """Also of models that differ on a handful of images: at least 95 of 100 times, give or take."""

@@ -1,4 +1,5 @@
-"""Whether a challenger becomes the champion: surely not worse on the same test images, and not too slow."""
+"""Whether a challenger becomes the champion: better at 95% on the same test images, give or take a margin, and not too
+slow."""
 
 import base64
 import hashlib
@@ -55,7 +56,7 @@ class Rules:
     """What is asked of a challenger."""
 
     margin: float = 0.0
-    """By so much it may be worse, at the lower end of what the difference may be; 0: it must be surely better."""
+    """By so much it may be worse, at the lower end of what the difference may be; 0: it must be better, at 95%."""
     slower: float = 1.25
     """So many times the champion's time for an image it may take."""
 
