@@ -117,9 +117,11 @@ def test_the_step_trains_with_boxes_missing_whatever_it_learns_from(
         weights.append(sha256(tmp_path / f"{source}-{share}" / "weights.safetensors"))
         assert 0 <= found["validation_accuracy"] <= 1
         assert np.load(tmp_path / f"{source}-{share}" / "validation.npy").shape == (40, 10)
+        trained = Trained(fleet([run.steps / "train_local" / "0"]), tmp_path / f"{source}-{share}")
+        assert trained.learned_from_validation("coarse") == (source == "holdout")
         if source != "out-of-fold":  # its lessons are the answers of networks that nobody keeps
             asked = load(folders["images"], "validation" if source == "holdout" else "train")
-            model = Trained(fleet([run.steps / "train_local" / "0"]), tmp_path / f"{source}-{share}").model("coarse")
+            model = trained.model("coarse")
             learned = {"accuracy": accuracy(predict(model, asked.x), asked.y), "images": len(asked)}
             assert read_json(tmp_path / f"{source}-{share}" / NETWORK)["learned"] == learned
     assert weights[0] != weights[1]

@@ -109,7 +109,7 @@ def page(
         mistakes=_mistakes(results, mistaken),
         serve=serving(results, in_folder=in_folder),
         ask=asking(results),
-        int8=eight_bits(results["model"]),
+        int8=eight_bits(results),
         look=_look(results["lineage"]["tracking_uri"]),
         in_folder=in_folder,
     )
@@ -195,11 +195,14 @@ def serving(results: Mapping[str, Any], *, in_folder: bool) -> str:
     return f"schwarz serve {shlex.quote(file)} --name {shlex.quote(results['preset'])}"
 
 
-def eight_bits(model: Mapping[str, Any]) -> str | None:
+def eight_bits(results: Mapping[str, Any]) -> str | None:
     """What became of the model in whole numbers of 8 bits, where one was asked for."""
+    model = results["model"]
     if (found := model["int8"]) is None:
         return None
     figures = f"{found['accuracy']:.3f}, in float32 {found['float32']:.3f}"
+    if results["strategies"][model["strategy"]]["learned_from_validation"]:
+        figures += " (its coarse net learned from these images: only the difference of the two says something)"
     told = f"in whole numbers of 8 bits its validation accuracy is {figures}"
     if found["file"] is None:
         return f"Not kept: {told}, and at most {found['margin']:g} less was allowed."

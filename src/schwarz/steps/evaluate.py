@@ -204,10 +204,16 @@ def _figures(scores: Scores, parts: Mapping[str, Part]) -> dict[str, Any]:
 
 
 def _sizes(trained: Trained, strategy: Strategy) -> dict[str, float]:
-    """What it took to train, how large it is, and the operations for one image by equation 2.10."""
+    """What it took to train, how large it is, the operations for one image by equation 2.10, and whether it learned
+    from the images that chose it."""
     model = trained.model(strategy)
     spent = cost(model, trained.blueprint.image_shape)
-    return {"cpu_s": trained.cpu_s(strategy), "parameters": count_parameters(model), "flops": spent.flops}
+    return {
+        "cpu_s": trained.cpu_s(strategy),
+        "parameters": count_parameters(model),
+        "flops": spent.flops,
+        "learned_from_validation": trained.learned_from_validation(strategy),
+    }
 
 
 def _tell(journal: Journal, name: str, figures: Mapping[str, Any], done: int, total: int) -> None:
