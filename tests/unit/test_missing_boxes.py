@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.lost_boxes_told import tell
 from schwarz.blueprint import Blueprint
 from schwarz.coherent import Divided, Whole
 from schwarz.combine import Average
@@ -44,6 +45,20 @@ def test_asking_each_local_network_is_asking_the_model_of_the_damaged_image(
     assert found["subsets"] == [4, 6, 4]
     assert found["dearest"]["average"]["box"] == np.argmin(found["without"]["average"])
     assert found["dearest"]["average"]["loss"] == pytest.approx(1 - min(found["without"]["average"]))
+
+
+def test_the_study_tells_differences_over_images_and_over_seeds() -> None:
+    """Of 1,000 images a share of 0.5 costs 17, 5 and 6 with one seed each."""
+    image = np.arange(1000)
+
+    def seed(lost: int) -> dict[str, dict[str, list[np.ndarray]]]:
+        wrong = {"average": 400, "coarse 0": 380, "coarse 0.5": 380 + lost}
+        right = {name: [(image >= n)[None], *[(image >= 500)[None]] * 3] for name, n in wrong.items()}
+        return {name: {"test": rows, "validation": rows} for name, rows in right.items()}
+
+    words = "\n".join(tell([seed(17), seed(5), seed(6)]))
+    assert "[-0.017 -0.005 -0.006: -0.026 to +0.007]" in words
+    assert "[-0.017 -0.005]" in "\n".join(tell([seed(17), seed(5)]))  # two are too few
 
 
 def test_the_best_without_boxes_is_told_apart_from_the_next_where_the_images_tell_them() -> None:
