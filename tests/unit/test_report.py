@@ -4,6 +4,7 @@ import copy
 import hashlib
 import re
 import time
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ import pytest
 
 from schwarz.config import STRATEGIES
 from schwarz.report import page
+from schwarz.steps.report import _largest
 from tests.unit import report_results as example
 
 HOSTILE = """<script>alert("x")</script> & 'it' {{ 7 * 7 }} $a_b$ \x00\x0b\ud800 \u202e"""
@@ -135,7 +137,7 @@ def test_what_is_best_without_boxes_is_named_with_its_certainty(html: str) -> No
     lead = "its lead over global is +0.0032, 95% of it \N{MINUS SIGN}0.0040 to +0.0104"
     assert f"With 2 missing composed_tuned is best in the mean, 0.423: {lead}, so that they are not told apart" in shown
     assert "Without box 0 alone composed_tuned loses 0.272 (95%: 0.250 to 0.290), more than without any other." in shown
-    found = example.missing() | {"images": 500}
+    found: dict[str, Any] = example.missing() | {"images": 500}
     found["steadiest"] |= {"low": 0.001}
     found["dearest"]["composed_tuned"]["told_apart"] = False
     shown = text(tree(render(missing=found)))
@@ -150,6 +152,17 @@ def test_the_largest_class_is_held_against_accuracy_where_it_is_more_than_chance
     unbalanced = page({**example.results(), "largest_class": 0.768}, *example.samples())
     for chance in ("chance level is 0.100", "Chance level 0.1000"):
         assert f"{chance}; always the largest class would be right 0.768 of the time." in text(tree(unbalanced))
+    assert "beside the chance level (dashed)" in html
+    assert "beside the largest class (dashed)" in unbalanced
+    for drawn in ("intervals-text", "missing-text"):
+        for told, level in ((html, "chance level 0.100"), (unbalanced, "largest class 0.768")):
+            titles = {element.get("id"): text(element) for element in tree(told).iter() if element.get("id")}
+            assert titles[drawn].endswith(f"; {level}.")
+
+
+def test_the_largest_class_is_that_of_the_test_images(tmp_path: Path) -> None:
+    np.save(tmp_path / "classes.npy", np.array([0, 1, 1, 1]))
+    assert _largest(tmp_path) == 0.75
 
 
 def test_lineage_and_the_command_that_shows_the_run(html: str) -> None:

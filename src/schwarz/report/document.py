@@ -11,7 +11,7 @@ import numpy as np
 
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.report import activation, charts, composition, measures, missing, mistakes, pixels
-from schwarz.report.courses import Curve, follow, level
+from schwarz.report.courses import Curve, Floor, follow, level
 from schwarz.tracking.summary import SAME_IMAGES, always
 
 if TYPE_CHECKING:
@@ -80,14 +80,16 @@ def page(
     best = results["best"]
     rival = _rival(strategies, best)
     shown, measured, lost = [name for name in (best, rival) if name], results["measures"], results["missing"]
+    floor = Floor.of(results)
     html = _template().render(
         results,
+        floor=floor,
         strategies=strategies,
         meaning=MEANING,
         rival=rival,
         always=always(results),
         same_images=SAME_IMAGES if results["data"]["validation_is_test"] else "",
-        intervals=charts.intervals(strategies, best, results["chance"]),
+        intervals=charts.intervals(strategies, best, floor),
         cost=charts.cost(follow(strategies, results["curves"]), best),
         level=level(strategies, results["curves"]),
         against=measures.against(results["pairs"], best),
@@ -97,7 +99,7 @@ def page(
         reliability=measures.reliability(measured, shown, best),
         roc=measures.roc(measured, strategies, shown, best),
         operations=measures.operations(strategies, best),
-        decline=lost and missing.decline(lost, best, results["chance"]),
+        decline=lost and missing.decline(lost, best, floor),
         shown_classes=_WRITTEN,
         samples=_samples(results, samples, sample_labels),
         local_map=_local_map(results),

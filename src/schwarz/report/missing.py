@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from schwarz.report import names
+from schwarz.report.courses import Floor
 from schwarz.report.figures import ACCENT, INK, MUTED, blank, drawing, inline
 
 _DASH = (0, (4, 3))
 
 
-def decline(missing: Mapping[str, Any], best: str, chance: float) -> str:
+def decline(missing: Mapping[str, Any], best: str, floor: Floor) -> str:
     """Mean accuracy of every strategy by how many boxes are missing; of the best, from its worst case to its best."""
     rows, n = missing["strategies"], len(missing["subsets"])
     told_apart = {missing["steadiest"]["strategy"]: INK, "global": INK, best: ACCENT}
@@ -19,7 +20,7 @@ def decline(missing: Mapping[str, Any], best: str, chance: float) -> str:
         figure, (axes,) = blank(440, 340)
         axes.set(xlim=(-0.1, n * 1.42), ylim=(0, 1), xlabel="boxes missing", ylabel="test accuracy")
         axes.set_xticks(_ticks(n))
-        axes.axhline(chance, color=MUTED, linewidth=1.2, linestyle=_DASH)
+        axes.axhline(floor.share, color=MUTED, linewidth=1.2, linestyle=_DASH)
         worst, highest = ([at[end] for at in rows[best]] for end in ("worst", "best"))
         axes.fill_between(range(n + 1), worst, highest, color=ACCENT, alpha=0.18, linewidth=0)
         for name, line in lines.items():
@@ -29,7 +30,7 @@ def decline(missing: Mapping[str, Any], best: str, chance: float) -> str:
         names.write(axes, lines, colours)
         told = "; ".join(f"{name} {', '.join(f'{y:.3f}' for _, y in line)}" for name, line in lines.items())
         title = f"Test accuracy with 0 to {n} boxes missing"
-        return inline(figure, "missing", title, f"{told}; chance level {chance:.3f}.")
+        return inline(figure, "missing", title, f"{told}; {floor}.")
 
 
 def _ticks(n: int) -> list[int]:

@@ -54,7 +54,7 @@ def report(
         "seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "chance": 1 / len(about["classes"]),
-        "largest_class": _largest(images),
+        "largest_class": _largest(evaluation),
         "data": {name: about[name] for name in DATA},
         "partition": {"shape": list(padded(plan["image_shape"], plan["pad"])[1:]), "boxes": plan["boxes"]},
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
@@ -106,9 +106,9 @@ def _picture(composed: Path | None) -> str | None:
     return path.read_text(encoding="utf-8") if path and path.exists() else None
 
 
-def _largest(images: Path) -> float:
-    """The share of the largest class of the validation images: what it is worth to answer nothing else."""
-    y = load(images, "validation").y
+def _largest(evaluation: Path) -> float:
+    """The share of the largest class of the test images: what it is worth to answer nothing else."""
+    y = np.load(evaluation / "classes.npy")
     return float(np.bincount(y).max() / len(y))
 
 
