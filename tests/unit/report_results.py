@@ -89,7 +89,7 @@ def evaluated() -> dict[str, Any]:
     curves, taught = {"coarse": curve(0.9, 0.85, 15, 0.7)}, Taught(said["coarse"], 0.9, VALIDATION)
     return {
         "measures": {name: evaluation.details(each) for name, each in said.items()},
-        "pairs": [pair.to_json() for pair in evaluation.intervals(said, 0)[1]],
+        "pairs": [pair.to_json() for pair in evaluation.pairs(said)],
         "agreement": (agreement := evaluation.agreement(seen)),
         "signatures": [sign.to_json() for sign in evaluation.signatures(agreement, taught, seen[1], curves)],
     }
@@ -205,6 +205,7 @@ def results() -> dict[str, Any]:
             for k, v in enumerate(LOCALS)
         ],
         "best": "composed_tuned",
+        "train_images": 2000,
         "curves": trained,
         "confusion": {name: confusion(row[0]) for name, row in STRATEGIES.items()},
         **copy.deepcopy(evaluated()),

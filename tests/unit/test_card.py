@@ -28,6 +28,7 @@ def test_its_figures_are_those_of_the_strategy(told: str) -> None:
     row = example.results()["strategies"]["composed_tuned"]
     assert f"- accuracy: **{row['test']:.4f}** (95%: {row['low']:.4f} to {row['high']:.4f})" in told
     assert f"{row['parameters']:,} parameters" in told
+    assert f"- accuracy on 2,000 training images: {row['train']:.4f}" in told
     [calibration] = [line for line in told.splitlines() if "calibration" in line]
     assert calibration == f"- calibration error: **{row['ece']:.4f}**"  # resamples lie above it, the figure outside
 

@@ -90,7 +90,7 @@ def test_a_pair_is_measured_on_the_same_images() -> None:
     at = np.flatnonzero(one.right)[:30]
     named[at] = (named[at] + 1) % one.classes
     other = Answers(np.eye(one.classes)[named], one.y)
-    _, (pair,) = evaluation.intervals({"one": one, "other": other}, seed=0)
+    (pair,) = evaluation.pairs({"one": one, "other": other})
     assert (pair.only_a, pair.only_b, pair.difference) == (30, 0, pytest.approx(30 / 2000))
     assert 0 < pair.low < pair.difference < pair.high < 0.025
     assert pair.p == pytest.approx(2 * 0.5**30)
@@ -100,7 +100,7 @@ def test_a_pair_is_measured_on_the_same_images() -> None:
 
 def test_intervals_hold_what_is_measured_and_have_its_width() -> None:
     some = {f"s{seed}": random_answers(seed, n=1000) for seed in range(3)}
-    found, pairs = evaluation.intervals(some, seed=0)
+    found = evaluation.intervals(some, seed=0)
     for name, each in some.items():
         figures = evaluation.figures(each)
         assert figures["f1"] is not None
@@ -109,15 +109,15 @@ def test_intervals_hold_what_is_measured_and_have_its_width() -> None:
         assert found[name]["f1"].high - found[name]["f1"].low == pytest.approx(
             2 * 1.96 * np.sqrt(p * (1 - p) / 1000), rel=0.2
         )
-    assert [(pair.a, pair.b) for pair in pairs] == list(combinations(some, 2))
-    assert evaluation.intervals(some, seed=0) == (found, pairs)
+    assert evaluation.intervals(some, seed=0) == found
+    assert [(pair.a, pair.b) for pair in evaluation.pairs(some)] == list(combinations(some, 2))
 
 
 def test_f1_of_rare_classes_lies_within_its_interval() -> None:
     """Of fifty classes most resamples lack some, which is no fault of the answers."""
     y = np.arange(100) % 50
     some = Answers(np.eye(50)[np.where(np.arange(100) < 80, y, (y + 1) % 50)], y)
-    found = evaluation.intervals({"some": some}, seed=0)[0]["some"]["f1"]
+    found = evaluation.intervals({"some": some}, seed=0)["some"]["f1"]
     f1 = evaluation.figures(some)["f1"]
     assert f1 is not None
     assert found.low < f1 < found.high

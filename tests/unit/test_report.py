@@ -93,6 +93,11 @@ def test_every_number_of_the_local_networks_and_of_the_confusion_matrix(html: st
     assert counts == given["confusion"]["composed_tuned"]
 
 
+def test_of_how_many_images_the_training_accuracies_are(html: str) -> None:
+    assert "In brackets the accuracy on 2,000 of the 10,200 training images." in text(tree(html))
+    assert "In brackets the accuracy on 10,200 training images." in text(tree(render(train_images=10200)))
+
+
 def test_the_headline_names_the_winner_its_interval_chance_cost_and_global(html: str) -> None:
     header = tree(html).find(".//header")
     assert header is not None

@@ -38,6 +38,10 @@ def test_boxes_are_taken_from_all_test_images_where_these_are_few(run: RunFolder
     assert whole == found["strategies"]["average"]["test"]
 
 
+def test_of_how_many_training_images_it_measures_is_said(run: RunFolder):
+    assert read_json(run.steps / "evaluate" / "evaluation.json")["train_images"] == 160
+
+
 def test_of_many_classes_the_five_best_count_too(run: RunFolder):
     found = read_json(run.steps / "evaluate" / "evaluation.json")
     held = load(run.steps / "prepare_data", "validation")

@@ -3,7 +3,7 @@ failure signatures of document 2."""
 
 from schwarz.evaluation.agreement import agreement
 from schwarz.evaluation.answers import Answers
-from schwarz.evaluation.certainty import Interval, Pair, intervals, mcnemar, paired, wilson
+from schwarz.evaluation.certainty import Interval, Pair, intervals, mcnemar, paired, pairs, wilson
 from schwarz.evaluation.measures import accuracy, among_top, by_class, confusion, details, figures
 from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights, subsets
 from schwarz.evaluation.signatures import Signature, Taught, signatures
@@ -27,6 +27,7 @@ __all__ = [
     "loss_of_boxes",
     "mcnemar",
     "paired",
+    "pairs",
     "rights",
     "signatures",
     "subsets",

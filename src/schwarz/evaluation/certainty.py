@@ -61,8 +61,8 @@ def wilson(right: int, n: int) -> Interval:
     return Interval(float(found.low), float(found.high))
 
 
-def intervals(answers: Mapping[str, Answers], seed: int) -> tuple[dict[str, dict[str, Interval]], list[Pair]]:
-    """Of every strategy the ranges of `f1` and `ece`; of every two the difference of their accuracies."""
+def intervals(answers: Mapping[str, Answers], seed: int) -> dict[str, dict[str, Interval]]:
+    """Of every strategy the ranges of `f1` and `ece`."""
     names = list(answers)
     counted = _Counted([answers[name] for name in names])
     found = bootstrap(
@@ -70,8 +70,12 @@ def intervals(answers: Mapping[str, Answers], seed: int) -> tuple[dict[str, dict
         confidence_level=LEVEL, rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     rows = [Interval(*map(float, ends)) for ends in zip(found.low, found.high, strict=True)]
-    by_name = {name: {"f1": rows[k], "ece": rows[len(names) + k]} for k, name in enumerate(names)}
-    return by_name, [_pair(a, b, answers[a].right, answers[b].right) for a, b in combinations(answers, 2)]
+    return {name: {"f1": rows[k], "ece": rows[len(names) + k]} for k, name in enumerate(names)}
+
+
+def pairs(answers: Mapping[str, Answers]) -> list[Pair]:
+    """Of every two the difference of their accuracies."""
+    return [_pair(a, b, answers[a].right, answers[b].right) for a, b in combinations(answers, 2)]
 
 
 def paired(first: np.ndarray, second: np.ndarray) -> Interval:

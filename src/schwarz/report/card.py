@@ -45,7 +45,7 @@ def card(
         _figure("accuracy", figures, "test", "low", "high"),
         _figure("F1, mean over the classes", figures, "f1", "f1_low", "f1_high"),
         f"- calibration error: **{figures['ece']:.4f}**",
-        f"- accuracy on training images: {figures['train']:.4f}",
+        f"- accuracy on {found['train_images']:,} training images: {figures['train']:.4f}",
         "",
         "## Limits",
         f"- It recognises {rows[0][1]['recall']:.3f} of the images of `{rows[0][0]}`, its worst class, and "

@@ -63,7 +63,7 @@ def evaluate(
         name: _scores(trained, name, parts, local) for name in sorted(strategies, key=STRATEGIES.index)
     }
     answers = {name: _answers(scores["test"], parts["test"]) for name, (scores, _) in measured.items()}
-    sure, pairs = evaluation.intervals(answers, seed=0)
+    sure = evaluation.intervals(answers, seed=0)
     found: dict[Strategy, dict[str, Any]] = {
         name: _figures(scores, parts)
         | {f"{figure}_{end}": getattr(ends, end) for figure, ends in sure[name].items() for end in ("low", "high")}
@@ -84,8 +84,9 @@ def evaluate(
         "classes": read_json(images / "data.json")["classes"],
         "confusion": {name: evaluation.confusion(each) for name, each in answers.items()},
         "strategies": found,
+        "train_images": len(parts["train"].y),
         "measures": {name: evaluation.details(each) for name, each in answers.items()},
-        "pairs": [pair.to_json() for pair in pairs],
+        "pairs": [pair.to_json() for pair in evaluation.pairs(answers)],
         "locals": [_local(trained, k, local, parts) for k in range(len(trained.locals_))],
         "agreement": agreement,
         "missing": _missing(trained, list(found), parts["test"]),

@@ -21,7 +21,9 @@ from schwarz.steps.telling import Telling
 SCHEMA = 3
 """Of results.json: what has another was written by another version."""
 DATA = ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
-FOUND = ("locals", "best", "curves", "confusion", "measures", "pairs", "agreement", "missing", "signatures")
+FOUND = (
+    "locals", "best", "curves", "confusion", "measures", "pairs", "agreement", "missing", "signatures", "train_images",
+)  # fmt: skip
 SAMPLES = 10  # a row of the page
 
 
