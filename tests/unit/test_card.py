@@ -60,4 +60,13 @@ def test_a_graph_in_8_bits_says_what_is_its_own(told: str) -> None:
 def test_a_network_without_boxes_has_a_card_too() -> None:
     found = example.results()
     found["missing"] = None
-    assert "Without one of its boxes" not in card("global", found["data"], found, ORIGIN, 1)
+    alone = card("global", found["data"], found, ORIGIN, 1)
+    assert "Without one of its boxes" not in alone
+    assert "cut into" not in alone
+
+
+def test_a_class_without_test_images_is_not_its_worst() -> None:
+    found = example.results()
+    found["measures"]["global"]["by_class"][3] |= {"recall": 0.0, "images": 0}
+    told = card("global", found["data"], found, ORIGIN, 4)
+    assert f"`{found['data']['classes'][3]}`, its worst class" not in told

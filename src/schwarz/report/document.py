@@ -81,8 +81,11 @@ def page(
     rival = _rival(strategies, best)
     shown, measured, lost = [name for name in (best, rival) if name], results["measures"], results["missing"]
     floor = Floor.of(results)
+    tied = _tied(strategies, best)
     html = _template().render(
         results,
+        tied=tied,
+        smaller=all(strategies[name]["parameters"] > strategies[best]["parameters"] for name in tied),
         floor=floor,
         strategies=strategies,
         meaning=MEANING,
@@ -145,6 +148,12 @@ def _rival(strategies: Mapping[str, Mapping[str, Any]], best: str) -> str | None
     if "global" in others:
         return "global"
     return max(others, key=lambda name: strategies[name]["validation"], default=None)
+
+
+def _tied(strategies: Mapping[str, Mapping[str, Any]], best: str) -> list[str]:
+    """Who is right on as many validation images as the winner: of these the smallest was taken."""
+    reached = strategies[best]["validation"]
+    return [name for name in strategies if name != best and strategies[name]["validation"] == reached]
 
 
 def _boxes(results: Mapping[str, Any]) -> list[pixels.Box]:
