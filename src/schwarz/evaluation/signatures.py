@@ -36,7 +36,8 @@ REMEDIES = {
     "differ. Where all name one class for every image they have learned nothing: train them longer, or at another "
     "rate.",
     "apart": "The coarse net cannot tell whom to trust: let it learn from more images (a larger data.validation, or "
-    "coarse.source out-of-fold, unless it is that already), or let boxes overlap, unless they do already.",
+    "coarse.source out-of-fold, unless it is that already), or let boxes overlap, unless they do already. Where "
+    "local networks are no better than chance, train them longer first.",
     "scaling": "The local networks are too small for what every step costs beside them: larger batches, or "
     "local.engine stacked, unless they are stacked already.",
     "overfitting": "Let the coarse net learn from more images (coarse.source out-of-fold, unless it is that already), "
@@ -91,11 +92,11 @@ def _variance(agreement: Mapping[str, Any] | None, coarse: Taught | None, best: 
     improved = True if lead.low > 0 else False if lead.high <= GAIN else None
     poor = _poor(coarse.answers, agreement["some"])
     because = (
-        f"local networks agree on {agreement['mean_alike']:.2f} of the images, mean kappa {agreement['mean_kappa']:.2f}"
-        f" (alike from {ALIKE}, apart below that and below {SAME} of the images); the coarse net is right on "
-        f"{accuracy(coarse.answers):.4f}, the local network that is best on validation on {accuracy(best):.4f}, 95% of "
-        f"the lead {lead.low:+.4f} to {lead.high:+.4f} (none where at most {GAIN:+}); some local network is on "
-        f"{agreement['some']:.4f} (poor is more than {POOR} below, or no better than the largest class)"
+        f"two local networks name the same class for {agreement['mean_alike']:.2f} of the images, mean kappa "
+        f"{agreement['mean_kappa']:.2f} (alike from {ALIKE}); the coarse net is right on {accuracy(coarse.answers):.4f}"
+        f", the local network that is best on validation on {accuracy(best):.4f}: a lead of {lead.low:+.4f} to "
+        f"{lead.high:+.4f} at 95% (none, where that ends at {GAIN} or below); some local network is right on "
+        f"{agreement['some']:.4f} (poor is more than {POOR} below)"
     )
     yield _signature("alike", _all(alike, _not(improved), poor), because)
     yield _signature("apart", _all(_not(alike), _not(improved), poor), because)
