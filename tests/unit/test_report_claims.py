@@ -44,6 +44,11 @@ def test_a_tie_on_validation_is_no_win() -> None:
     assert "<h1>composed_tuned is level with global on validation, and smaller</h1>" in html
 
 
+def test_figures_of_a_signature_have_their_sign_and_words_their_hyphen() -> None:
+    sign = example.results()["signatures"][0] | {"because": "0.31 CPU-seconds: a lead of -0.0018"}
+    assert "0.31 CPU-seconds: a lead of \N{MINUS SIGN}0.0018." in text(tree(render(signatures=[sign])))
+
+
 def test_one_box_is_not_called_boxes() -> None:
     given = example.results()
     boxes = [[[0, 32], [0, 32]]]
