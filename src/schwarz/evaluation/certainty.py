@@ -147,8 +147,8 @@ class _Counted:
         images = times @ self.of_class
         sums = [times @ columns for columns in self.columns]
         n, k = len(self), self.classes
-        there = images > 0
-        f1 = [(_f1(each[:, :k], each[:, k : 2 * k], images) * there).sum(1) / there.sum(1) for each in sums]
+        there = (images > 0).sum(1)  # a class that is not has an F1 of 0
+        f1 = [_f1(each[:, :k], each[:, k : 2 * k], images).sum(1) / there for each in sums]
         ece = [np.abs(each[:, 2 * k :]).sum(1) / n for each in sums]
         return np.stack([*f1, *ece])
 
