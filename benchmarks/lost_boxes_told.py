@@ -30,7 +30,8 @@ def tell(found: Sequence[Found]) -> Iterator[str]:
     for other, than in (*((name, BASE) for name in coarse[1:]), *((best, name) for name in names[: -len(coarse)])):
         rows = [("", *_differences(found, other, than, columns))]
         yield from ("", *markdown((f"{other} less {than}", *map(str, columns)), rows))
-    yield "Test images, paired by image; with its 95% interval over images, in brackets the difference of each seed."
+    yield "Test images, paired by image, with the 95% interval over images, these seeds held fixed; in brackets the"
+    yield "difference of each seed, and the interval of their mean over seeds where they are enough for one."
 
 
 def _accuracies(found: Sequence[Found], name: str, part: str, columns: Sequence[int]) -> Iterator[str]:
@@ -47,9 +48,15 @@ def _mean(found: Sequence[Found], name: str, part: str) -> float:
 
 
 def _differences(found: Sequence[Found], one: str, other: str, columns: Sequence[int]) -> Iterator[str]:
-    """Of each image the mean over seeds and choices of boxes, which are the same for both."""
+    """Of each image the mean over seeds and choices of boxes, which are the same for both; then the seeds."""
     for m in columns:
         by_seed = np.stack([each[one]["test"][m].mean(0) - each[other]["test"][m].mean(0) for each in found])
         ends = ttest_1samp(by_seed.mean(0), 0).confidence_interval(0.95)
-        seeds = " ".join(f"{value:+.3f}" for value in by_seed.mean(1))
-        yield f"{by_seed.mean():+.3f} ({ends.low:+.3f} to {ends.high:+.3f}) [{seeds}]"
+        yield f"{by_seed.mean():+.3f} ({ends.low:+.3f} to {ends.high:+.3f}) [{_seeds(by_seed.mean(1))}]"
+
+
+def _seeds(values: np.ndarray) -> str:
+    told, known = " ".join(f"{value:+.3f}" for value in values), spread(values.tolist())
+    if known is None or known.half is None:
+        return told
+    return f"{told}: {known.mean - known.half:+.3f} to {known.mean + known.half:+.3f}"

@@ -59,6 +59,7 @@ def _figures_s(evaluated: Path) -> float:
     with threadpool_limits(1):
         began = time.process_time()
         evaluation.intervals(answers, seed=0)
+        evaluation.pairs(answers)
         for each in answers.values():
             for told in (evaluation.figures, evaluation.details, evaluation.confusion):
                 told(each)

@@ -67,6 +67,10 @@ class Trained:
         """Whether `transfer` started from local networks of its own, whose cost its history has."""
         return read_json(self.folder("transfer") / NETWORK)["pretrain"] is not None
 
+    def learned_from_validation(self, strategy: Strategy) -> bool:
+        """Whether its coarse net did: the accuracy there that it is chosen by is then that of nets that did not."""
+        return strategy == "coarse" and read_json(self.folder("coarse") / NETWORK)["source"] == "holdout"
+
     def cpu_s(self, strategy: Strategy) -> float:
         """CPU-seconds of training, all parts together."""
         return sum(history(folder)["cpu_s"][-1] for folder in self.parts(strategy))

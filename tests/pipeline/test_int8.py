@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,10 +45,10 @@ def place(run: RunFolder) -> Path:
     return run.path.parents[2]
 
 
-def entered(place: Path) -> tuple[list[Version], Examined]:
+def entered(place: Path, name: str = "Eight") -> tuple[list[Version], Examined]:
     """The versions, the newest first, and what of that one is kept for the gate."""
     with open_registry(f"sqlite:///{place}/runs/mlflow.db") as registry:
-        versions = registry.versions("Eight")
+        versions = registry.versions(name)
         kept = registry.gate(versions[0])
     assert kept
     return versions, Examined.from_json(kept)
@@ -71,29 +72,48 @@ def test_it_is_what_is_promoted(run: RunFolder, place: Path) -> None:
     assert published.read_bytes() == (run.path / "model" / "average-int8.onnx").read_bytes()
 
 
+def otherwise(folder: Path, out: Path, name: str, **changes: Any) -> Path:
+    """A copy of what a step left, in which one file of it says something else."""
+    shutil.copytree(folder, out)
+    write_json(out / name, read_json(out / name) | changes)
+    done = read_json(out / "done.json")
+    write_json(out / "done.json", {**done, "files": {**done["files"], name: sha256(out / name)}})
+    return out
+
+
+def enter(
+    run: RunFolder, place: Path, monkeypatch: pytest.MonkeyPatch, out: Path, name: str = "Eight", **changed: Path
+) -> None:
+    """Register again, from what the run's steps left, or from these folders."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("SCHWARZ_RUN", str(run.path))
+    before = {"begun": "begin", "images": "prepare_data", "evaluation": "evaluate", "exported": "export_onnx"}
+    folders = {name: run.steps / step for name, step in before.items()}
+    register(preset="tiny", register_=Register(name=name, int8=True), **folders | changed, out=out)
+
+
 def test_where_none_was_kept_the_one_in_float32_is_registered_and_that_is_said(
     run: RunFolder, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exported = tmp_path / "exported"
-    shutil.copytree(run.steps / "export_onnx", exported)
-    model = read_json(exported / "model.json")
-    write_json(exported / "model.json", {**model, "int8": {**model["int8"], "file": None}})
-    done = read_json(exported / "done.json")
-    files = {**done["files"], "model.json": sha256(exported / "model.json")}
-    write_json(exported / "done.json", {**done, "files": files})
-    monkeypatch.chdir(place)
-    monkeypatch.setenv("SCHWARZ_RUN", str(run.path))
-    before = {"begun": "begin", "images": "prepare_data", "evaluation": "evaluate"}
-    folders = {name: run.steps / step for name, step in before.items()}
-    register(
-        preset="tiny", register_=Register(name="Eight", int8=True), **folders, exported=exported, out=tmp_path / "out"
-    )
+    model = read_json(run.steps / "export_onnx" / "model.json")
+    int8 = model["int8"] | {"file": None}
+    exported = otherwise(run.steps / "export_onnx", tmp_path / "exported", "model.json", int8=int8)
+    enter(run, place, monkeypatch, tmp_path / "out", exported=exported)
     assert read_json(tmp_path / "out" / "registered.json")["registered"]["file"] == "average.onnx"
     [newest, _], examined = entered(place)
     wanted = read_json(run.steps / "evaluate" / "evaluation.json")["strategies"]["average"]["test"]
     assert (newest.tags["bits"], newest.tags["sha256"]) == ("32", model["sha256"])
     assert examined.accuracy == pytest.approx(wanted)
     assert REFUSED in (run.journal / "register.jsonl").read_text()
+    assert not examined.chosen_on_test
+
+
+def test_the_gate_is_told_that_the_test_images_chose_it(
+    run: RunFolder, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = otherwise(run.steps / "prepare_data", tmp_path / "images", "data.json", validation_is_test=True)
+    enter(run, place, monkeypatch, tmp_path / "out", "Chosen", images=images)
+    assert entered(place, "Chosen")[1].chosen_on_test
 
 
 def _card(place: Path) -> str:

@@ -8,16 +8,18 @@ import pytest
 import torch
 from torch import nn
 
-from schwarz.blueprint import Blueprint
+from schwarz.blueprint import NETWORK, Blueprint
 from schwarz.box_dropout import DRAWS, Dropped, dropped
 from schwarz.combine import CoarseNet
 from schwarz.config import Coarse, Network
 from schwarz.evaluation import Damaged, blank
-from schwarz.files import sha256
-from schwarz.images import Labelled, Rows
+from schwarz.files import read_json, sha256
+from schwarz.images import Labelled, Rows, load
 from schwarz.partition import Partition
 from schwarz.runs import RunFolder
+from schwarz.shares import fleet
 from schwarz.steps.train_coarse import train_coarse
+from schwarz.strategies import Trained
 from schwarz.training import accuracy, fit, predict
 from tests.unit import trained_run
 
@@ -115,4 +117,11 @@ def test_the_step_trains_with_boxes_missing_whatever_it_learns_from(
         weights.append(sha256(tmp_path / f"{source}-{share}" / "weights.safetensors"))
         assert 0 <= found["validation_accuracy"] <= 1
         assert np.load(tmp_path / f"{source}-{share}" / "validation.npy").shape == (40, 10)
+        trained = Trained(fleet([run.steps / "train_local" / "0"]), tmp_path / f"{source}-{share}")
+        assert trained.learned_from_validation("coarse") == (source == "holdout")
+        if source != "out-of-fold":  # its lessons are the answers of networks that nobody keeps
+            asked = load(folders["images"], "validation" if source == "holdout" else "train")
+            model = trained.model("coarse")
+            learned = {"accuracy": accuracy(predict(model, asked.x), asked.y), "images": len(asked)}
+            assert read_json(tmp_path / f"{source}-{share}" / NETWORK)["learned"] == learned
     assert weights[0] != weights[1]

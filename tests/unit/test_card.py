@@ -28,6 +28,9 @@ def test_its_figures_are_those_of_the_strategy(told: str) -> None:
     row = example.results()["strategies"]["composed_tuned"]
     assert f"- accuracy: **{row['test']:.4f}** (95%: {row['low']:.4f} to {row['high']:.4f})" in told
     assert f"{row['parameters']:,} parameters" in told
+    assert f"- accuracy on 2,000 training images: {row['train']:.4f}" in told
+    [calibration] = [line for line in told.splitlines() if "calibration" in line]
+    assert calibration == f"- calibration error: **{row['ece']:.4f}**"  # resamples lie above it, the figure outside
 
 
 def test_its_limits_name_the_worst_class_and_a_lost_box(told: str) -> None:
@@ -35,7 +38,16 @@ def test_its_limits_name_the_worst_class_and_a_lost_box(told: str) -> None:
     recalls = [row["recall"] for row in found["measures"]["composed_tuned"]["by_class"]]
     worst = found["data"]["classes"][recalls.index(min(recalls))]
     assert f"recognises {min(recalls):.3f} of the images of `{worst}`, its worst class" in told
-    assert f"right on {found['missing']['strategies']['composed_tuned'][1]['mean']:.3f}" in told
+    lost = found["missing"]["strategies"]["composed_tuned"][1]["mean"]
+    assert f"- Without one of its boxes it is right, in the mean over them, on {lost:.3f} of 2,000 test images." in told
+
+
+def test_it_says_that_the_test_images_chose_it(told: str) -> None:
+    found = example.results()
+    chosen = card("composed_tuned", found["data"] | {"validation_is_test": True}, found, ORIGIN, 4)
+    said = "- The validation images are the test images: what was chosen by them flatters the test accuracy."
+    assert said in chosen.split("## Limits")[1]
+    assert said not in told
 
 
 def test_a_graph_in_8_bits_says_what_is_its_own(told: str) -> None:
@@ -48,4 +60,13 @@ def test_a_graph_in_8_bits_says_what_is_its_own(told: str) -> None:
 def test_a_network_without_boxes_has_a_card_too() -> None:
     found = example.results()
     found["missing"] = None
-    assert "Without one of its boxes" not in card("global", found["data"], found, ORIGIN, 1)
+    alone = card("global", found["data"], found, ORIGIN, 1)
+    assert "Without one of its boxes" not in alone
+    assert "cut into" not in alone
+
+
+def test_a_class_without_test_images_is_not_its_worst() -> None:
+    found = example.results()
+    found["measures"]["global"]["by_class"][3] |= {"recall": 0.0, "images": 0}
+    told = card("global", found["data"], found, ORIGIN, 4)
+    assert f"`{found['data']['classes'][3]}`, its worst class" not in told

@@ -10,11 +10,11 @@ N = 2000
 Y = np.arange(N) % 10
 
 
-def outcome(wrong: range, y: np.ndarray = Y, md5: str = "a" * 32) -> Examined:
+def outcome(wrong: range, y: np.ndarray = Y, md5: str = "a" * 32, *, chosen_on_test: bool = False) -> Examined:
     """A model that is wrong on these images alone."""
     right = np.ones(len(y), bool)
     right[list(wrong)] = False
-    return Examined.of(md5, y, right)
+    return Examined.of(md5, y, right, chosen_on_test=chosen_on_test)
 
 
 def test_a_better_one_passes_and_a_worse_one_does_not() -> None:
@@ -76,6 +76,18 @@ def test_the_first_passes_and_other_test_images_do_not() -> None:
         assert found.difference is None
 
 
+def test_one_that_the_test_images_chose_passes_only_where_there_is_no_champion() -> None:
+    flattered, champion = outcome(range(10), chosen_on_test=True), outcome(range(900))
+    found = decide(Examined.from_json(flattered.to_json()), champion, 1.0, Rules())
+    assert (found.promoted, found.difference) == (False, None)
+    assert "chosen by the test images" in found.because
+    assert "--force" in found.because
+    assert decide(outcome(range(10)), outcome(range(900), chosen_on_test=True), 1.0, Rules()).promoted
+    assert decide(flattered, None, None, Rules()).promoted
+    kept_before = {name: value for name, value in flattered.to_json().items() if name != "chosen_on_test"}
+    assert not Examined.from_json(kept_before).chosen_on_test
+
+
 def test_what_is_kept_of_a_test_comes_back_as_it_was_and_is_small() -> None:
     rng = np.random.default_rng(0)
     for n in (1, 7, 8, 10_000):
@@ -84,6 +96,21 @@ def test_what_is_kept_of_a_test_comes_back_as_it_was_and_is_small() -> None:
         assert again.right.tolist() == kept.right.tolist()
         assert (again.data_md5, again.classes_sha256) == (kept.data_md5, kept.classes_sha256)
         assert len(kept.to_json()["right"]) < n / 5 + 8
+
+
+def test_of_twenty_challengers_that_are_no_better_one_passes_by_chance_in_a_quarter_of_series() -> None:
+    """All are right on an image with one probability: what docs/serving.md says of a test set used over and over."""
+    rng, rounds = np.random.default_rng(0), 200
+
+    def asked(p: np.ndarray) -> Examined:
+        return Examined("a" * 32, "", rng.random(N) < p)
+
+    def passes() -> bool:
+        p = np.where(rng.random(N) < 0.8, 0.99, 0.55)
+        champion = asked(p)
+        return any(decide(asked(p), champion, 1.0, Rules()).promoted for _ in range(20))
+
+    assert sum(passes() for _ in range(rounds)) / rounds == pytest.approx(0.25, abs=0.06)
 
 
 @pytest.mark.parametrize(("n", "discordant"), [(2000, 0.01), (500, 0.02), (800, 0.3)])

@@ -42,7 +42,7 @@ def only(names: set[str]) -> dict[str, Any]:
     """The example with these strategies alone, and what only others need left out."""
     found = example.results()
     found["strategies"] = {name: row for name, row in found["strategies"].items() if name in names}
-    found["best"] = max(names, key=lambda name: found["strategies"][name]["validation"])
+    found["best"] = found["model"]["strategy"] = max(names, key=lambda name: found["strategies"][name]["validation"])
     found["confusion"] = {name: counts for name, counts in found["confusion"].items() if name in names}
     if names == {"global"}:
         found["locals"] = []
@@ -89,42 +89,6 @@ def test_every_number_of_the_local_networks_and_of_the_confusion_matrix(html: st
         ]
     counts = [[int(cell) for cell in row[1:]] for row in table(html, "confusion")]
     assert counts == given["confusion"]["composed_tuned"]
-
-
-def test_the_headline_names_the_winner_its_interval_chance_cost_and_global(html: str) -> None:
-    header = tree(html).find(".//header")
-    assert header is not None
-    assert "composed_tuned won on validation" in text(header)
-    best, other = (example.results()["strategies"][name] for name in ("composed_tuned", "global"))
-    for row in (best, other):
-        assert f"{row['test']:.3f}" in text(header)
-        assert f"{row['low']:.3f} to {row['high']:.3f}" in text(header)
-        assert f"{row['cpu_s']:,.1f} CPU-seconds" in text(header)
-    assert "chance level is 0.100" in text(header)
-
-
-def test_the_headline_says_by_how_much_and_how_sure() -> None:
-    """Of the same images, both ways round; told apart only where interval and p agree."""
-    pair = {"a": "global", "b": "composed_tuned", "difference": -0.012, "only_a": 61, "only_b": 85}
-    for low, high, p, verdict in (
-        (-0.024, -0.0001, 0.0566, "is not told apart from global: the interval and p do not agree"),
-        (-0.024, 0.001, 0.041, "is not told apart from global: the interval and p do not agree"),
-        (-0.024, 0.001, 0.0566, "is not told apart from global"),
-        (-0.024, -0.002, 0.00001, "is surely better, on images like these"),
-    ):
-        html = render(pairs=[pair | {"low": low, "high": high, "p": p}])
-        told = text(tree(html).find(".//header"))  # type: ignore[arg-type]  # fails here if there is none
-        p_value = "< 0.0001" if p < 0.0001 else f"= {p:.4f}"
-        interval = f"{-high:+.4f} to +0.0240".replace("-", "\N{MINUS SIGN}")
-        assert f"the difference is +0.0120, 95% of it {interval} (p {p_value}): composed_tuned {verdict}." in told
-        assert f"95%: {interval}, at" in text(tree(html))
-
-
-def test_the_largest_class_is_held_against_accuracy_where_it_is_more_than_chance(html: str) -> None:
-    assert "always the largest class" not in html
-    unbalanced = page({**example.results(), "largest_class": 0.768}, *example.samples())
-    for chance in ("chance level is 0.100", "Chance level 0.1000"):
-        assert f"{chance}; always the largest class would be right 0.768 of the time." in text(tree(unbalanced))
 
 
 def test_lineage_and_the_command_that_shows_the_run(html: str) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from schwarz.bounds import Bound
 from schwarz.cases import Case, Cause, by_remedy
-from schwarz.report import features, page
+from schwarz.report import composition, features, page
 from schwarz.report.composition import claims, small, summary
 from schwarz.verdict import Verdict
 from tests.unit import report_results as example
@@ -43,6 +43,14 @@ def test_the_price_of_padding_is_what_composed_loses_against_product(html: str) 
     lost = f"{-pair['difference']:+.4f}".replace("-", "\N{MINUS SIGN}")
     assert "product reaches 0.8520, composed 0.8145" in section(html)
     assert f"the price of same padding is {lost}, 95% of it {low} to {high}. Tuned, it reaches 0.9065." in section(html)
+
+
+@pytest.mark.parametrize(("stored", "why"), [(True, " and of recomputed statistics"), (False, "")])
+def test_recomputed_statistics_have_their_part_in_the_price(stored: bool, why: str) -> None:
+    found = example.verify()
+    found["statistics"] |= {"used": "recompute", "stored": stored}
+    assert composition.loss(found) == f"same padding{why}"
+    assert composition.loss(found | {"causes": []}) == ("recomputed statistics" if stored else "rounding")
 
 
 def test_an_exact_composition_costs_nothing_and_another_reason_is_not_called_padding() -> None:

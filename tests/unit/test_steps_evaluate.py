@@ -31,6 +31,14 @@ def of_five_largest(scores: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean([label in np.argsort(row)[-5:] for row, label in zip(scores, y, strict=True)]))
 
 
+def test_of_how_many_test_images_boxes_are_taken_from_is_said(run: RunFolder):
+    assert read_json(run.steps / "evaluate" / "evaluation.json")["missing"]["images"] == 500
+
+
+def test_of_how_many_training_images_it_measures_is_said(run: RunFolder):
+    assert read_json(run.steps / "evaluate" / "evaluation.json")["train_images"] == 160
+
+
 def test_of_many_classes_the_five_best_count_too(run: RunFolder):
     found = read_json(run.steps / "evaluate" / "evaluation.json")
     held = load(run.steps / "prepare_data", "validation")

@@ -92,7 +92,7 @@ def _pairs(first: Measured, other: Measured) -> "list[Pair]":
     """Of every strategy of both runs the second against the first; none where they were tested on other images."""
     import numpy as np
 
-    from schwarz.evaluation import Answers, Pair, intervals
+    from schwarz.evaluation import Answers, Pair, pairs
 
     y, theirs = (np.load(each.folder / "classes.npy") for each in (first, other))
     if first.results["data"]["md5"] != other.results["data"]["md5"] or not np.array_equal(y, theirs):
@@ -103,7 +103,7 @@ def _pairs(first: Measured, other: Measured) -> "list[Pair]":
             f"{name} of {each.run.path}": Answers(np.load(each.folder / "probabilities" / f"{name}.npy"), y)
             for each in (other, first)
         }
-        found += intervals(answers, seed=0)[1]
+        found += pairs(answers)
     return found
 
 

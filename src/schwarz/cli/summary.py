@@ -38,7 +38,7 @@ def finished(results: Results, run: "RunFolder", board: Board, colour: bool = Fa
         *([SAME_IMAGES] if results["data"]["validation_is_test"] else []),
         f"report     {run.path / 'report.html'}",
         f"model      {run.path / model['file']}{_registered(model, model['file'])}",
-        *_int8(model, run),
+        *_int8(results, run),
         f"run        {run.path}",
         f"took       {duration(cost['wall_s'])}, {cost['cpu_s']:.0f} CPU-s, {cost['peak_memory_mb']:.0f} MB at most"
         + _saved(board),
@@ -54,11 +54,14 @@ def _registered(model: Results, file: str) -> str:
     return f"  ({entry['name']} version {entry['version']}" + (f", {entry['alias']})" if entry["alias"] else ")")
 
 
-def _int8(model: Results, run: "RunFolder") -> list[str]:
+def _int8(results: Results, run: "RunFolder") -> list[str]:
     """What became of the model in 8 bits, where one was asked for."""
+    model = results["model"]
     if (found := model["int8"]) is None:
         return []
     told = f"validation accuracy {found['accuracy']:.3f}, in float32 {found['float32']:.3f}"
+    if results["strategies"][model["strategy"]]["learned_from_validation"]:
+        told += ", both of images that its coarse net learned from"
     if found["file"] is None:
         return [f"int8       not kept: {told}, allowed are {found['margin']:g} less"]
     return [f"int8       {run.path / 'model' / found['file']}{_registered(model, found['file'])}  ({told})"]

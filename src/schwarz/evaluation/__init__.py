@@ -3,10 +3,10 @@ failure signatures of document 2."""
 
 from schwarz.evaluation.agreement import agreement
 from schwarz.evaluation.answers import Answers
-from schwarz.evaluation.certainty import Interval, Pair, intervals, mcnemar, paired, wilson
+from schwarz.evaluation.certainty import Interval, Pair, intervals, mcnemar, paired, pairs, wilson
 from schwarz.evaluation.measures import accuracy, among_top, by_class, confusion, details, figures
-from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights
-from schwarz.evaluation.signatures import Signature, signatures
+from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights, subsets
+from schwarz.evaluation.signatures import Signature, Taught, signatures
 
 __all__ = [
     "Answers",
@@ -14,6 +14,7 @@ __all__ = [
     "Interval",
     "Pair",
     "Signature",
+    "Taught",
     "accuracy",
     "agreement",
     "among_top",
@@ -26,7 +27,9 @@ __all__ = [
     "loss_of_boxes",
     "mcnemar",
     "paired",
+    "pairs",
     "rights",
     "signatures",
+    "subsets",
     "wilson",
 ]

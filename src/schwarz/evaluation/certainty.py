@@ -6,7 +6,7 @@ All strategies answer the same images, so that a difference of two is paired, an
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from math import sqrt
+from math import hypot, sqrt
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy.stats import binomtest, bootstrap
 
 from schwarz.evaluation.answers import Answers
 from schwarz.evaluation.measures import BINS, bins
+from schwarz.intervals import Z95
 
 RESAMPLES = 2000
 BATCH = 50
@@ -60,8 +61,8 @@ def wilson(right: int, n: int) -> Interval:
     return Interval(float(found.low), float(found.high))
 
 
-def intervals(answers: Mapping[str, Answers], seed: int) -> tuple[dict[str, dict[str, Interval]], list[Pair]]:
-    """Of every strategy the ranges of `f1` and `ece`; of every two the difference of their accuracies."""
+def intervals(answers: Mapping[str, Answers], seed: int) -> dict[str, dict[str, Interval]]:
+    """Of every strategy the ranges of `f1` and `ece`."""
     names = list(answers)
     counted = _Counted([answers[name] for name in names])
     found = bootstrap(
@@ -69,8 +70,12 @@ def intervals(answers: Mapping[str, Answers], seed: int) -> tuple[dict[str, dict
         confidence_level=LEVEL, rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     rows = [Interval(*map(float, ends)) for ends in zip(found.low, found.high, strict=True)]
-    by_name = {name: {"f1": rows[k], "ece": rows[len(names) + k]} for k, name in enumerate(names)}
-    return by_name, [_pair(a, b, answers[a].right, answers[b].right) for a, b in combinations(answers, 2)]
+    return {name: {"f1": rows[k], "ece": rows[len(names) + k]} for k, name in enumerate(names)}
+
+
+def pairs(answers: Mapping[str, Answers]) -> list[Pair]:
+    """Of every two the difference of their accuracies."""
+    return [_pair(a, b, answers[a].right, answers[b].right) for a, b in combinations(answers, 2)]
 
 
 def paired(first: np.ndarray, second: np.ndarray) -> Interval:
@@ -90,6 +95,19 @@ def paired(first: np.ndarray, second: np.ndarray) -> Interval:
         return sqrt(max(down**2 - 2 * phi * down * up + up**2, 0.0))
 
     return Interval(p - q - reach(p - one.low, other.high - q), p - q + reach(one.high - p, q - other.low))
+
+
+def unpaired(right: int, n: int, other: int, m: int) -> Interval:
+    """95% of the difference of two shares of different images, by the same author's score interval (1998, method 10
+    for independent ones)."""
+    one, two, p, q = wilson(right, n), wilson(other, m), right / n, other / m
+    return Interval(p - q - hypot(p - one.low, two.high - q), p - q + hypot(one.high - p, q - two.low))
+
+
+def mean_of(values: np.ndarray) -> Interval:
+    """95% of the mean of one value an image, of hundreds."""
+    half = Z95 * float(values.std(ddof=1)) / sqrt(len(values))
+    return Interval(float(values.mean()) - half, float(values.mean()) + half)
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
@@ -123,12 +141,14 @@ class _Counted:
         return np.concatenate([right * self.of_class, hot[answers.named], sure], 1)
 
     def resampled(self, rows: np.ndarray, axis: int) -> np.ndarray:
-        """The figures [2S, resamples] of resampled images [resamples, n]: F1, then calibration errors."""
+        """The figures [2S, resamples] of resampled images [resamples, n]: F1, of the classes that were drawn, then
+        calibration errors."""
         times = np.stack([np.bincount(each, minlength=len(self)) for each in np.atleast_2d(rows)])
         images = times @ self.of_class
         sums = [times @ columns for columns in self.columns]
         n, k = len(self), self.classes
-        f1 = [np.mean(_f1(each[:, :k], each[:, k : 2 * k], images), axis=1) for each in sums]
+        there = (images > 0).sum(1)  # a class that is not has an F1 of 0
+        f1 = [_f1(each[:, :k], each[:, k : 2 * k], images).sum(1) / there for each in sums]
         ece = [np.abs(each[:, 2 * k :]).sum(1) / n for each in sums]
         return np.stack([*f1, *ece])
 

@@ -1,4 +1,5 @@
-"""Whether a challenger becomes the champion: surely not worse on the same test images, and not too slow."""
+"""Whether a challenger becomes the champion: better at 95% on the same test images, give or take a margin, and not too
+slow."""
 
 import base64
 import hashlib
@@ -20,24 +21,34 @@ class Examined:
     """Of the right classes of the test images, in their order."""
     right: np.ndarray
     """bool [n]"""
+    chosen_on_test: bool = False
+    """Whether these images chose its epochs and its strategy too."""
 
     @classmethod
-    def of(cls, data_md5: str, y: np.ndarray, right: np.ndarray) -> Self:
-        return cls(data_md5, hashlib.sha256(y.astype("<i8").tobytes()).hexdigest(), right)
+    def of(cls, data_md5: str, y: np.ndarray, right: np.ndarray, *, chosen_on_test: bool = False) -> Self:
+        return cls(data_md5, hashlib.sha256(y.astype("<i8").tobytes()).hexdigest(), right, chosen_on_test)
 
     def to_json(self) -> dict[str, Any]:
         packed = base64.b64encode(np.packbits(self.right).tobytes()).decode()
         about = {"data_md5": self.data_md5, "classes_sha256": self.classes_sha256}
-        return {**about, "images": len(self.right), "right": packed}
+        return {**about, "images": len(self.right), "right": packed, "chosen_on_test": self.chosen_on_test}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Also of versions registered before `chosen_on_test` was kept."""
         bits = np.unpackbits(np.frombuffer(base64.b64decode(value["right"]), np.uint8), count=value["images"])
-        return cls(value["data_md5"], value["classes_sha256"], bits.astype(bool))
+        chosen = value.get("chosen_on_test", False)
+        return cls(value["data_md5"], value["classes_sha256"], bits.astype(bool), chosen)
 
     @property
     def accuracy(self) -> float:
         return float(self.right.mean())
+
+
+CHOSEN = (
+    "it was chosen by the test images (data.validation = test), so that what it reaches on them proves nothing; "
+    "--force promotes it without the gate"
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Rules:
     """What is asked of a challenger."""
 
     margin: float = 0.0
-    """By so much it may be worse, at the lower end of what the difference may be; 0: it must be surely better."""
+    """By so much it may be worse, at the lower end of what the difference may be; 0: it must be better, at 95%."""
     slower: float = 1.25
     """So many times the champion's time for an image it may take."""
 
@@ -77,6 +88,8 @@ def decide(challenger: Examined, champion: Examined | None, slowness: float | No
     """Whether the challenger takes the champion's place. `slowness`: its time for an image over the champion's."""
     if champion is None:
         return Decision(True, "there is no champion yet")
+    if challenger.chosen_on_test:
+        return Decision(False, CHOSEN)
     if (challenger.data_md5, challenger.classes_sha256) != (champion.data_md5, champion.classes_sha256):
         return Decision(False, "it was tested on other images than the champion, so that nothing can be compared")
     lead = paired(challenger.right, champion.right)

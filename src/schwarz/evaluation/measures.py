@@ -61,11 +61,11 @@ def auc(answers: Answers) -> list[float | None]:
 
 
 def roc(answers: Answers) -> dict[str, list[float]]:
-    """The ROC curve of all decisions "is it of this class?" together, thinned out: the share of wrong ones that are
-    taken, of right ones, and the probability from which on."""
+    """The ROC curve of all decisions "is it of this class?" together, thinned out along its length, so that a steep
+    rise is kept: the share of wrong ones that are taken, of right ones, and the probability from which on."""
     wanted = answers.y[:, None] == np.arange(answers.classes)
     curve = roc_curve(wanted.ravel(), answers.probabilities.ravel())
-    at = np.unique(np.searchsorted(curve[0], np.linspace(0, 1, POINTS)).clip(max=len(curve[0]) - 1))
+    at = np.unique(np.searchsorted(curve[0] + curve[1], np.linspace(0, 2, POINTS)).clip(max=len(curve[0]) - 1))
     at = np.unique(np.concatenate([[0], at, [len(curve[0]) - 1]]))
     false, true, threshold = (series[at] for series in curve)
     return {"false": false.tolist(), "true": true.tolist(), "threshold": threshold.clip(0, 1).tolist()}
@@ -91,8 +91,9 @@ def reliability(answers: Answers) -> list[dict[str, float]]:
 
 
 def figures(answers: Answers) -> dict[str, float | None]:
-    """One number each: of five classes, F1 and area under the ROC curve (means over the classes), calibration error."""
-    f1 = [row["f1"] for row in by_class(answers)]
+    """One number each: of five classes, F1 and area under the ROC curve (means over the classes that have images),
+    calibration error."""
+    f1 = [row["f1"] for row in by_class(answers) if row["images"]]
     areas = [area for area in auc(answers) if area is not None]
     gaps = [row["images"] * abs(row["confidence"] - row["accuracy"]) for row in reliability(answers)]
     return {

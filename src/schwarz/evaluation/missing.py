@@ -4,7 +4,7 @@ A missing box is its pixels set to the training mean, the same for all strategie
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations
 from math import comb
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from schwarz.blueprint import Blueprint
 from schwarz.coherent import Divided, Whole
+from schwarz.evaluation.certainty import mean_of, paired
 from schwarz.images import pad
 from schwarz.partition import Box
 from schwarz.training import predict
@@ -86,16 +87,18 @@ def subsets(boxes: int, missing: int, seed: int) -> list[Missing]:
 def loss_of_boxes(
     models: Mapping[str, Whole | Divided], blueprint: Blueprint, x: np.ndarray, y: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Of every model its accuracy with 1 to N - 1 boxes missing: the mean, the worst and the best over the subsets;
-    and without each single box."""
-    found = {
-        name: [each.mean(1).tolist() for each in rows] for name, rows in rights(models, blueprint, x, y, seed).items()
-    }
+    """Of every model its accuracy with 1 to N - 1 of two or more boxes missing: the mean, the worst and the best over
+    the subsets; and without each single box. Which loses least with half of them missing, which box each misses most,
+    and whether the images tell that."""
+    right = rights(models, blueprint, x, y, seed)
+    found = {name: [each.mean(1).tolist() for each in rows] for name, rows in right.items()}
     return {
         "images": len(y),
         "subsets": [len(subsets(len(blueprint.partition), m, seed)) for m in range(1, len(blueprint.partition))],
         "strategies": {name: [_span(row) for row in rows] for name, rows in found.items()},
-        "without": {name: rows[1] if rows[1:] else [] for name, rows in found.items()},
+        "without": {name: rows[1] for name, rows in found.items()},
+        "steadiest": _steadiest(right),
+        "dearest": {name: _dearest(rows[0][0], rows[1]) for name, rows in right.items()},
     }
 
 
@@ -109,6 +112,26 @@ def rights(
         name: [np.stack([asking(model, each).argmax(-1).numpy() == y for each in some]) for some in asked]
         for name, model in models.items()
     }
+
+
+def _steadiest(right: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
+    """The model that is best, in the mean, with half of the boxes missing, and its lead over the next one."""
+    missing = len(next(iter(right.values()))) // 2
+    means = {name: rows[missing].mean(0) for name, rows in right.items()}
+    best, *others = sorted(means, key=lambda name: -means[name].mean())
+    told = {"missing": missing, "strategy": best, "next": None}
+    if not others:
+        return told
+    lead = means[best] - means[others[0]]
+    return told | {"next": others[0], "lead": float(lead.mean()), **asdict(mean_of(lead))}
+
+
+def _dearest(whole: np.ndarray, without: np.ndarray) -> dict[str, Any]:
+    """The box whose loss costs most, how much that is, and whether it is told apart from the next one."""
+    box, other = np.argsort(without.mean(1), kind="stable")[:2].tolist()
+    loss, more = paired(whole, without[box]), paired(without[other], without[box])
+    cost = float(whole.mean() - without[box].mean())
+    return {"box": box, "loss": cost, **asdict(loss), "next": other, "told_apart": more.low > 0}
 
 
 def _span(values: Sequence[float]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from schwarz.config import Strategy
 from schwarz.report.document import MEANING
+from schwarz.tracking.summary import SAME_IMAGES
 
 FEW = 8
 """Classes that are named one by one."""
@@ -12,6 +13,8 @@ EIGHT_BITS = (
     "This version computes its convolutions in whole numbers of 8 bits: it recognises **{:.4f}** of the test images. "
     "All other figures are those of the same network in float32."
 )
+
+LOST = "- Without one of its boxes it is right, in the mean over them, on {:.3f} of {:,} test images."
 
 
 def card(
@@ -21,9 +24,10 @@ def card(
     """Markdown, from what `prepare_data` (data.json), `evaluate` (evaluation.json) and `begin` (lineage.json) left.
     `int8`: the test accuracy, where the version is the graph in 8 bits."""
     figures, by_class = found["strategies"][strategy], found["measures"][strategy]["by_class"]
-    rows = sorted(zip(about["classes"], by_class, strict=True), key=lambda row: row[1]["recall"])
-    lost = found["missing"]["strategies"][strategy][1]["mean"] if found["missing"] else None
-    classes = about["classes"]
+    rows = [row for row in zip(about["classes"], by_class, strict=True) if row[1]["images"]]
+    rows.sort(key=lambda row: row[1]["recall"])
+    missing = found["missing"]
+    classes, cut = about["classes"], f"Images are cut into {boxes} boxes. " if boxes > 1 else ""
     lines = [
         "## Intended use",
         f"Names which of {len(classes)} classes an image of {_by(about['shape'])} shows: {_some(classes)}. It takes "
@@ -31,7 +35,7 @@ def card(
         "classes too.",
         "",
         "## The model",
-        f"`{strategy}`: {MEANING[strategy]} Images are cut into {boxes} boxes. {figures['parameters']:,} parameters, "
+        f"`{strategy}`: {MEANING[strategy]} {cut}{figures['parameters']:,} parameters, "
         f"{figures['flops'] / 1e6:,.1f} million operations for an image.",
         *([] if int8 is None else ["", EIGHT_BITS.format(int8)]),
         "",
@@ -42,13 +46,14 @@ def card(
         "## Figures, on the test images",
         _figure("accuracy", figures, "test", "low", "high"),
         _figure("F1, mean over the classes", figures, "f1", "f1_low", "f1_high"),
-        _figure("calibration error", figures, "ece", "ece_low", "ece_high"),
-        f"- accuracy on training images: {figures['train']:.4f}",
+        f"- calibration error: **{figures['ece']:.4f}**",
+        f"- accuracy on {found['train_images']:,} training images: {figures['train']:.4f}",
         "",
         "## Limits",
         f"- It recognises {rows[0][1]['recall']:.3f} of the images of `{rows[0][0]}`, its worst class, and "
         f"{rows[-1][1]['recall']:.3f} of `{rows[-1][0]}`, its best.",
-        *([f"- Without one of its boxes it is right on {lost:.3f} of the images."] if lost is not None else []),
+        *([LOST.format(missing["strategies"][strategy][1]["mean"], missing["images"])] if missing else []),
+        *([f"- {SAME_IMAGES}"] if about["validation_is_test"] else []),
         "- The intervals speak of other images like these, not of another seed, camera or place.",
     ]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ Each function returns an <svg> element. Rows are those of `strategies` in result
 from collections.abc import Mapping
 
 from schwarz.report import names
-from schwarz.report.courses import Course, Curve, Row
+from schwarz.report.courses import Course, Curve, Floor, Row
 from schwarz.report.figures import ACCENT, INK, MUTED, PAPER, RULE, blank, drawing, inline
 
 Limits = tuple[tuple[float, float], tuple[float, float]]  # of accuracy and of loss
@@ -15,19 +15,20 @@ _WIDTH = 440  # half a page wide, and still legible when shrunk to a phone
 _DASHES = {"composed_tuned": (0, (9, 2)), "transfer": (0, (4, 2)), "coherent": (0, (1.2, 1.6))}
 
 
-def intervals(strategies: Mapping[str, Row], best: str, chance: float) -> str:
-    """Test accuracy of every strategy with its 95% interval, on the whole scale, beside chance level."""
+def intervals(strategies: Mapping[str, Row], best: str, floor: Floor) -> str:
+    """Test accuracy of every strategy with its 95% interval, on the whole scale, beside what needs no knowledge."""
     places = list(range(len(strategies)))[::-1]
     test, low, high = ([row[key] for row in strategies.values()] for key in ("test", "low", "high"))
     colours = [ACCENT if name == best else INK for name in strategies]
     with drawing():
         figure, (axes,) = blank(_WIDTH, 56 + 26 * len(places))
         axes.grid(visible=False, axis="y")
-        axes.hlines(places, chance, test, color=RULE, linewidth=1)
+        axes.hlines(places, floor.share, test, color=RULE, linewidth=1)
         axes.hlines(places, low, high, color=colours, linewidth=7, alpha=0.45)
         axes.scatter(test, places, color=colours, s=12, zorder=3)
-        axes.axvline(chance, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
-        axes.text(chance + 0.012, len(places) - 0.45, f"chance {chance:.3f}", color=MUTED, fontsize=11, va="center")
+        axes.axvline(floor.share, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
+        side, step = ("left", 0.012) if floor.share < 0.5 else ("right", -0.012)
+        axes.text(floor.share + step, len(places) - 0.45, str(floor), color=MUTED, fontsize=11, va="center", ha=side)
         for place, value, colour in zip(places, test, colours, strict=True):
             axes.text(1.02, place, f"{value:.3f}", color=colour, fontsize=12, va="center")
         axes.set(xlim=(0, 1), ylim=(-0.6, len(places)), xlabel="test accuracy")
@@ -37,7 +38,7 @@ def intervals(strategies: Mapping[str, Row], best: str, chance: float) -> str:
         axes.spines["left"].set_visible(False)
         told = "; ".join(f"{n} {r['test']:.3f} ({r['low']:.3f} to {r['high']:.3f})" for n, r in strategies.items())
         title = "Test accuracy of each strategy with its 95% interval"
-        return inline(figure, "intervals", title, f"{told}; chance level {chance:.3f}.")
+        return inline(figure, "intervals", title, f"{told}; {floor}.")
 
 
 def cost(courses: Mapping[str, Course], best: str) -> str:

@@ -77,10 +77,13 @@ def meaning(verify: Mapping[str, Any]) -> str:
 
 def loss(verify: Mapping[str, Any]) -> str:
     """What keeps the composed network from answering as its local networks do together."""
-    if not verify["causes"]:
-        return "recomputed statistics" if verify["statistics"]["used"] == "recompute" else "rounding"
-    padded = all(cause["reason"].startswith("pads at the cuts") for cause in verify["causes"])
-    return "same padding" if padded else "what these layers do"
+    statistics, causes = verify["statistics"], verify["causes"]
+    recomputed = statistics["used"] == "recompute" and statistics["stored"]
+    if not causes:
+        return "recomputed statistics" if recomputed else "rounding"
+    padded = all(cause["reason"].startswith("pads at the cuts") for cause in causes)
+    what = "same padding" if padded else "what these layers do"
+    return f"{what} and of recomputed statistics" if recomputed else what
 
 
 def deciding(verify: Mapping[str, Any]) -> list[tuple[Cause, int]]:

@@ -7,6 +7,22 @@ Row = Mapping[str, Any]
 Curve = Mapping[str, Sequence[float]]  # a series that was not measured is empty
 
 
+class Floor(NamedTuple):
+    """What is reached without any knowledge of an image."""
+
+    name: str
+    share: float
+
+    @classmethod
+    def of(cls, results: Mapping[str, Any]) -> "Floor":
+        """By chance or, where that is more, by naming the largest class of the test images always."""
+        chance, largest = results["chance"], results["largest_class"]
+        return cls("largest class", largest) if largest > chance else cls("chance level", chance)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.share:.3f}"
+
+
 class Course(NamedTuple):
     """Validation accuracy at the CPU-seconds spent so far; a single pair for a strategy without epochs of its own."""
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.report import activation, charts, composition, measures, missing, mistakes, pixels
-from schwarz.report.courses import Curve, follow, level
-from schwarz.tracking.summary import always
+from schwarz.report.courses import Curve, Floor, follow, level
+from schwarz.tracking.summary import SAME_IMAGES, always
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -80,13 +80,19 @@ def page(
     best = results["best"]
     rival = _rival(strategies, best)
     shown, measured, lost = [name for name in (best, rival) if name], results["measures"], results["missing"]
+    floor = Floor.of(results)
+    tied = _tied(strategies, best)
     html = _template().render(
         results,
+        tied=tied,
+        smaller=all(strategies[name]["parameters"] > strategies[best]["parameters"] for name in tied),
+        floor=floor,
         strategies=strategies,
         meaning=MEANING,
         rival=rival,
         always=always(results),
-        intervals=charts.intervals(strategies, best, results["chance"]),
+        same_images=SAME_IMAGES if results["data"]["validation_is_test"] else "",
+        intervals=charts.intervals(strategies, best, floor),
         cost=charts.cost(follow(strategies, results["curves"]), best),
         level=level(strategies, results["curves"]),
         against=measures.against(results["pairs"], best),
@@ -96,9 +102,7 @@ def page(
         reliability=measures.reliability(measured, shown, best),
         roc=measures.roc(measured, strategies, shown, best),
         operations=measures.operations(strategies, best),
-        decline=lost and missing.decline(lost, best, results["chance"]),
-        dearest=lost and missing.dearest(lost, best),
-        steadiest=lost and missing.steadiest(lost),
+        decline=lost and missing.decline(lost, best, floor),
         shown_classes=_WRITTEN,
         samples=_samples(results, samples, sample_labels),
         local_map=_local_map(results),
@@ -110,7 +114,7 @@ def page(
         mistakes=_mistakes(results, mistaken),
         serve=serving(results, in_folder=in_folder),
         ask=asking(results),
-        int8=eight_bits(results["model"]),
+        int8=eight_bits(results),
         look=_look(results["lineage"]["tracking_uri"]),
         in_folder=in_folder,
     )
@@ -144,6 +148,12 @@ def _rival(strategies: Mapping[str, Mapping[str, Any]], best: str) -> str | None
     if "global" in others:
         return "global"
     return max(others, key=lambda name: strategies[name]["validation"], default=None)
+
+
+def _tied(strategies: Mapping[str, Mapping[str, Any]], best: str) -> list[str]:
+    """Who is right on as many validation images as the winner: of these the smallest was taken."""
+    reached = strategies[best]["validation"]
+    return [name for name in strategies if name != best and strategies[name]["validation"] == reached]
 
 
 def _boxes(results: Mapping[str, Any]) -> list[pixels.Box]:
@@ -196,11 +206,14 @@ def serving(results: Mapping[str, Any], *, in_folder: bool) -> str:
     return f"schwarz serve {shlex.quote(file)} --name {shlex.quote(results['preset'])}"
 
 
-def eight_bits(model: Mapping[str, Any]) -> str | None:
+def eight_bits(results: Mapping[str, Any]) -> str | None:
     """What became of the model in whole numbers of 8 bits, where one was asked for."""
+    model = results["model"]
     if (found := model["int8"]) is None:
         return None
     figures = f"{found['accuracy']:.3f}, in float32 {found['float32']:.3f}"
+    if results["strategies"][model["strategy"]]["learned_from_validation"]:
+        figures += " (its coarse net learned from these images: only the difference of the two says something)"
     told = f"in whole numbers of 8 bits its validation accuracy is {figures}"
     if found["file"] is None:
         return f"Not kept: {told}, and at most {found['margin']:g} less was allowed."

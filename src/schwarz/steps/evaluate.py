@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from schwarz import evaluation
+from schwarz.blueprint import NETWORK
 from schwarz.config import STRATEGIES, Strategy
 from schwarz.cost import cost
-from schwarz.evaluation import Answers
+from schwarz.evaluation import Answers, Taught
 from schwarz.files import read_json, write_json
 from schwarz.images import load, save_array, spread_rows
 from schwarz.journal import Journal
@@ -29,7 +30,7 @@ from schwarz.training.device import clock
 TRAIN_IMAGES = 2000
 """Training accuracy is that of the finished network on this many training images, spread evenly."""
 DAMAGED = 500
-"""Test images, spread evenly, that boxes are taken from."""
+"""Test images, spread evenly, that boxes are taken from: every choice of boxes asks every strategy about all of them."""
 MOST = 12
 """Of the best strategy's mistakes the surest ones: test images that are kept with every local network's answer."""
 
@@ -60,7 +61,7 @@ def evaluate(
         name: _scores(trained, name, parts, local) for name in sorted(strategies, key=STRATEGIES.index)
     }
     answers = {name: _answers(scores["test"], parts["test"]) for name, (scores, _) in measured.items()}
-    sure, pairs = evaluation.intervals(answers, seed=0)
+    sure = evaluation.intervals(answers, seed=0)
     found: dict[Strategy, dict[str, Any]] = {
         name: _figures(scores, parts)
         | {f"{figure}_{end}": getattr(ends, end) for figure, ends in sure[name].items() for end in ("low", "high")}
@@ -75,15 +76,15 @@ def evaluate(
     write_looks(out, trained, load(images, "validation"))
     _write_mistakes(out, parts["test"], answers[best], local)
     curves, agreement = _curves(trained), evaluation.agreement(local.answers) if local.answers else None
-    kappa = agreement["mean_kappa"] if agreement else None
-    signs = evaluation.signatures(kappa, answers.get("coarse"), local.answers, curves)
+    signs = evaluation.signatures(agreement, _taught(trained, answers), local.best(parts["validation"]), curves)
     write_json(out / "evaluation.json", {
         "best": best,
         "classes": read_json(images / "data.json")["classes"],
         "confusion": {name: evaluation.confusion(each) for name, each in answers.items()},
         "strategies": found,
+        "train_images": len(parts["train"].y),
         "measures": {name: evaluation.details(each) for name, each in answers.items()},
-        "pairs": [pair.to_json() for pair in pairs],
+        "pairs": [pair.to_json() for pair in evaluation.pairs(answers)],
         "locals": [_local(trained, k, local, parts) for k in range(len(trained.locals_))],
         "agreement": agreement,
         "missing": _missing(trained, list(found), parts["test"]),
@@ -137,6 +138,20 @@ class _Local:
         logits, seconds = _timed(lambda part: part.answers(model), parts)
         return cls(logits, seconds, [_answers(each, parts["test"]) for each in logits["test"].unbind(1)])
 
+    def best(self, validation: Part) -> Answers | None:
+        """On test images, of the one that is best on validation."""
+        if not self.answers:
+            return None
+        right = self.logits["validation"].argmax(-1).numpy() == validation.y[:, None]
+        return self.answers[int(right.mean(0).argmax())]
+
+
+def _taught(trained: Trained, answers: Mapping[str, Answers]) -> Taught | None:
+    if "coarse" not in answers:
+        return None
+    learned = read_json(trained.folder("coarse") / NETWORK)["learned"]
+    return Taught(answers["coarse"], learned["accuracy"], learned["images"])
+
 
 def _parts(images: Path, out: Path) -> dict[str, Part]:
     train, validation, test = load(images, "train"), load(images, "validation"), test_images(images, out)
@@ -188,10 +203,16 @@ def _figures(scores: Scores, parts: Mapping[str, Part]) -> dict[str, Any]:
 
 
 def _sizes(trained: Trained, strategy: Strategy) -> dict[str, float]:
-    """What it took to train, how large it is, and the operations for one image by equation 2.10."""
+    """What it took to train, how large it is, the operations for one image by equation 2.10, and whether it learned
+    from the images that chose it."""
     model = trained.model(strategy)
     spent = cost(model, trained.blueprint.image_shape)
-    return {"cpu_s": trained.cpu_s(strategy), "parameters": count_parameters(model), "flops": spent.flops}
+    return {
+        "cpu_s": trained.cpu_s(strategy),
+        "parameters": count_parameters(model),
+        "flops": spent.flops,
+        "learned_from_validation": trained.learned_from_validation(strategy),
+    }
 
 
 def _tell(journal: Journal, name: str, figures: Mapping[str, Any], done: int, total: int) -> None:

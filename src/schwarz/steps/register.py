@@ -70,7 +70,8 @@ def _entry(
     """What the registry is told, from what the steps before left."""
     strategy, about = read_json(exported / "model.json")["strategy"], read_json(images / "data.json")
     origin, found = read_json(begun / "lineage.json"), read_json(evaluation / "evaluation.json")
-    examined = Examined.of(about["md5"], np.load(evaluation / "classes.npy"), graph.right)
+    y, chosen_on_test = np.load(evaluation / "classes.npy"), about["validation_is_test"]
+    examined = Examined.of(about["md5"], y, graph.right, chosen_on_test=chosen_on_test)
     boxes, own = len(found["locals"]) or 1, graph.accuracy["test"] if graph.bits == 8 else None
     return tracking.Entry(
         path=graph.path,

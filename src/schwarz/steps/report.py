@@ -21,7 +21,9 @@ from schwarz.steps.telling import Telling
 SCHEMA = 3
 """Of results.json: what has another was written by another version."""
 DATA = ("name", "md5", "classes", "shape", "train", "validation", "test", "validation_is_test")
-FOUND = ("locals", "best", "curves", "confusion", "measures", "pairs", "agreement", "missing", "signatures")
+FOUND = (
+    "locals", "best", "curves", "confusion", "measures", "pairs", "agreement", "missing", "signatures", "train_images",
+)  # fmt: skip
 SAMPLES = 10  # a row of the page
 
 
@@ -54,7 +56,7 @@ def report(
         "seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "chance": 1 / len(about["classes"]),
-        "largest_class": _largest(images),
+        "largest_class": _largest(evaluation),
         "data": {name: about[name] for name in DATA},
         "partition": {"shape": list(padded(plan["image_shape"], plan["pad"])[1:]), "boxes": plan["boxes"]},
         "strategies": {name: found["strategies"][name] for name in STRATEGIES if name in found["strategies"]},
@@ -106,9 +108,9 @@ def _picture(composed: Path | None) -> str | None:
     return path.read_text(encoding="utf-8") if path and path.exists() else None
 
 
-def _largest(images: Path) -> float:
-    """The share of the largest class of the validation images: what it is worth to answer nothing else."""
-    y = load(images, "validation").y
+def _largest(evaluation: Path) -> float:
+    """The share of the largest class of the test images: what it is worth to answer nothing else."""
+    y = np.load(evaluation / "classes.npy")
     return float(np.bincount(y).max() / len(y))
 
 

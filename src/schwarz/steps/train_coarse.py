@@ -35,8 +35,8 @@ def train_coarse(
     seed: int, augment: Augment, coarse: Coarse, local: Local, *,
     images: Path, shards: Path, locals_: list[Path], journal: Journal, checkpoints: Checkpoints, out: Path,
 ) -> Metrics:  # fmt: skip
-    """Writes the coarse net, its history, and validation.npy: its scores on the validation images, by which strategies
-    are compared.
+    """Writes the coarse net, its history, how right it is on what it learned from with no box missing, and
+    validation.npy: its scores on the validation images, by which strategies are compared.
 
     A net that learned from those images (`holdout`) says nothing by its own answers on them: each is instead scored by
     a net trained without its fold. Local networks that are trained for the coarse net alone are part of its cost.
@@ -51,7 +51,7 @@ def train_coarse(
     before_s, began = sum(seconds(fleet([each.out])) for each in others), clock()
     model = blueprint.divided(load_fleet(boxes), nn.Identity())
     seen = Labelled(predict(model, held.x).numpy(), held.y)
-    lessons = _lessons(coarse, seen, held, train, model, blueprint, others, seed)
+    intact, lessons = _lessons(coarse, seen, held, train, model, blueprint, others, seed)
     net = blueprint.coarse_net(coarse.hidden, derive(seed, "coarse"))
     spent_s, told = before_s + clock() - began, Followers(journal, coarse, "coarse")
     with as_told("coarse"):
@@ -62,7 +62,9 @@ def train_coarse(
         scores = (
             _crosswise(blueprint, coarse, lessons, seen, seed) if coarse.source == "holdout" else predict(net, seen.x)
         )
+        learned = {"accuracy": accuracy(predict(net, intact.x), intact.y), "images": len(intact)}
     about = {"in_step": {each.checkpoints.folder.name: in_step(fleet([each.out])) for each in others}}
+    about |= {"source": coarse.source, "learned": learned}
     save(out, net, blueprint, role="coarse", hidden=list(coarse.hidden), device=device().type, **about)
     write_json(out / HISTORY, history.to_json())
     save_array(out / "validation.npy", scores.numpy())
@@ -91,19 +93,20 @@ def _without(
 def _lessons(
     coarse: Coarse, seen: Labelled, held: Labelled, train: Labelled, model: Divided, blueprint: Blueprint,
     others: list[Without], seed: int,
-) -> Inputs:  # fmt: skip
-    """What the net is trained on, as `coarse.source` says: local answers to images or, with box dropout, to what is
-    left of them."""
+) -> tuple[Labelled, Inputs]:  # fmt: skip
+    """Local answers to images, as `coarse.source` says, and what the net is trained on: these or, with box dropout,
+    answers to what is left of the images."""
 
     def ask(x: Rows) -> np.ndarray:
         return answers(x, others) if others else predict(model, x).numpy()
 
     holdout = coarse.source == "holdout"
     images, logits = (held, seen.x) if holdout else (train, ask(train.x))
+    intact = Labelled(logits, images.y)
     if not coarse.box_dropout:
-        return Labelled(logits, images.y)
+        return intact, intact
     nothing = predict(model, blank(blueprint))[0].numpy()
-    return dropped(Labelled(logits, images.y), images.x, ask, blueprint, nothing, coarse.box_dropout, seed)
+    return intact, dropped(intact, images.x, ask, blueprint, nothing, coarse.box_dropout, seed)
 
 
 def _crosswise(blueprint: Blueprint, coarse: Coarse, lessons: Inputs, seen: Labelled, seed: int) -> Tensor:

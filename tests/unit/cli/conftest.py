@@ -61,7 +61,8 @@ def schwarz(capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
 @pytest.fixture
 def results() -> dict[str, Any]:
     """What a run of two strategies writes."""
-    row = {"low": 0.8, "high": 0.9, "validation": 0.86, "train": 0.9, "cpu_s": 12.3, "parameters": 100}
+    row = {"low": 0.8, "high": 0.9, "validation": 0.86, "train": 0.9, "cpu_s": 12.3, "parameters": 100,
+           "learned_from_validation": False}  # fmt: skip
     registered = {"name": "tiny", "version": "1", "alias": "champion", "uri": "models:/tiny/1", "file": "coarse.onnx"}
     return {
         "schema": 3,

@@ -72,6 +72,9 @@ def test_what_became_of_the_model_in_8_bits_is_said(
     pipeline(GOOD)
     (line,) = (line for line in schwarz("run", "tiny").out.splitlines() if line.startswith("int8 "))
     assert line.endswith(said)
+    results["strategies"]["coarse"]["learned_from_validation"] = True
+    pipeline(GOOD)
+    assert "in float32 0.850, both of images that its coarse net learned from" in schwarz("run", "tiny").out
 
 
 def test_the_share_of_the_largest_class_is_said_where_it_is_more_than_chance(
