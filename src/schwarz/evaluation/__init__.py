@@ -5,7 +5,7 @@ from schwarz.evaluation.agreement import agreement
 from schwarz.evaluation.answers import Answers
 from schwarz.evaluation.certainty import Interval, Pair, intervals, mcnemar, paired, pairs, wilson
 from schwarz.evaluation.measures import accuracy, among_top, by_class, confusion, details, figures
-from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights, subsets
+from schwarz.evaluation.missing import Damaged, blank, loss_of_boxes, rights
 from schwarz.evaluation.signatures import Signature, Taught, signatures
 
 __all__ = [
@@ -30,6 +30,5 @@ __all__ = [
     "pairs",
     "rights",
     "signatures",
-    "subsets",
     "wilson",
 ]

@@ -30,7 +30,7 @@ from schwarz.training.device import clock
 TRAIN_IMAGES = 2000
 """Training accuracy is that of the finished network on this many training images, spread evenly."""
 DAMAGED = 500
-"""Test images, spread evenly, that boxes are taken from: every choice of boxes asks every strategy about all of them."""
+"""Test images, spread evenly, that boxes are taken from: every strategy is asked about each with every choice."""
 MOST = 12
 """Of the best strategy's mistakes the surest ones: test images that are kept with every local network's answer."""
 
