@@ -43,6 +43,14 @@ def wide(path: Path, values: int) -> Path:
     return graph(path, nodes, [given], [back], [shape])
 
 
+def table(path: Path) -> Path:
+    """The value of `y` that stands at place `x` of four: whether it can be computed depends on what is asked."""
+    x = helper.make_tensor_value_info("x", TensorProto.INT64, ["batch", 1])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 1])
+    values = helper.make_tensor("values", TensorProto.FLOAT, [4], [0.0, 10.0, 20.0, 30.0])
+    return _written(path, [helper.make_node("Gather", ["values", "x"], ["y"])], [x], [y], [values], {})
+
+
 def divided(path: Path, votes: bool = True) -> Path:
     """Two boxes, the upper and the lower two pixels of a picture: their values are the scores of two classes. The
     decision is the average of the two votes, which may be kept for itself. A missing pixel is 100."""

@@ -118,19 +118,20 @@ class Batcher:
         )
         return self.model.batches and alike and images + following.images <= TOGETHER
 
-    def _done(self, group: Sequence[Waiting], call: "asyncio.Future[list[Results]]") -> None:
+    def _done(self, group: Sequence[Waiting], call: "asyncio.Future[list[Results | Refused]]") -> None:
         self._free += 1
         fault = call.exception()
-        for place, each in enumerate(group):
+        answers = call.result() if fault is None else [fault] * len(group)
+        for each, answer in zip(group, answers, strict=True):
             if each.answer.cancelled():
                 continue
-            if fault is not None:
-                each.answer.set_exception(fault)
+            if isinstance(answer, BaseException):
+                each.answer.set_exception(answer)
             else:
-                each.answer.set_result(call.result()[place])
+                each.answer.set_result(answer)
         self._begin()
 
-    def _timed(self, group: Sequence[Waiting]) -> list[Results]:
+    def _timed(self, group: Sequence[Waiting]) -> list[Results | Refused]:
         began = time.perf_counter()
         results = _computed(self.model, group)
         taken_s = time.perf_counter() - began
@@ -142,8 +143,19 @@ def _values(asked: Inference) -> int:
     return sum(values.size for values in asked.inputs.values())
 
 
-def _computed(model: Model, group: Sequence[Waiting]) -> list[Results]:
-    """The answers to a group of requests, each its own images and outputs."""
+def _computed(model: Model, group: Sequence[Waiting]) -> list[Results | Refused]:
+    """The answers to a group of requests; where the model refuses it, each is asked alone: those that are right are not
+    to suffer for one that is wrong."""
+    try:
+        return [*_together(model, group)]
+    except Refused as fault:
+        if len(group) == 1:
+            return [fault]
+    return [answer for each in group for answer in _computed(model, [each])]
+
+
+def _together(model: Model, group: Sequence[Waiting]) -> list[Results]:
+    """Each its own images and outputs, of one call."""
     if len(group) == 1:
         return [_run(model, group[0].asked.inputs, tuple(group[0].asked.outputs))]
     wanted = tuple(name for name in model.outputs if any(name in each.asked.outputs for each in group))

@@ -15,7 +15,7 @@ from schwarz.serving.batching import Batcher, Busy
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
 from schwarz.serving.refused import GONE, Refused
-from tests.pipeline.graphs import model
+from tests.pipeline.graphs import model, table
 
 
 class Held(Model):
@@ -27,7 +27,7 @@ class Held(Model):
 
     def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         self.go.wait(10)
-        self.calls.append(len(inputs["images"]))
+        self.calls.append(len(next(iter(inputs.values()))))
         return super().run(inputs, outputs)
 
 
@@ -139,12 +139,23 @@ def test_for_a_client_that_closed_its_connection_nothing_is_computed(held: Held)
     assert held.calls == [1, 2]
 
 
-def test_a_fault_reaches_those_of_its_call_alone(tmp_path: Path) -> None:
+def test_a_wrong_request_is_refused_alone(tmp_path: Path) -> None:
+    """Whether it is wrong is known when it is computed, together with others that are right."""
+    held = Held(table(tmp_path / "table.onnx"), "table")
+    asked = [Inference(None, {"x": np.array([[place]])}, {"y": False}) for place in (0, 1, 99, 3)]
+    found = together(held, asked)
+    assert [each["y"].item() for each in found if isinstance(each, dict)] == [0, 10, 30]
+    assert isinstance(found[2], Refused)
+    assert found[2].status == 400
+    assert held.calls == [1, 3, 1, 1, 1]
+
+
+def test_a_fault_of_the_model_reaches_those_of_its_call_alone(tmp_path: Path) -> None:
     class Failing(Held):
         def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
             found = super().run(inputs, outputs)
             if len(inputs["images"]) > 1:
-                raise Refused("not these", 500)
+                raise MemoryError("not these")
             return found
 
     found = together(Failing(model(tmp_path / "four.onnx"), "four"), [images(1), images(1), images(1)])
