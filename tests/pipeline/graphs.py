@@ -51,6 +51,13 @@ def table(path: Path) -> Path:
     return _written(path, [helper.make_node("Gather", ["values", "x"], ["y"])], [x], [y], [values], {})
 
 
+def scaled(path: Path, rows: int | str = "batch") -> Path:
+    """`y` is `x` times a number `s`, which has no axis for images: no two requests can be computed together."""
+    s = helper.make_tensor_value_info("s", TensorProto.FLOAT, [])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, 2]) for name in "xy")
+    return _written(path, [helper.make_node("Mul", ["x", "s"], ["y"])], [s, x], [y], [], {})
+
+
 def divided(path: Path, votes: bool = True) -> Path:
     """Two boxes, the upper and the lower two pixels of a picture: their values are the scores of two classes. The
     decision is the average of the two votes, which may be kept for itself. A missing pixel is 100."""

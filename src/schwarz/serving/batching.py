@@ -68,7 +68,7 @@ class Batcher:
 
     async def run(self, asked: Inference, left: Callable[[], bool] = lambda: False) -> Results:
         """What the model gives; `Busy` where too many wait. Nothing is computed for who has `left` meanwhile."""
-        images = len(next(iter(asked.inputs.values())))
+        images = len(next(iter(asked.inputs.values()))) if self.model.batches else 1
         if not self._queue and _values(asked) * self._value_s < QUICK_S:
             self._on_call(images)
             return _run(self.model, asked.inputs, tuple(asked.outputs))
@@ -168,9 +168,11 @@ def _together(model: Model, group: Sequence[Waiting]) -> list[Results]:
 
 def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> Results:
     """What the model gives, asked for so many images at a time that what it computes in between fits in memory."""
+    if not model.batches:
+        return model.run(inputs, outputs)
     images, each = len(next(iter(inputs.values()))), sum(values[:1].size for values in inputs.values())
     few = max(1, min(TOGETHER, VALUES // each))
-    if images <= few or not model.batches:
+    if images <= few:
         return model.run(inputs, outputs)
     parts = [
         model.run({name: values[at : at + few] for name, values in inputs.items()}, outputs)

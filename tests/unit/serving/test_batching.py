@@ -15,7 +15,7 @@ from schwarz.serving.batching import Batcher, Busy
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
 from schwarz.serving.refused import GONE, Refused
-from tests.pipeline.graphs import model, table
+from tests.pipeline.graphs import model, scaled, table
 
 
 class Held(Model):
@@ -27,7 +27,7 @@ class Held(Model):
 
     def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         self.go.wait(10)
-        self.calls.append(len(next(iter(inputs.values()))))
+        self.calls.append(max(len(values) for values in inputs.values() if values.ndim))
         return super().run(inputs, outputs)
 
 
@@ -88,6 +88,16 @@ def test_images_of_another_size_are_another_call(held: Held) -> None:
     found = together(held, [images(1), images(1), wide, images(1)])
     assert held.calls == [1, 1, 1, 1]
     assert [isinstance(each, dict) for each in found] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("rows", ["batch", 100])
+def test_requests_that_cannot_be_computed_together_are_computed_one_by_one(tmp_path: Path, rows: int | str) -> None:
+    """Each whole, however many rows it has: they may be no images."""
+    held, x = Held(scaled(tmp_path / "scaled.onnx", rows), "scaled"), np.ones((100, 2), np.float32)
+    asked = [Inference(None, {"s": np.array(s, np.float32), "x": x}, {"y": False}) for s in (2, 3, 4)]
+    found = together(held, asked)
+    assert [each["y"].mean() for each in found if isinstance(each, dict)] == [2, 3, 4]
+    assert held.calls == [100, 100, 100]
 
 
 def test_two_calls_at_once_where_two_threads_are(held: Held) -> None:
