@@ -6,7 +6,6 @@ answer back, is computed where it arrives.
 """
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
+from schwarz.serving.quick import Quick
 from schwarz.serving.refused import Gone, Refused
 
 TOGETHER = 64
@@ -27,8 +27,6 @@ VALUES = 2**20
 ROOM = 512
 """Images that may wait, but for a request that finds nobody waiting."""
 RETRY_S = 1
-QUICK_S = 0.0002
-"""What takes less is not handed to a thread: for so long all others may be held up."""
 
 Results = dict[str, np.ndarray]
 
@@ -58,8 +56,7 @@ class Batcher:
     ) -> None:
         self.model, self._workers, self._free, self._on_call = model, workers, slots, on_call
         self._queue, self.waiting = deque[Waiting](), 0
-        self._value_s = math.inf
-        """What a value of the inputs took in the quickest call so far: on a busy machine the others say little."""
+        self._quick = Quick()
 
     def check(self, images: int = 1) -> None:
         """`Busy` where too many wait already."""
@@ -69,9 +66,9 @@ class Batcher:
     async def run(self, asked: Inference, left: Callable[[], bool] = lambda: False) -> Results:
         """What the model gives; `Busy` where too many wait. Nothing is computed for who has `left` meanwhile."""
         images = len(next(iter(asked.inputs.values()))) if self.model.batches else 1
-        if not self._queue and _values(asked) * self._value_s < QUICK_S:
+        if not self._queue and _values(asked) <= self._quick.most:
             self._on_call(images)
-            return _run(self.model, asked.inputs, tuple(asked.outputs))
+            return self._here(asked)
         self.check(images)
         mine = Waiting(asked, images, left, asyncio.get_running_loop().create_future())
         self._queue.append(mine)
@@ -84,6 +81,14 @@ class Batcher:
                 self._queue.remove(mine)
                 self.waiting -= images
             raise
+
+    def _here(self, asked: Inference) -> Results:
+        """Computed on the loop itself; what turns out to be slow there will not be for long."""
+        began = time.perf_counter()
+        try:
+            return _run(self.model, asked.inputs, tuple(asked.outputs))
+        finally:
+            self._quick.learn(_values(asked), time.perf_counter() - began)
 
     def _begin(self) -> None:
         """As many calls as threads are free."""
@@ -133,10 +138,10 @@ class Batcher:
 
     def _timed(self, group: Sequence[Waiting]) -> list[Results | Refused]:
         began = time.perf_counter()
-        results = _computed(self.model, group)
-        taken_s = time.perf_counter() - began
-        self._value_s = min(self._value_s, taken_s / sum(_values(each.asked) for each in group))
-        return results
+        answers = _computed(self.model, group)
+        if not any(isinstance(answer, Refused) for answer in answers):  # which may be refused long before its end
+            self._quick.learn(sum(_values(each.asked) for each in group), time.perf_counter() - began)
+        return answers
 
 
 def _values(asked: Inference) -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schwarz.serving import batching
+from schwarz.serving import batching, quick
 from schwarz.serving.batching import Batcher, Busy
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
@@ -174,22 +173,23 @@ def test_a_fault_of_the_model_reaches_those_of_its_call_alone(tmp_path: Path) ->
 
 
 def test_what_is_quick_is_computed_where_it_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it has been seen to be, on a thread; what is larger still goes to one."""
-    monkeypatch.setattr(batching, "QUICK_S", 10.0)  # of twelve values, however busy the machine is
+    """Once it has been seen to be, on a thread; what is larger still goes to one, and what turns out to be slow."""
     where = list[threading.Thread]()
 
     class Watched(Model):
         def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
             where.append(threading.current_thread())
-            time.sleep(1 if len(where) == 1 else 0)  # a value takes a quarter of a second
             return super().run(inputs, outputs)
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as workers:
             batcher = Batcher(Watched(model(tmp_path / "four.onnx"), "four"), workers, 1)
-            for n in (1, 3, 30, 3):
-                found = await batcher.run(images(n))
-                assert found["probabilities"].shape == (n, 4)
+            for quick_s, sizes in ((100.0, (1, 1, 3, 3, 2)), (1e-9, (2, 2, 2, 2))):  # however busy the machine is
+                monkeypatch.setattr(quick, "QUICK_S", quick_s)
+                for n in sizes:
+                    found = await batcher.run(images(n))
+                    assert found["probabilities"].shape == (n, 4)
 
     asyncio.run(run())
-    assert [thread is threading.main_thread() for thread in where] == [False, True, False, True]
+    here = [thread is threading.main_thread() for thread in where]
+    assert here == [False, True, False, True, True, True, True, True, False]
