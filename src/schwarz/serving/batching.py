@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +18,7 @@ from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
 from schwarz.serving.quick import Quick
 from schwarz.serving.refused import Gone, Refused
+from schwarz.serving.threads import Threads
 
 TOGETHER = 64
 """Images in one call, at most, but for a request that has more by itself."""
@@ -49,12 +49,10 @@ class Waiting:
 
 
 class Batcher:
-    """Computes what is asked of one model, on as many threads as there are `slots`. Used by one event loop."""
+    """Computes what is asked of one model. Used by one event loop."""
 
-    def __init__(
-        self, model: Model, workers: Executor, slots: int, on_call: Callable[[int], object] = lambda images: None
-    ) -> None:
-        self.model, self._workers, self._free, self._on_call = model, workers, slots, on_call
+    def __init__(self, model: Model, threads: Threads, on_call: Callable[[int], object] = lambda images: None) -> None:
+        self.model, self._threads, self._on_call = model, threads, on_call
         self._queue, self.waiting = deque[Waiting](), 0
         self._quick = Quick()
 
@@ -91,15 +89,11 @@ class Batcher:
             self._quick.learn(_values(asked), time.perf_counter() - began)
 
     def _begin(self) -> None:
-        """As many calls as threads are free."""
-        while self._queue and self._free:
-            group = self._next()
-            if not group:
-                continue
-            self._free -= 1
-            self._on_call(sum(each.images for each in group))
-            call = asyncio.get_running_loop().run_in_executor(self._workers, self._timed, group)
-            call.add_done_callback(partial(self._done, group))
+        """As many calls as threads are free; the next one when its turn has come."""
+        while self._queue and self._threads.free(self._begin):
+            if group := self._next():
+                self._on_call(sum(each.images for each in group))
+                self._threads.run(self._timed, group).add_done_callback(partial(self._done, group))
 
     def _next(self) -> list[Waiting]:
         """Those that come first, as many as are computed together; whoever has left is passed over."""
@@ -124,7 +118,6 @@ class Batcher:
         return self.model.batches and alike and images + following.images <= TOGETHER
 
     def _done(self, group: Sequence[Waiting], call: "asyncio.Future[list[Results | Refused]]") -> None:
-        self._free += 1
         fault = call.exception()
         answers = call.result() if fault is None else [fault] * len(group)
         for each, answer in zip(group, answers, strict=True):
@@ -134,7 +127,6 @@ class Batcher:
                 each.answer.set_exception(answer)
             else:
                 each.answer.set_result(answer)
-        self._begin()
 
     def _timed(self, group: Sequence[Waiting]) -> list[Results | Refused]:
         began = time.perf_counter()

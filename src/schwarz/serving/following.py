@@ -10,7 +10,6 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from schwarz.serving.batching import Batcher
 from schwarz.serving.model import Model
 from schwarz.serving.refused import Refused
 from schwarz.serving.tensors import DATATYPES, OPEN
+from schwarz.serving.threads import Threads
 from schwarz.storage import NoObject, Store
 
 EVERY_S = 2.0
@@ -110,10 +110,8 @@ def tried(model: Model) -> Model:
 class Served:
     """What answers the requests to one name now; `following`: where another champion may appear, and who it is now."""
 
-    def __init__(
-        self, model: Model, workers: Executor, slots: int, following: tuple[Published, Champion] | None = None
-    ) -> None:
-        self._workers, self._slots, self._following = workers, slots, following
+    def __init__(self, model: Model, threads: Threads, following: tuple[Published, Champion] | None = None) -> None:
+        self._threads, self._following = threads, following
         self.looked_at = time.time() if following else None
         """When the pointer was read last; None for what is not followed."""
         self.on_call: Callable[[int], object] = lambda images: None
@@ -122,7 +120,7 @@ class Served:
 
     def change(self, model: Model) -> None:
         """From the next request on."""
-        self.batcher = Batcher(model, self._workers, self._slots, self._called)
+        self.batcher = Batcher(model, self._threads, self._called)
 
     def _called(self, images: int) -> None:
         self.on_call(images)

@@ -14,6 +14,7 @@ from schwarz.serving.batching import Batcher, Busy
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
 from schwarz.serving.refused import GONE, Refused
+from schwarz.serving.threads import Threads
 from tests.pipeline.graphs import model, scaled, table
 
 
@@ -45,7 +46,7 @@ def together(held: Model, asked: list[Inference], slots: int = 1) -> list[dict[s
 
     async def run() -> list[dict[str, np.ndarray] | BaseException]:
         with ThreadPoolExecutor(slots) as workers:
-            batcher = Batcher(held, workers, slots)
+            batcher = Batcher(held, Threads(workers, slots))
             tasks = [asyncio.create_task(batcher.run(each)) for each in asked]
             await asyncio.sleep(0.05)
             if isinstance(held, Held):
@@ -104,6 +105,29 @@ def test_two_calls_at_once_where_two_threads_are(held: Held) -> None:
     assert sorted(held.calls) == [1, 1, 2]
 
 
+def test_models_share_the_threads_and_wait_for_them_in_turn(tmp_path: Path) -> None:
+    """What waits is counted as waiting, may grow, and who leaves meanwhile is not computed; no model waits for ever
+    because another is asked more."""
+    one, other = (Held(model(tmp_path / f"{name}.onnx"), name) for name in ("one", "other"))
+    one.calls = other.calls = order = list[int]()
+
+    async def run() -> list[object]:
+        with ThreadPoolExecutor(1) as workers:
+            threads = Threads(workers, 1)
+            asked, others = Batcher(one, threads), Batcher(other, threads)
+            tasks = [asyncio.create_task(asked.run(images(n))) for n in (60, 61, 62, 63)]
+            tasks += [asyncio.create_task(others.run(images(n), lambda n=n: n == 7)) for n in (1, 7, 1)]
+            await asyncio.sleep(0.05)
+            assert (asked.waiting, others.waiting) == (61 + 62 + 63, 9)
+            one.go.set()
+            other.go.set()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found = asyncio.run(run())
+    assert order == [60, 61, 2, 62, 63]
+    assert [isinstance(each, dict) for each in found] == [True] * 5 + [False, True]
+
+
 def test_who_comes_when_too_many_wait_is_told_to_come_back(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "ROOM", 4)  # five hundred are no number for a test
     found = together(held, [images(1), images(2), images(2), images(1)])
@@ -120,7 +144,7 @@ def test_a_large_request_is_taken_when_nobody_waits(held: Held, monkeypatch: pyt
 def test_who_has_left_is_not_computed(held: Held) -> None:
     async def run() -> None:
         with ThreadPoolExecutor(1) as workers:
-            batcher = Batcher(held, workers, 1)
+            batcher = Batcher(held, Threads(workers, 1))
             first, gone, last = (asyncio.create_task(batcher.run(images(n))) for n in (1, 7, 2))
             await asyncio.sleep(0.05)
             gone.cancel()
@@ -136,7 +160,7 @@ def test_who_has_left_is_not_computed(held: Held) -> None:
 def test_for_a_client_that_closed_its_connection_nothing_is_computed(held: Held) -> None:
     async def run() -> list[object]:
         with ThreadPoolExecutor(1) as workers:
-            batcher = Batcher(held, workers, 1)
+            batcher = Batcher(held, Threads(workers, 1))
             tasks = [asyncio.create_task(batcher.run(images(n), lambda n=n: n == 7)) for n in (1, 7, 2)]
             await asyncio.sleep(0.05)
             held.go.set()
@@ -183,7 +207,7 @@ def test_what_is_quick_is_computed_where_it_arrives(tmp_path: Path, monkeypatch:
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as workers:
-            batcher = Batcher(Watched(model(tmp_path / "four.onnx"), "four"), workers, 1)
+            batcher = Batcher(Watched(model(tmp_path / "four.onnx"), "four"), Threads(workers, 1))
             for quick_s, sizes in ((100.0, (1, 1, 3, 3, 2)), (1e-9, (2, 2, 2, 2))):  # however busy the machine is
                 monkeypatch.setattr(quick, "QUICK_S", quick_s)
                 for n in sizes:
