@@ -43,12 +43,12 @@ def wide(path: Path, values: int) -> Path:
     return graph(path, nodes, [given], [back], [shape])
 
 
-def table(path: Path) -> Path:
-    """The value of `y` that stands at place `x` of four: whether it can be computed depends on what is asked."""
+def table(path: Path, row: Sequence[float] = (0, 10, 20, 30)) -> Path:
+    """`y` is what stands at place `x` of a row: whether it can be computed depends on what is asked."""
     x = helper.make_tensor_value_info("x", TensorProto.INT64, ["batch", 1])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 1])
-    values = helper.make_tensor("values", TensorProto.FLOAT, [4], [0.0, 10.0, 20.0, 30.0])
-    return _written(path, [helper.make_node("Gather", ["values", "x"], ["y"])], [x], [y], [values], {})
+    values = helper.make_tensor("row", TensorProto.FLOAT, [len(row)], row)
+    return _written(path, [helper.make_node("Gather", ["row", "x"], ["y"])], [x], [y], [values], {})
 
 
 def scaled(path: Path, rows: int | str = "batch") -> Path:

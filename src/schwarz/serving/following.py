@@ -129,9 +129,10 @@ class Served:
         """Serve every new champion; for ever. What goes wrong is told once, and tried again."""
         if self._following is None:
             return
-        (source, known), told = self._following, ""
+        (source, known), told, pause_s = self._following, "", EVERY_S
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(pause_s)
+            pause_s = EVERY_S
             try:
                 found = await asyncio.to_thread(source.there)
                 self.looked_at = time.time()
@@ -145,7 +146,7 @@ class Served:
                 if str(fault) != told:
                     LOG.warning("%s: version %s goes on being served: %s", source.name, known.version, fault)
                 told = str(fault)
-                await asyncio.sleep(0 if isinstance(fault, NoObject) else AGAIN_S)
+                pause_s = EVERY_S if isinstance(fault, NoObject) else AGAIN_S
                 continue
             self.change(model)
             LOG.warning("%s: version %s is served now, after %s", source.name, found.version, known.version)
