@@ -48,14 +48,14 @@ def table(path: Path, row: Sequence[float] = (0, 10, 20, 30)) -> Path:
     x = helper.make_tensor_value_info("x", TensorProto.INT64, ["batch", 1])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 1])
     values = helper.make_tensor("row", TensorProto.FLOAT, [len(row)], row)
-    return _written(path, [helper.make_node("Gather", ["row", "x"], ["y"])], [x], [y], [values], {})
+    return graph(path, [helper.make_node("Gather", ["row", "x"], ["y"])], [x], [y], [values])
 
 
 def scaled(path: Path, rows: int | str = "batch") -> Path:
     """`y` is `x` times a number `s`, which has no axis for images: no two requests can be computed together."""
     s = helper.make_tensor_value_info("s", TensorProto.FLOAT, [])
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, 2]) for name in "xy")
-    return _written(path, [helper.make_node("Mul", ["x", "s"], ["y"])], [s, x], [y], [], {})
+    return graph(path, [helper.make_node("Mul", ["x", "s"], ["y"])], [s, x], [y], [])
 
 
 def divided(path: Path, votes: bool = True) -> Path:
