@@ -157,6 +157,25 @@ def test_who_has_left_is_not_computed(held: Held) -> None:
     assert held.calls == [1, 2]
 
 
+def test_who_leaves_while_it_is_computed_takes_no_answer_from_others(held: Held) -> None:
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as workers:
+            batcher = Batcher(held, Threads(workers, 1))
+            first = asyncio.create_task(batcher.run(images(1)))
+            gone, last = (asyncio.create_task(batcher.run(images(n))) for n in (7, 2))
+            await asyncio.sleep(0.05)
+            held.go.set()
+            await first
+            held.go.clear()
+            await asyncio.sleep(0.05)
+            gone.cancel()
+            held.go.set()
+            assert len((await asyncio.wait_for(last, 10))["probabilities"]) == 2
+
+    asyncio.run(run())
+    assert held.calls == [1, 9]
+
+
 def test_for_a_client_that_closed_its_connection_nothing_is_computed(held: Held) -> None:
     async def run() -> list[object]:
         with ThreadPoolExecutor(1) as workers:
