@@ -43,6 +43,21 @@ def wide(path: Path, values: int) -> Path:
     return graph(path, nodes, [given], [back], [shape])
 
 
+def table(path: Path, row: Sequence[float] = (0, 10, 20, 30)) -> Path:
+    """`y` is what stands at place `x` of a row: whether it can be computed depends on what is asked."""
+    x = helper.make_tensor_value_info("x", TensorProto.INT64, ["batch", 1])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 1])
+    values = helper.make_tensor("row", TensorProto.FLOAT, [len(row)], row)
+    return graph(path, [helper.make_node("Gather", ["row", "x"], ["y"])], [x], [y], [values])
+
+
+def scaled(path: Path, rows: int | str = "batch") -> Path:
+    """`y` is `x` times a number `s`, which has no axis for images: no two requests can be computed together."""
+    s = helper.make_tensor_value_info("s", TensorProto.FLOAT, [])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, 2]) for name in "xy")
+    return graph(path, [helper.make_node("Mul", ["x", "s"], ["y"])], [s, x], [y], [])
+
+
 def divided(path: Path, votes: bool = True) -> Path:
     """Two boxes, the upper and the lower two pixels of a picture: their values are the scores of two classes. The
     decision is the average of the two votes, which may be kept for itself. A missing pixel is 100."""

@@ -125,6 +125,14 @@ def test_the_interval_covers_the_true_difference_as_often_as_it_says(n: int, dis
     assert inside >= 0.93 * rounds
 
 
+def test_the_interval_is_the_published_one() -> None:
+    """Fagerland, Lydersen and Laake (2014), airway hyper-responsiveness before and after a transplantation: 1 both, 1
+    before, 7 after, 12 neither; by Newcombe's method with his correction for continuity -0.507 to -0.026."""
+    kind = np.repeat(np.arange(4), (1, 1, 7, 12))
+    found = paired(kind <= 1, kind % 2 == 0)
+    assert (found.low, found.high) == (pytest.approx(-0.507, abs=5e-4), pytest.approx(-0.026, abs=5e-4))
+
+
 def test_the_numbers_stand_on_the_version() -> None:
     told = decide(outcome(range(100)), outcome(range(50, 250)), 1.04, Rules()).tags()
     assert told["gate.promoted"] == "True"

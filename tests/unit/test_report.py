@@ -204,6 +204,23 @@ def test_what_a_run_lacks_is_left_out() -> None:
     assert "None" not in shown
 
 
+@pytest.mark.parametrize(
+    ("strategy", "shape", "cut", "pictures"),
+    [
+        ("coarse", [3, 32, 32], True, True),
+        ("global", [1, 28, 28], False, True),
+        ("composed", [1, 28, 28, 28], False, False),
+    ],
+)
+def test_of_serving_it_says_what_is_so(strategy: str, shape: list[int], cut: bool, pictures: bool) -> None:
+    """A network that sees whole images has no cut in it; and what is no picture is not sent as one."""
+    given = example.results()
+    given["model"]["strategy"], given["data"]["shape"] = strategy, shape
+    shown = text(tree(page(given, *example.samples())))
+    assert ("normalisation and the cut into boxes are inside it" in shown) == cut
+    assert ("/v1/predict" in shown) == pictures
+
+
 def test_boxes_are_drawn_where_they_lie() -> None:
     boxes = [[[0, 20], [0, 12]], [[12, 32], [8, 32]]]
     given = example.results()

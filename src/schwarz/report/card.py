@@ -27,7 +27,7 @@ def card(
     rows = [row for row in zip(about["classes"], by_class, strict=True) if row[1]["images"]]
     rows.sort(key=lambda row: row[1]["recall"])
     missing = found["missing"]
-    classes, cut = about["classes"], f"Images are cut into {boxes} boxes. " if boxes > 1 else ""
+    classes = about["classes"]
     lines = [
         "## Intended use",
         f"Names which of {len(classes)} classes an image of {_by(about['shape'])} shows: {_some(classes)}. It takes "
@@ -35,7 +35,7 @@ def card(
         "classes too.",
         "",
         "## The model",
-        f"`{strategy}`: {MEANING[strategy]} {cut}{figures['parameters']:,} parameters, "
+        f"`{strategy}`: {MEANING[strategy]}{_cut(strategy, boxes)} {figures['parameters']:,} parameters, "
         f"{figures['flops'] / 1e6:,.1f} million operations for an image.",
         *([] if int8 is None else ["", EIGHT_BITS.format(int8)]),
         "",
@@ -62,6 +62,11 @@ def card(
 def _figure(name: str, figures: Mapping[str, Any], value: str, low: str, high: str) -> str:
     """A line of a list: MLflow's pages draw tables without any space between their cells."""
     return f"- {name}: **{figures[value]:.4f}** (95%: {figures[low]:.4f} to {figures[high]:.4f})"
+
+
+def _cut(strategy: Strategy, boxes: int) -> str:
+    """Also true of a composed network, which itself sees whole images."""
+    return f" Each of its local networks saw one of {boxes} boxes." if strategy != "global" and boxes > 1 else ""
 
 
 def _by(shape: list[int]) -> str:

@@ -6,11 +6,9 @@ answer back, is computed where it arrives.
 """
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +16,9 @@ import numpy as np
 
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
+from schwarz.serving.quick import Quick
 from schwarz.serving.refused import Gone, Refused
+from schwarz.serving.threads import Threads
 
 TOGETHER = 64
 """Images in one call, at most, but for a request that has more by itself."""
@@ -27,8 +27,6 @@ VALUES = 2**20
 ROOM = 512
 """Images that may wait, but for a request that finds nobody waiting."""
 RETRY_S = 1
-QUICK_S = 0.0002
-"""What takes less is not handed to a thread: for so long all others may be held up."""
 
 Results = dict[str, np.ndarray]
 
@@ -51,15 +49,12 @@ class Waiting:
 
 
 class Batcher:
-    """Computes what is asked of one model, on as many threads as there are `slots`. Used by one event loop."""
+    """Computes what is asked of one model. Used by one event loop."""
 
-    def __init__(
-        self, model: Model, workers: Executor, slots: int, on_call: Callable[[int], object] = lambda images: None
-    ) -> None:
-        self.model, self._workers, self._free, self._on_call = model, workers, slots, on_call
+    def __init__(self, model: Model, threads: Threads, on_call: Callable[[int], object] = lambda images: None) -> None:
+        self.model, self._threads, self._on_call = model, threads, on_call
         self._queue, self.waiting = deque[Waiting](), 0
-        self._value_s = math.inf
-        """What a value of the inputs took in the quickest call so far: on a busy machine the others say little."""
+        self._quick = Quick()
 
     def check(self, images: int = 1) -> None:
         """`Busy` where too many wait already."""
@@ -68,10 +63,10 @@ class Batcher:
 
     async def run(self, asked: Inference, left: Callable[[], bool] = lambda: False) -> Results:
         """What the model gives; `Busy` where too many wait. Nothing is computed for who has `left` meanwhile."""
-        images = len(next(iter(asked.inputs.values())))
-        if not self._queue and _values(asked) * self._value_s < QUICK_S:
+        images = len(next(iter(asked.inputs.values()))) if self.model.batches else 1
+        if not self._queue and _values(asked) <= self._quick.most:
             self._on_call(images)
-            return _run(self.model, asked.inputs, tuple(asked.outputs))
+            return self._here(asked)
         self.check(images)
         mine = Waiting(asked, images, left, asyncio.get_running_loop().create_future())
         self._queue.append(mine)
@@ -85,16 +80,20 @@ class Batcher:
                 self.waiting -= images
             raise
 
+    def _here(self, asked: Inference) -> Results:
+        """Computed on the loop itself; what turns out to be slow there will not be for long."""
+        began = time.perf_counter()
+        try:
+            return _run(self.model, asked.inputs, tuple(asked.outputs))
+        finally:
+            self._quick.learn(_values(asked), time.perf_counter() - began)
+
     def _begin(self) -> None:
-        """As many calls as threads are free."""
-        while self._queue and self._free:
-            group = self._next()
-            if not group:
-                continue
-            self._free -= 1
-            self._on_call(sum(each.images for each in group))
-            call = asyncio.get_running_loop().run_in_executor(self._workers, self._timed, group)
-            call.add_done_callback(partial(self._done, group))
+        """As many calls as threads are free; the next one when its turn has come."""
+        while self._queue and self._threads.free(self._begin):
+            if group := self._next():
+                self._on_call(sum(each.images for each in group))
+                self._threads.run(self._timed, group).add_done_callback(partial(self._done, group))
 
     def _next(self) -> list[Waiting]:
         """Those that come first, as many as are computed together; whoever has left is passed over."""
@@ -118,32 +117,42 @@ class Batcher:
         )
         return self.model.batches and alike and images + following.images <= TOGETHER
 
-    def _done(self, group: Sequence[Waiting], call: "asyncio.Future[list[Results]]") -> None:
-        self._free += 1
+    def _done(self, group: Sequence[Waiting], call: "asyncio.Future[list[Results | Refused]]") -> None:
         fault = call.exception()
-        for place, each in enumerate(group):
+        answers = call.result() if fault is None else [fault] * len(group)
+        for each, answer in zip(group, answers, strict=True):
             if each.answer.cancelled():
                 continue
-            if fault is not None:
-                each.answer.set_exception(fault)
+            if isinstance(answer, BaseException):
+                each.answer.set_exception(answer)
             else:
-                each.answer.set_result(call.result()[place])
-        self._begin()
+                each.answer.set_result(answer)
 
-    def _timed(self, group: Sequence[Waiting]) -> list[Results]:
+    def _timed(self, group: Sequence[Waiting]) -> list[Results | Refused]:
         began = time.perf_counter()
-        results = _computed(self.model, group)
-        taken_s = time.perf_counter() - began
-        self._value_s = min(self._value_s, taken_s / sum(_values(each.asked) for each in group))
-        return results
+        answers = _computed(self.model, group)
+        if not any(isinstance(answer, Refused) for answer in answers):  # which may be refused long before its end
+            self._quick.learn(sum(_values(each.asked) for each in group), time.perf_counter() - began)
+        return answers
 
 
 def _values(asked: Inference) -> int:
     return sum(values.size for values in asked.inputs.values())
 
 
-def _computed(model: Model, group: Sequence[Waiting]) -> list[Results]:
-    """The answers to a group of requests, each its own images and outputs."""
+def _computed(model: Model, group: Sequence[Waiting]) -> list[Results | Refused]:
+    """The answers to a group of requests; where the model refuses it, each is asked alone: those that are right are not
+    to suffer for one that is wrong."""
+    try:
+        return [*_together(model, group)]
+    except Refused as fault:
+        if len(group) == 1:
+            return [fault]
+    return [answer for each in group for answer in _computed(model, [each])]
+
+
+def _together(model: Model, group: Sequence[Waiting]) -> list[Results]:
+    """Each its own images and outputs, of one call."""
     if len(group) == 1:
         return [_run(model, group[0].asked.inputs, tuple(group[0].asked.outputs))]
     wanted = tuple(name for name in model.outputs if any(name in each.asked.outputs for each in group))
@@ -151,14 +160,17 @@ def _computed(model: Model, group: Sequence[Waiting]) -> list[Results]:
     results = _run(model, inputs, wanted)
     ends = np.cumsum([each.images for each in group])[:-1]
     parts = {name: np.split(values, ends) for name, values in results.items()}
+    # copies: a part would keep all others' numbers too
     return [{name: parts[name][place].copy() for name in each.asked.outputs} for place, each in enumerate(group)]
 
 
 def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> Results:
     """What the model gives, asked for so many images at a time that what it computes in between fits in memory."""
+    if not model.batches:
+        return model.run(inputs, outputs)
     images, each = len(next(iter(inputs.values()))), sum(values[:1].size for values in inputs.values())
     few = max(1, min(TOGETHER, VALUES // each))
-    if images <= few or not model.batches:
+    if images <= few:
         return model.run(inputs, outputs)
     parts = [
         model.run({name: values[at : at + few] for name, values in inputs.items()}, outputs)

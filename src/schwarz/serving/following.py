@@ -10,7 +10,6 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from schwarz.serving.batching import Batcher
 from schwarz.serving.model import Model
 from schwarz.serving.refused import Refused
 from schwarz.serving.tensors import DATATYPES, OPEN
-from schwarz.storage import NoObject, Store
+from schwarz.serving.threads import Threads
+from schwarz.storage import NoObject, ObjectDamaged, Store
 
 EVERY_S = 2.0
 """How often the pointer is looked at."""
@@ -75,7 +75,10 @@ class Published:
         """It, loaded and tried; NoObject where it has gone meanwhile."""
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "model.onnx"
-            get(self.store, wanted, file)
+            try:
+                get(self.store, wanted, file)
+            except ObjectDamaged as fault:
+                raise SchwarzError(f"{str(fault).partition(': ')[0]}: is damaged. {self._again(wanted)}") from None
             try:
                 return tried(Model(file, called, wanted.version))
             except WrongInput as fault:
@@ -83,13 +86,20 @@ class Published:
                 raise SchwarzError(f"version {wanted.version} cannot be served: {why}") from None
 
     def newest(self, called: str) -> tuple[Champion, Model]:
+        seen = None
         for _ in range(TRIES):
             try:
                 found = self.there()
                 return found, self.load(found, called)
             except NoObject:
-                continue
+                if found == seen:
+                    key = model_key(self.name, found.version)
+                    raise SchwarzError(f"{self.store.uri}/{key}: is not there. {self._again(found)}") from None
+                seen = found
         raise SchwarzError(f"{self.store.uri}: the champion of {self.name!r} changes faster than it can be read.")
+
+    def _again(self, wanted: Champion) -> str:
+        return f"`schwarz promote {self.name}/{wanted.version}` publishes it again."
 
 
 def tried(model: Model) -> Model:
@@ -110,19 +120,17 @@ def tried(model: Model) -> Model:
 class Served:
     """What answers the requests to one name now; `following`: where another champion may appear, and who it is now."""
 
-    def __init__(
-        self, model: Model, workers: Executor, slots: int, following: tuple[Published, Champion] | None = None
-    ) -> None:
-        self._workers, self._slots, self._following = workers, slots, following
-        self.looked_at = time.time() if following else None
-        """When the pointer was read last; None for what is not followed."""
+    def __init__(self, model: Model, threads: Threads, following: tuple[Published, Champion] | None = None) -> None:
+        self._threads, self._following = threads, following
+        self.followed_at = time.time() if following else None
+        """When what the pointer names was served last; None for what is not followed."""
         self.on_call: Callable[[int], object] = lambda images: None
         """Told of every call how many images it has."""
         self.change(model)
 
     def change(self, model: Model) -> None:
         """From the next request on."""
-        self.batcher = Batcher(model, self._workers, self._slots, self._called)
+        self.batcher = Batcher(model, self._threads, self._called)
 
     def _called(self, images: int) -> None:
         self.on_call(images)
@@ -131,27 +139,27 @@ class Served:
         """Serve every new champion; for ever. What goes wrong is told once, and tried again."""
         if self._following is None:
             return
-        (source, known), told = self._following, ""
+        (source, known), told, pause_s = self._following, "", EVERY_S
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(pause_s)
+            pause_s = EVERY_S
             try:
                 found = await asyncio.to_thread(source.there)
-                self.looked_at = time.time()
                 if found.sha256 == known.sha256 and found.version == known.version:
                     if told:
                         LOG.warning("%s: followed again, from version %s", source.name, known.version)
-                    told = ""
+                    self.followed_at, told = time.time(), ""
                     continue
                 model = await asyncio.to_thread(source.load, found, self.batcher.model.name)
             except Exception as fault:  # whatever a store, or a model that is loaded and tried, can do
                 if str(fault) != told:
                     LOG.warning("%s: version %s goes on being served: %s", source.name, known.version, fault)
                 told = str(fault)
-                await asyncio.sleep(0 if isinstance(fault, NoObject) else AGAIN_S)
+                pause_s = EVERY_S if isinstance(fault, NoObject) else AGAIN_S
                 continue
             self.change(model)
             LOG.warning("%s: version %s is served now, after %s", source.name, found.version, known.version)
-            known, told = found, ""
+            self.followed_at, known, told = time.time(), found, ""
 
 
 class Models:

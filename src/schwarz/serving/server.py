@@ -22,6 +22,7 @@ from schwarz.serving.bodies import Room
 from schwarz.serving.following import Models, Published, Served, tried
 from schwarz.serving.model import Model
 from schwarz.serving.protocol import Patient
+from schwarz.serving.threads import Threads
 from schwarz.serving.watching import Figures, Watched, log_lines
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def serve(sources: Mapping[str, Path | Published], host: str, port: int, grpc_po
     _many_connections()
     log_lines()
     with listening(host, port) as sock, ThreadPoolExecutor(cores(), "inference") as workers:
-        models = Models(Served(model, workers, cores(), following) for model, following in loaded)
+        threads = Threads(workers, cores())
+        models = Models(Served(model, threads, following) for model, following in loaded)
         del loaded  # a champion that is followed by another one is to be freed
         figures, room = Figures(models), Room()
         app = application(models, figures, room)

@@ -38,8 +38,8 @@ class Figures:
         waiting.set_function(lambda: sum(each.batcher.waiting for each in self._models))
         images = Histogram("schwarz_images_together", "Images of one call", buckets=TOGETHER, registry=registry)
         self._version = Gauge("schwarz_model_version", "The version that is served", ["name"], registry=registry)
-        self._looked_at = Gauge(
-            "schwarz_champion_looked_at_seconds", "When the pointer to the champion was read last", ["name"],
+        self._followed_at = Gauge(
+            "schwarz_champion_followed_seconds", "When what the pointer to the champion names was served last", ["name"],
             registry=registry,
         )  # fmt: skip
         for each in self._models:
@@ -59,8 +59,8 @@ class Figures:
         """As Prometheus reads them."""
         for each in self._models:
             self._version.labels(each.batcher.model.name).set(float(each.batcher.model.version))
-            if each.looked_at:
-                self._looked_at.labels(each.batcher.model.name).set(each.looked_at)
+            if each.followed_at:
+                self._followed_at.labels(each.batcher.model.name).set(each.followed_at)
         return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

@@ -2,11 +2,12 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from schwarz.errors import SchwarzError, WrongInput, nearest
 from schwarz.files import sha256
@@ -16,6 +17,9 @@ from schwarz.tracking.server import EMBEDDED, UPLOAD_S, Unreachable, answering, 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.store.entities import PagedList
+
+T = TypeVar("T")
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 GATES = "gate."
@@ -46,7 +50,7 @@ class Registry:
         self.client, self.uri = client, uri
 
     def names(self) -> list[str]:
-        return sorted(each.name for each in self.client.search_registered_models())
+        return sorted(each.name for each in _every(self.client.search_registered_models))
 
     def versions(self, name: str) -> list[Version]:
         """By number, the newest first; WrongInput where no model is called so."""
@@ -60,7 +64,8 @@ class Registry:
             known = self.names()
             remedy = nearest(name, known) or f" There are: {', '.join(known) or 'none'}."
             raise WrongInput(f"no model {name!r} is registered with MLflow at {shown(self.uri)}.{remedy}") from None
-        found = [_version(each, aliases) for each in self.client.search_model_versions(f"name = '{name}'")]
+        of_name = partial(self.client.search_model_versions, f"name = '{name}'")
+        found = [_version(each, aliases) for each in _every(of_name)]
         return sorted(found, key=lambda each: -int(each.number))
 
     def gate(self, version: Version) -> dict[str, Any] | None:
@@ -130,6 +135,15 @@ def open_registry(uri: str) -> Iterator[Registry]:
             yield Registry(connect(uri, UPLOAD_S), uri)
     except Unreachable as fault:
         raise SchwarzError(f"{fault}.") from fault
+
+
+def _every(search: "Callable[..., PagedList[T]]") -> Iterator[T]:
+    """What MLflow finds, page by page."""
+    token = None
+    while token != "":
+        page = search(page_token=token)
+        yield from page
+        token = page.token or ""
 
 
 def _version(found: "ModelVersion", aliases: Mapping[str, str]) -> Version:

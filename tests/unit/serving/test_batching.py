@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schwarz.serving import batching
+from schwarz.serving import batching, quick
 from schwarz.serving.batching import Batcher, Busy
 from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
 from schwarz.serving.refused import GONE, Refused
-from tests.pipeline.graphs import model
+from schwarz.serving.threads import Threads
+from tests.pipeline.graphs import model, scaled, table
 
 
 class Held(Model):
@@ -27,7 +27,7 @@ class Held(Model):
 
     def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         self.go.wait(10)
-        self.calls.append(len(inputs["images"]))
+        self.calls.append(max(len(values) for values in inputs.values() if values.ndim))
         return super().run(inputs, outputs)
 
 
@@ -46,7 +46,7 @@ def together(held: Model, asked: list[Inference], slots: int = 1) -> list[dict[s
 
     async def run() -> list[dict[str, np.ndarray] | BaseException]:
         with ThreadPoolExecutor(slots) as workers:
-            batcher = Batcher(held, workers, slots)
+            batcher = Batcher(held, Threads(workers, slots))
             tasks = [asyncio.create_task(batcher.run(each)) for each in asked]
             await asyncio.sleep(0.05)
             if isinstance(held, Held):
@@ -90,9 +90,42 @@ def test_images_of_another_size_are_another_call(held: Held) -> None:
     assert [isinstance(each, dict) for each in found] == [True, True, False, True]
 
 
+@pytest.mark.parametrize("rows", ["batch", 100])
+def test_requests_that_cannot_be_computed_together_are_computed_one_by_one(tmp_path: Path, rows: int | str) -> None:
+    """Each whole, however many rows it has: they may be no images."""
+    held, x = Held(scaled(tmp_path / "scaled.onnx", rows), "scaled"), np.ones((100, 2), np.float32)
+    asked = [Inference(None, {"s": np.array(s, np.float32), "x": x}, {"y": False}) for s in (2, 3, 4)]
+    found = together(held, asked)
+    assert [each["y"].mean() for each in found if isinstance(each, dict)] == [2, 3, 4]
+    assert held.calls == [100, 100, 100]
+
+
 def test_two_calls_at_once_where_two_threads_are(held: Held) -> None:
     together(held, [images(1), images(1), images(1), images(1)], slots=2)
     assert sorted(held.calls) == [1, 1, 2]
+
+
+def test_models_share_the_threads_and_wait_for_them_in_turn(tmp_path: Path) -> None:
+    """What waits is counted as waiting, may grow, and who leaves meanwhile is not computed; no model waits for ever
+    because another is asked more."""
+    one, other = (Held(model(tmp_path / f"{name}.onnx"), name) for name in ("one", "other"))
+    one.calls = other.calls = order = list[int]()
+
+    async def run() -> list[object]:
+        with ThreadPoolExecutor(1) as workers:
+            threads = Threads(workers, 1)
+            asked, others = Batcher(one, threads), Batcher(other, threads)
+            tasks = [asyncio.create_task(asked.run(images(n))) for n in (60, 61, 62, 63)]
+            tasks += [asyncio.create_task(others.run(images(n), lambda n=n: n == 7)) for n in (1, 7, 1)]
+            await asyncio.sleep(0.05)
+            assert (asked.waiting, others.waiting) == (61 + 62 + 63, 9)
+            one.go.set()
+            other.go.set()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found = asyncio.run(run())
+    assert order == [60, 61, 2, 62, 63]
+    assert [isinstance(each, dict) for each in found] == [True] * 5 + [False, True]
 
 
 def test_who_comes_when_too_many_wait_is_told_to_come_back(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +144,7 @@ def test_a_large_request_is_taken_when_nobody_waits(held: Held, monkeypatch: pyt
 def test_who_has_left_is_not_computed(held: Held) -> None:
     async def run() -> None:
         with ThreadPoolExecutor(1) as workers:
-            batcher = Batcher(held, workers, 1)
+            batcher = Batcher(held, Threads(workers, 1))
             first, gone, last = (asyncio.create_task(batcher.run(images(n))) for n in (1, 7, 2))
             await asyncio.sleep(0.05)
             gone.cancel()
@@ -124,10 +157,29 @@ def test_who_has_left_is_not_computed(held: Held) -> None:
     assert held.calls == [1, 2]
 
 
+def test_who_leaves_while_it_is_computed_takes_no_answer_from_others(held: Held) -> None:
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as workers:
+            batcher = Batcher(held, Threads(workers, 1))
+            first = asyncio.create_task(batcher.run(images(1)))
+            gone, last = (asyncio.create_task(batcher.run(images(n))) for n in (7, 2))
+            await asyncio.sleep(0.05)
+            held.go.set()
+            await first
+            held.go.clear()
+            await asyncio.sleep(0.05)
+            gone.cancel()
+            held.go.set()
+            assert len((await asyncio.wait_for(last, 10))["probabilities"]) == 2
+
+    asyncio.run(run())
+    assert held.calls == [1, 9]
+
+
 def test_for_a_client_that_closed_its_connection_nothing_is_computed(held: Held) -> None:
     async def run() -> list[object]:
         with ThreadPoolExecutor(1) as workers:
-            batcher = Batcher(held, workers, 1)
+            batcher = Batcher(held, Threads(workers, 1))
             tasks = [asyncio.create_task(batcher.run(images(n), lambda n=n: n == 7)) for n in (1, 7, 2)]
             await asyncio.sleep(0.05)
             held.go.set()
@@ -139,12 +191,23 @@ def test_for_a_client_that_closed_its_connection_nothing_is_computed(held: Held)
     assert held.calls == [1, 2]
 
 
-def test_a_fault_reaches_those_of_its_call_alone(tmp_path: Path) -> None:
+def test_a_wrong_request_is_refused_alone(tmp_path: Path) -> None:
+    """Whether it is wrong is known when it is computed, together with others that are right."""
+    held = Held(table(tmp_path / "table.onnx"), "table")
+    asked = [Inference(None, {"x": np.array([[place]])}, {"y": False}) for place in (0, 1, 99, 3)]
+    found = together(held, asked)
+    assert [each["y"].item() for each in found if isinstance(each, dict)] == [0, 10, 30]
+    assert isinstance(found[2], Refused)
+    assert found[2].status == 400
+    assert held.calls == [1, 3, 1, 1, 1]
+
+
+def test_a_fault_of_the_model_reaches_those_of_its_call_alone(tmp_path: Path) -> None:
     class Failing(Held):
         def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
             found = super().run(inputs, outputs)
             if len(inputs["images"]) > 1:
-                raise Refused("not these", 500)
+                raise MemoryError("not these")
             return found
 
     found = together(Failing(model(tmp_path / "four.onnx"), "four"), [images(1), images(1), images(1)])
@@ -153,22 +216,23 @@ def test_a_fault_reaches_those_of_its_call_alone(tmp_path: Path) -> None:
 
 
 def test_what_is_quick_is_computed_where_it_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it has been seen to be, on a thread; what is larger still goes to one."""
-    monkeypatch.setattr(batching, "QUICK_S", 10.0)  # of twelve values, however busy the machine is
+    """Once it has been seen to be, on a thread; what is larger still goes to one, and what turns out to be slow."""
     where = list[threading.Thread]()
 
     class Watched(Model):
         def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
             where.append(threading.current_thread())
-            time.sleep(1 if len(where) == 1 else 0)  # a value takes a quarter of a second
             return super().run(inputs, outputs)
 
     async def run() -> None:
         with ThreadPoolExecutor(1) as workers:
-            batcher = Batcher(Watched(model(tmp_path / "four.onnx"), "four"), workers, 1)
-            for n in (1, 3, 30, 3):
-                found = await batcher.run(images(n))
-                assert found["probabilities"].shape == (n, 4)
+            batcher = Batcher(Watched(model(tmp_path / "four.onnx"), "four"), Threads(workers, 1))
+            for quick_s, sizes in ((100.0, (1, 1, 3, 3, 2)), (1e-9, (2, 2, 2, 2))):  # however busy the machine is
+                monkeypatch.setattr(quick, "QUICK_S", quick_s)
+                for n in sizes:
+                    found = await batcher.run(images(n))
+                    assert found["probabilities"].shape == (n, 4)
 
     asyncio.run(run())
-    assert [thread is threading.main_thread() for thread in where] == [False, True, False, True]
+    here = [thread is threading.main_thread() for thread in where]
+    assert here == [False, True, False, True, True, True, True, True, False]

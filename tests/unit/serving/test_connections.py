@@ -48,6 +48,11 @@ def test_requests_without_a_pause_between_them(server: Served) -> None:
     assert told(server, post() * 20 + post(body=b"{") + ENDING) == [*[(200, False)] * 20, (400, False), (200, True)]
 
 
+def test_who_is_too_far_ahead_is_answered_so_far(server: Served) -> None:
+    """One request under way and 32 behind it."""
+    assert told(server, post() * 60) == [*[(200, False)] * 32, (200, True)]
+
+
 @pytest.mark.parametrize("garbage", [b"garbage\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"x" * 70_000])
 def test_what_is_no_request_does_not_take_the_answer_of_the_one_before(server: Served, garbage: bytes) -> None:
     assert told(server, post() + post() + garbage) == [(200, False), (200, True)]

@@ -1,19 +1,25 @@
 """A published model is served, and the next champion after it, without a request that is lost."""
 
+import asyncio
 import json
 import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from schwarz.errors import WrongInput
-from schwarz.publishing import fall_back, model_key, publish
+from schwarz.publishing import Champion, fall_back, model_key, publish
+from schwarz.serving import following
 from schwarz.serving.following import Published
+from schwarz.serving.following import Served as Followed
+from schwarz.serving.threads import Threads
 from schwarz.storage import Store, open_store
-from tests.pipeline.graphs import model
+from tests.pipeline.graphs import model, table
 from tests.unit.serving.served import Served, served
 from tests.waiting import until
 
@@ -92,6 +98,57 @@ def test_a_model_that_does_not_load_leaves_the_old_one_serving(store: Store, tmp
     assert "four: version 3 is served now, after 1" in told
 
 
+def looks(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:
+    """When a pointer to a model that does not load was read, while it was followed for so long."""
+    promote(store, tmp_path, "1")
+    known, model = (source := Published(store, "four")).newest("four")
+    (broken := tmp_path / "broken.onnx").write_bytes(b"no model")
+    publish(store, "four", "2", broken)
+    found, there = list[float](), Published.there
+
+    def seen(self: Published) -> Champion:
+        found.append(time.monotonic())
+        return there(self)
+
+    async def follow() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(Followed(model, Threads(workers, 1), (source, known)).follow(), seconds)
+
+    monkeypatch.setattr(Published, "there", seen)
+    with ThreadPoolExecutor(1) as workers:
+        asyncio.run(follow())
+    return found
+
+
+def test_a_model_that_does_not_load_is_not_read_again_and_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "EVERY_S", 0.05)
+    assert len(looks(store, tmp_path, monkeypatch, 1.5)) == 1
+
+
+def test_it_is_read_again_when_its_time_has_come_and_no_later(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "EVERY_S", 2.0)
+    monkeypatch.setattr(following, "AGAIN_S", 0.1)
+    first, second, *_ = looks(store, tmp_path, monkeypatch, 3.5)
+    assert second - first < 1.5
+
+
+def test_a_model_that_loads_and_cannot_answer_leaves_the_old_one_serving(
+    store: Store, tmp_path: Path, server: Served
+) -> None:
+    publish(store, "four", "2", table(tmp_path / "empty.onnx", row=()))
+    time.sleep(3)
+    assert server.ask("POST", INFER, {"inputs": [PIXELS]})[0] == 200
+    server.process.terminate()
+    assert (
+        "version 1 goes on being served: version 2 cannot be served: model 'four' cannot compute"
+        in server.process.communicate(timeout=30)[1]
+    )
+
+
 def test_a_pointer_that_is_no_more_leaves_the_old_one_serving(store: Store, tmp_path: Path, server: Served) -> None:
     (tmp_path / "store" / "models" / "four" / "champion.json").write_text("{")
     time.sleep(3)
@@ -150,28 +207,28 @@ def test_a_champion_that_changes_while_it_is_read_is_read_again(
     assert json.loads((tmp_path / "store" / "models" / "four" / "champion.json").read_text())["version"] == "1"
 
 
-def looked_at(server: Served) -> float:
+def followed_at(server: Served) -> float:
     """When the pointer was read last, as Prometheus reads it."""
     with server.connect() as connection:
         connection.request("GET", "/metrics")
         told = connection.getresponse().read().decode()
-    return float(re.findall(r'schwarz_champion_looked_at_seconds{name="four"} (\S+)', told)[0])
+    return float(re.findall(r'schwarz_champion_followed_seconds{name="four"} (\S+)', told)[0])
 
 
 def test_it_is_told_when_the_pointer_was_read_last_and_that_it_is_followed_again(
     store: Store, tmp_path: Path, server: Served
 ) -> None:
-    before = looked_at(server)
+    before = followed_at(server)
     assert abs(before - time.time()) < 60
-    until(lambda: looked_at(server) > before)
+    until(lambda: followed_at(server) > before)
     models = tmp_path / "store" / "models"
     models.rename(tmp_path / "away")
     time.sleep(3)
-    away = looked_at(server)
+    away = followed_at(server)
     time.sleep(3)
-    assert looked_at(server) == away
+    assert followed_at(server) == away
     (tmp_path / "away").rename(models)
-    until(lambda: looked_at(server) > away)
+    until(lambda: followed_at(server) > away)
     server.process.terminate()
     _, err = server.process.communicate(timeout=30)
     assert json.loads(err.splitlines()[-1])["message"] == "four: followed again, from version 1"

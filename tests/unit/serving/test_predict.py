@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from PIL import Image
 
 from schwarz.serving.pictures import pixels, png
-from tests.pipeline.graphs import divided, model
+from tests.pipeline.graphs import HALVES, divided, graph, model
 from tests.unit.serving.served import Served, served
 
 LEFT = png(np.array([[[7, 0], [7, 0]]], np.uint8))
 SPLIT = png(np.array([[[9, 0], [0, 9]]], np.uint8))
+INT64 = TensorProto.INT64
 SURE = 1 / (1 + math.exp(-9))
 
 
@@ -99,6 +101,27 @@ def test_a_model_that_says_nothing_of_itself_has_no_pictures(tmp_path: Path) -> 
             assert (status, told["error"]) == (
                 404, "model 'four' names neither classes nor boxes: ask it by /v2/models/four/infer",
             )  # fmt: skip
+
+
+def test_what_is_no_number_is_the_fault_of_the_model(tmp_path: Path) -> None:
+    """Each half's share of the light, of which a black picture has none."""
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceSum", ["float", "pixels"], ["light"], keepdims=0),
+        helper.make_node("ReduceSum", ["light", "halves"], ["all"], keepdims=1),
+        helper.make_node("Div", ["light", "all"], ["probabilities"]),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 1, 2, 2])
+    shares = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2])
+    axes = [helper.make_tensor(*row) for row in (("pixels", INT64, [2], [1, 3]), ("halves", INT64, [1], [1]))]
+    file = graph(tmp_path / "light.onnx", nodes, [images], [shares], axes, HALVES.properties())
+    with served(file) as one:
+        assert one.ask("POST", "/v1/predict", LEFT)[1]["probabilities"] == [0.5, 0.5]
+        status, told = one.ask("POST", "/v1/predict", png(np.zeros((1, 2, 2), np.uint8)))
+        assert (status, told["error"]) == (
+            500,
+            "model 'light': its output 'probabilities' holds values that are no numbers",
+        )
 
 
 def test_of_many_large_pictures_some_are_told_to_come_back(server: Served) -> None:

@@ -26,6 +26,7 @@ from schwarz.serving.refused import Refused
 from schwarz.serving.rpc.inference import NUMBERS_MB, parse, read, write
 from schwarz.serving.rpc.messages import MESSAGES, SERVICE
 from schwarz.serving.rpc.server import AGAIN_S, AT_ONCE, IDLE_S, MESSAGE_MB, MESSAGE_S, Rpc
+from schwarz.serving.threads import Threads
 from schwarz.serving.watching import Figures
 from tests.pipeline.graphs import identity, model
 from tests.pipeline.journals import free_port
@@ -318,7 +319,7 @@ def test_a_call_whose_path_is_no_text_does_not_end_the_server(file: Path) -> Non
 def test_a_port_that_another_process_has_taken_meanwhile_is_asked_for_again(file: Path) -> None:
     async def run() -> None:
         with ThreadPoolExecutor(1) as workers:
-            models = Models([Running(Model(file, "four"), workers, 1)])
+            models = Models([Running(Model(file, "four"), Threads(workers, 1))])
             rpc = Rpc(models, Figures(models), Room(), None, f"127.0.0.1:{free_port()}")
             await rpc.start()
             await rpc.stop(None)
