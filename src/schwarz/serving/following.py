@@ -88,8 +88,8 @@ class Published:
     def newest(self, called: str) -> tuple[Champion, Model]:
         seen = None
         for _ in range(TRIES):
+            found = self.there()
             try:
-                found = self.there()
                 return found, self.load(found, called)
             except NoObject:
                 if found == seen:

@@ -39,7 +39,7 @@ class Figures:
         images = Histogram("schwarz_images_together", "Images of one call", buckets=TOGETHER, registry=registry)
         self._version = Gauge("schwarz_model_version", "The version that is served", ["name"], registry=registry)
         self._followed_at = Gauge(
-            "schwarz_champion_followed_seconds", "When what the pointer to the champion names was served last", ["name"],
+            "schwarz_champion_followed_seconds", "When the champion was served last", ["name"],
             registry=registry,
         )  # fmt: skip
         for each in self._models:

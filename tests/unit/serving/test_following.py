@@ -5,14 +5,14 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from schwarz.errors import WrongInput
+from schwarz.errors import SchwarzError, WrongInput
 from schwarz.publishing import Champion, fall_back, model_key, publish
 from schwarz.serving import following
 from schwarz.serving.following import Published
@@ -88,10 +88,14 @@ def test_a_model_that_does_not_load_leaves_the_old_one_serving(store: Store, tmp
     broken.write_bytes(b"no model")
     publish(store, "four", "2", broken)
     time.sleep(3)  # the pointer is looked at every two seconds
+    told_at = followed_at(server)
     assert version(server) == "1"
     assert server.ask("POST", INFER, {"inputs": [PIXELS]})[0] == 200
+    time.sleep(2)
+    assert followed_at(server) == told_at
     promote(store, tmp_path, "3")
     until(lambda: version(server) == "3")
+    assert followed_at(server) > told_at
     server.process.terminate()
     told = server.process.communicate(timeout=30)[1]
     assert told.count("four: version 1 goes on being served: version 2 cannot be served: models/four/2/model.onnx") == 1
@@ -165,6 +169,16 @@ def test_a_named_version_stays(store: Store, tmp_path: Path, name: str) -> None:
         promote(store, tmp_path, "2")
         time.sleep(3)
         assert version(server) == "1"
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"damaged")])
+def test_a_champion_whose_file_is_gone_or_damaged_is_told_with_what_mends_it(
+    store: Store, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    promote(store, tmp_path, "1")
+    spoil(tmp_path / "store" / "models" / "four" / "1" / "model.onnx")
+    with pytest.raises(SchwarzError, match=r"four/1/model.onnx: is .*\. `schwarz promote four/1` publishes it again\."):
+        Published(store, "four").newest("four")
 
 
 def newest(name: str, store: Store) -> None:
