@@ -79,6 +79,8 @@ class Batcher:
                 self._queue.remove(mine)
                 self.waiting -= images
             raise
+        finally:
+            del mine  # it, its fault and this frame would hold each other, and what was asked
 
     def _here(self, asked: Inference) -> Results:
         """Computed on the loop itself; what turns out to be slow there will not be for long."""
@@ -147,7 +149,8 @@ def _computed(model: Model, group: Sequence[Waiting]) -> list[Results | Refused]
         return [*_together(model, group)]
     except Refused as fault:
         if len(group) == 1:
-            return [fault]
+            fault.__context__ = None  # nor the frames it came from: they hold what was asked, and that holds the fault
+            return [fault.with_traceback(None)]
     return [answer for each in group for answer in _computed(model, [each])]
 
 

@@ -1,7 +1,9 @@
 """Requests that wait are computed together, each gets its own, and too many are told to come back."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -200,6 +202,35 @@ def test_a_wrong_request_is_refused_alone(tmp_path: Path) -> None:
     assert isinstance(found[2], Refused)
     assert found[2].status == 400
     assert held.calls == [1, 3, 1, 1, 1]
+
+
+def test_of_a_wrong_request_nothing_is_kept(tmp_path: Path) -> None:
+    """Neither alone nor with others: its room is given to others at once, not when the collector comes by."""
+    held = Held(table(tmp_path / "table.onnx"), "table")
+    held.go.set()
+
+    def wrong() -> Inference:
+        return Inference(None, {"x": np.full((50, 1), 99)}, {"y": False})
+
+    async def run() -> list[bool]:
+        with ThreadPoolExecutor(1) as workers:
+            batcher, kept = Batcher(held, Threads(workers, 1)), list[weakref.ref[np.ndarray]]()
+
+            async def refused(asked: Inference) -> None:
+                kept.append(weakref.ref(asked.inputs["x"]))
+                with pytest.raises(Refused):
+                    await batcher.run(asked)
+
+            await refused(wrong())
+            await asyncio.gather(*(refused(wrong()) for _ in range(3)))
+            await asyncio.sleep(0.05)
+            return [each() is None for each in kept]
+
+    gc.disable()
+    try:
+        assert asyncio.run(run()) == [True] * 4
+    finally:
+        gc.enable()
 
 
 def test_a_fault_of_the_model_reaches_those_of_its_call_alone(tmp_path: Path) -> None:

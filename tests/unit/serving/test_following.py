@@ -16,7 +16,7 @@ from schwarz.errors import SchwarzError, WrongInput
 from schwarz.publishing import Champion, fall_back, model_key, publish
 from schwarz.serving import following
 from schwarz.serving.following import Published
-from schwarz.serving.following import Served as Followed
+from schwarz.serving.following import Served as Running
 from schwarz.serving.threads import Threads
 from schwarz.storage import Store, open_store
 from tests.pipeline.graphs import model, table
@@ -116,7 +116,7 @@ def looks(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds
 
     async def follow() -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(Followed(model, Threads(workers, 1), (source, known)).follow(), seconds)
+            await asyncio.wait_for(Running(model, Threads(workers, 1), (source, known)).follow(), seconds)
 
     monkeypatch.setattr(Published, "there", seen)
     with ThreadPoolExecutor(1) as workers:
