@@ -1,15 +1,18 @@
 """The protocol's addresses over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schwarz.serving.answers import told
 from schwarz.serving.batching import RETRY_S, Batcher
@@ -22,6 +25,7 @@ from schwarz.serving.refused import LEFT, Refused
 from schwarz.serving.watching import Figures
 
 BINARY = "Inference-Header-Content-Length"
+INFER = re.compile("/v2/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/infer")
 EXTENSIONS = ("binary_tensor_data",)
 
 
@@ -45,16 +49,38 @@ def application(models: Models, figures: Figures, room: Room) -> Starlette:
     app = Starlette(
         lifespan=beside,
         routes=[
-            *(Route(path, routes.infer, methods=["POST"]) for path in infer),  # asked most: found first
             *(Route(path, handler) for path, handler in paths.items()),
+            *(Route(path, routes.infer, methods=["POST"]) for path in infer),  # for whoever comes by another method
             *Predict(models, room).routes(),
             *page(),
             Route("/metrics", figures.tell),
         ],
+        middleware=[Middleware(Straight, routes.infer)],
         exception_handlers={Refused: _refused, HTTPException: _no_route, Exception: _failed},
     )
     app.router.redirect_slashes = False  # another address is another address
     return app
+
+
+class Straight:
+    """Requests for inference, which are nearly all, answered before any address is compared: a tenth of what one
+    costs."""
+
+    def __init__(self, app: ASGIApp, infer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._app, self._infer = app, infer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = INFER.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if asked is None:
+            await self._app(scope, receive, send)
+            return
+        scope["path_params"] = asked.groupdict()
+        request = Request(scope, receive)
+        try:
+            answer = await self._infer(request)
+        except Refused as fault:
+            answer = await _refused(request, fault)
+        await answer(scope, receive, send)
 
 
 class Routes:

@@ -2,8 +2,7 @@
 time."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,17 +75,11 @@ class Room:
     async def write(self, results: Mapping[str, np.ndarray], work: Callable[..., T], *given: Any) -> T:
         """What `work` makes of what a model gave: large results on a thread, one at a time, in room of their own."""
         size = sum(values.nbytes for values in results.values())
-        with self.held(WRITTEN * size, size):
-            return work(*given) if size < LONG else await self.alone(_stays, work, *given)
-
-    @contextmanager
-    def held(self, room: int, size: int) -> Iterator[None]:
-        """Room for something of that size, while it is there."""
-        self.take(room, SMALL_MB * MB if size > SMALL else 0)
+        self.take(WRITTEN * size, SMALL_MB * MB if size > SMALL else 0)
         try:
-            yield
+            return work(*given) if size < LONG else await self.alone(_stays, work, *given)
         finally:
-            self.give(room)
+            self.give(WRITTEN * size)
 
     def _read(self, reading: "asyncio.Future[Any]") -> None:
         self._turn.release()

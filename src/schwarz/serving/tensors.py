@@ -4,6 +4,7 @@ by the binary tensor extension as bytes behind it, little-endian and in rows."""
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -42,20 +43,21 @@ class Tensor:
         """Of the values, in the byte order that the protocol asks for."""
         return np.dtype(DATATYPES[self.datatype]).newbyteorder("<")
 
-    @property
+    @cached_property
     def one(self) -> int:
         """Bytes of an image's values, as far as the shape tells."""
         return math.prod(size for size in self.shape[1:] if size != OPEN) * self.dtype.itemsize
 
-    def read(self, datatype: Any, shape: Any, data: Any) -> np.ndarray:
-        """The values of a request. What is not exactly as the model takes it is refused: nothing is converted."""
+    def read(self, datatype: Any, shape: Any, data: Any, wordless: bool = False) -> np.ndarray:
+        """The values of a request. What is not exactly as the model takes it is refused: nothing is converted.
+        `wordless`: neither `true` nor `false` is among them."""
         sizes = self._asked(datatype, shape)
         values = _flat(data, sizes, self.name)
         if len(values) != math.prod(sizes):
             raise Refused(
                 f"input {self.name!r}: {len(values)} values in data, shape {list(sizes)} has {math.prod(sizes)}"
             )
-        return _array(values, DATATYPES[datatype], self.name).reshape(sizes)
+        return _array(values, DATATYPES[datatype], self.name, wordless).reshape(sizes)
 
     def from_bytes(self, datatype: Any, shape: Any, content: memoryview) -> np.ndarray:
         """The same from bytes."""
@@ -111,9 +113,9 @@ def _flat(data: Any, sizes: tuple[int, ...], name: str) -> list[Any]:
     return values
 
 
-def _array(values: list[Any], dtype: type[np.generic], name: str) -> np.ndarray:
+def _array(values: list[Any], dtype: type[np.generic], name: str, wordless: bool) -> np.ndarray:
     """Numbers of the kind that `dtype` holds: no text, no null, no `true` among numbers, no fraction among integers."""
-    if dtype is np.uint8 and (pixels := _pixels(values)) is not None:
+    if dtype is np.uint8 and (pixels := _pixels(values, wordless)) is not None:
         return pixels
     allowed = {bool} if dtype is np.bool_ else {int} if issubclass(dtype, np.integer) else {int, float}
     wrong = set(map(type, values)) - allowed
@@ -127,14 +129,14 @@ def _array(values: list[Any], dtype: type[np.generic], name: str) -> np.ndarray:
         raise Refused(f"input {name!r}: a value in data is beyond what {np.dtype(dtype).name} holds") from None
 
 
-def _pixels(values: list[Any]) -> np.ndarray | None:
+def _pixels(values: list[Any], wordless: bool) -> np.ndarray | None:
     """Whole numbers from 0 to 255 in a fifth of the time that numpy and a look at each type take; None for all else.
     `bytes` also takes `true` for 1: of such values only that word and `false` have an e in them."""
     try:
         content = bytes(values)
     except (TypeError, ValueError):
         return None
-    return None if b"e" in orjson.dumps(values) else np.frombuffer(content, np.uint8)
+    return np.frombuffer(content, np.uint8) if wordless or b"e" not in orjson.dumps(values) else None
 
 
 def _finite(values: np.ndarray, name: str) -> np.ndarray:

@@ -44,12 +44,16 @@ class Figures:
         )  # fmt: skip
         for each in self._models:
             each.on_call = images.observe
+        self._counted = dict[tuple[str, int], tuple[Counter, Histogram]]()
 
     def answered(self, address: str, status: int, seconds: float) -> None:
         """Counts a request."""
-        kind = KINDS.get(address.rpartition("/")[2], "other")
-        self.requests.labels(kind, str(status)).inc()
-        self.seconds.labels(kind).observe(seconds)
+        key = KINDS.get(address.rpartition("/")[2], "other"), status
+        if key not in self._counted:  # to look one up by its labels takes longer than to count
+            self._counted[key] = self.requests.labels(key[0], str(status)), self.seconds.labels(key[0])
+        count, took = self._counted[key]
+        count.inc()
+        took.observe(seconds)
 
     def refused(self, status: int) -> None:
         """Counts what was refused before it was a request."""

@@ -107,6 +107,15 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a name of a million letters": (wrong(name="i" * 10**6), "none called"),
     "a key of a million letters": ({"i" * 10**6: 1}, "unknown key"),
     "a shape of a hundred thousand axes": (wrong(shape=[1] * 10**5), "shape of 100000 axes"),
+    "a truth, its key written otherwise": (
+        b'{"inputs": [{"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2], "d\\u0061ta": [0, 1, 2, true]}],'
+        b' "id": "data"}',
+        "True in data is no uint8",
+    ),
+    "a truth, its key first": (
+        b'{"inputs": [{"data": [0, 1, 2, true], "name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2]}]}',
+        "True in data is no uint8",
+    ),
     "a key twice": (b'{"inputs": [], "inputs": [%s]}' % json.dumps(PIXELS).encode(), "key 'inputs' is there twice"),
     "a key twice, written otherwise": (
         b'{"inputs": [{"name": "images", "n\\u0061me": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2],'
