@@ -11,6 +11,7 @@ on
 Before, each server must give onnxruntime's own numbers; afterwards no answer may have been anything but 200."""
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from benchmarks.servers.load import Counted, at_rate, cpu_s, full_load, probabil
 from benchmarks.servers.peers import PEERS, ready
 from schwarz.int8 import quantise
 from schwarz.serving.model import Model
+from schwarz.serving.server import cores
 from tests.unit.serving.served import Served, served
 
 ROUNDS, SECONDS = 7, 4
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for model in (file, scratch / "four.onnx"):
             lines += beside(model, asked.peers, scratch, asked.rounds, asked.seconds)
         lines += in_time(scratch / "four.onnx", asked.rounds, asked.seconds, scratch)
+        lines += held_up(asked.rounds, asked.seconds)
         lines += computed(module, scratch / "four.onnx", asked.rounds)
     return report(lines)
 
@@ -143,6 +146,34 @@ def in_time(file: Path, rounds: int, seconds: int, scratch: Path) -> list[Line]:
             lines.append(Line(f"{name}-over-model-at-this-pace", at_pace, middle=median))
             lines.append(Line(f"{name}-of-model-alone-ms", [1000 * each for each in own], middle=median))
     return lines
+
+
+CLOCK = """
+import sys, time
+began = before = time.perf_counter()
+while before < began + float(sys.argv[1]):
+    now = time.perf_counter()
+    if now - before > 1e-3:
+        print(now - before)
+    before = now
+"""
+
+
+def held_up(rounds: int, seconds: int) -> list[Line]:
+    """How long the machine itself holds up a process that only reads the clock, one on each core: pauses above 1 ms."""
+    shares, longest = list[float](), list[float]()
+    for _ in range(rounds):
+        watching = [
+            subprocess.Popen([sys.executable, "-c", CLOCK, str(seconds)], stdout=subprocess.PIPE, text=True)
+            for _ in range(cores())
+        ]
+        pauses = [float(line) for each in watching for line in each.communicate()[0].splitlines()]
+        shares.append(sum(pauses) / (seconds * cores()))
+        longest.append(1000 * max(pauses, default=0.0))
+    return [
+        Line("machine-held-up-share", shares, middle=median),
+        Line("machine-held-up-longest-ms", longest, middle=median),
+    ]
 
 
 def computed(module: nn.Module, file: Path, rounds: int) -> list[Line]:
