@@ -70,6 +70,12 @@ def test_of_two_boxes_one_is_missing() -> None:
     assert "(2 for 1 of them)" in shown
 
 
+def headline(html: str) -> str:
+    found = tree(html).find(".//header")
+    assert found is not None
+    return text(found)
+
+
 def test_the_headline_says_by_how_much_and_how_sure() -> None:
     """Of the same images, both ways round; told apart only where interval and p agree."""
     pair = {"a": "global", "b": "composed_tuned", "difference": -0.012, "only_a": 61, "only_b": 85}
@@ -80,7 +86,7 @@ def test_the_headline_says_by_how_much_and_how_sure() -> None:
         (-0.024, -0.002, 0.00001, "is better (95%), on images like these"),
     ):
         html = render(pairs=[pair | {"low": low, "high": high, "p": p}])
-        told = text(tree(html).find(".//header"))  # type: ignore[arg-type]  # fails here if there is none
+        told = headline(html)
         p_value = "< 0.0001" if p < 0.0001 else f"= {p:.4f}"
         interval = f"{-high:+.4f} to +0.0240".replace("-", "\N{MINUS SIGN}")
         assert f"the difference is +0.0120, 95% of it {interval} (p {p_value}): composed_tuned {verdict}." in told
@@ -91,7 +97,7 @@ def test_the_headline_says_that_the_test_images_chose_the_winner() -> None:
     pair = {"a": "composed_tuned", "b": "global", "difference": 0.05, "low": 0.04, "high": 0.06, "only_a": 110}
     given = example.results()
     given |= {"pairs": [pair | {"only_b": 10, "p": 1e-9}], "data": given["data"] | {"validation_is_test": True}}
-    told = text(tree(page(given, *example.samples())).find(".//header"))  # type: ignore[arg-type]  # fails here if not
+    told = headline(page(given, *example.samples()))
     assert "The validation images are the test images: what was chosen by them flatters the test accuracy." in told
     assert "composed_tuned is better, on the images that it was chosen by." in told
 

@@ -76,14 +76,13 @@ def promote(which: str, margin: float, slower: float, force: bool) -> int:
             versions = found.versions(name)
             wanted, champion = _wanted(versions, which), _champion(versions, over, force=force)
             file = found.fetch(wanted, Path(scratch) / "challenger")
-            if wanted == champion and not force:
+            if force:
+                decision = forced(wanted)
+            elif wanted == champion:
                 decision = already(over)
             else:
-                decision = (
-                    forced(wanted)
-                    if force
-                    else judge(found, wanted, champion, file, Path(scratch), Rules(margin, slower))
-                )
+                decision = judge(found, wanted, champion, file, Path(scratch), Rules(margin, slower))
+            if force or wanted != champion:  # what led to a champion stays told of it
                 found.note(wanted, tags_of(decision))
         if not decision.promoted:
             print(f"{wanted.uri} stays what it is: {decision.because}.", *numbers(decision), sep="\n")

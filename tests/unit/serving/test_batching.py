@@ -259,7 +259,7 @@ def test_what_is_quick_is_computed_where_it_arrives(tmp_path: Path, monkeypatch:
         with ThreadPoolExecutor(1) as workers:
             batcher = Batcher(Watched(model(tmp_path / "four.onnx"), "four"), Threads(workers, 1))
             for quick_s, sizes in ((100.0, (1, 1, 3, 3, 2)), (1e-9, (2, 2, 2, 2))):  # however busy the machine is
-                monkeypatch.setattr(quick, "QUICK_S", quick_s)
+                monkeypatch.setattr(quick, "QUICK_S", quick_s)  # what is quick on a busy machine nobody knows
                 for n in sizes:
                     found = await batcher.run(images(n))
                     assert found["probabilities"].shape == (n, 4)

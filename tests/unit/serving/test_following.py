@@ -10,16 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from schwarz.errors import SchwarzError, WrongInput
 from schwarz.publishing import Champion, fall_back, model_key, publish
 from schwarz.serving import following
 from schwarz.serving.following import Published
 from schwarz.serving.following import Served as Running
+from schwarz.serving.model import Model
 from schwarz.serving.threads import Threads
 from schwarz.storage import Store, open_store
-from tests.pipeline.graphs import model, table
+from tests.pipeline.graphs import graph, model, table
 from tests.unit.serving.served import Served, served
 from tests.waiting import until
 
@@ -102,6 +105,16 @@ def test_a_model_that_does_not_load_leaves_the_old_one_serving(store: Store, tmp
     assert "four: version 3 is served now, after 1" in told
 
 
+def test_a_model_of_images_of_any_size_is_served_though_the_smallest_is_too_small(tmp_path: Path) -> None:
+    x, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1, f"h{name}", f"w{name}"]) for name in "xy"
+    )
+    kernel = helper.make_tensor("kernel", TensorProto.FLOAT, [1, 1, 3, 3], [1.0] * 9)
+    file = graph(tmp_path / "any.onnx", [helper.make_node("Conv", ["x", "kernel"], ["y"])], [x], [y], [kernel])
+    found = following.tried(Model(file, "any")).run({"x": np.ones((1, 1, 4, 4), np.float32)}, ["y"])
+    assert found["y"].shape == (1, 1, 2, 2)
+
+
 def looks(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:
     """When a pointer to a model that does not load was read, while it was followed for so long."""
     promote(store, tmp_path, "1")
@@ -118,7 +131,7 @@ def looks(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds
         with suppress(TimeoutError):
             await asyncio.wait_for(Running(model, Threads(workers, 1), (source, known)).follow(), seconds)
 
-    monkeypatch.setattr(Published, "there", seen)
+    monkeypatch.setattr(Published, "there", seen)  # the real one, and when it was asked
     with ThreadPoolExecutor(1) as workers:
         asyncio.run(follow())
     return found
@@ -127,13 +140,14 @@ def looks(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds
 def test_a_model_that_does_not_load_is_not_read_again_and_again(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "EVERY_S", 0.05)
+    monkeypatch.setattr(following, "EVERY_S", 0.05)  # so that to be read every time would be seen within a second
     assert len(looks(store, tmp_path, monkeypatch, 1.5)) == 1
 
 
 def test_it_is_read_again_when_its_time_has_come_and_no_later(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # the other way round, so that the pause after a fault is told from the pause between two looks
     monkeypatch.setattr(following, "EVERY_S", 2.0)
     monkeypatch.setattr(following, "AGAIN_S", 0.1)
     first, second, *_ = looks(store, tmp_path, monkeypatch, 3.5)
