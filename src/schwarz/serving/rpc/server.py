@@ -205,7 +205,7 @@ class Rpc:
 
     def _hold(self, size: int, context: grpc.aio.ServicerContext) -> None:
         """An answer takes room until its client has read it; where that takes too long the call is ended."""
-        room = 2 * size  # it, and what gRPC makes of it
+        room = 4 * size  # it, what gRPC makes of it, and what the allocator keeps of both
         self._room.take(room, SMALL_MB * MB if size > SMALL else 0)
         sending = asyncio.current_task()
         assert sending
