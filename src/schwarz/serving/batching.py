@@ -24,6 +24,8 @@ TOGETHER = 64
 """Images in one call, at most, but for a request that has more by itself."""
 VALUES = 2**20
 """Of inputs in one call, at most, but for an image that has more by itself."""
+RESULTS = 2**22
+"""Bytes that one call gives, at most, but for an image of more: they are there several times while they are shared out."""
 ROOM = 512
 """Images that may wait, but for a request that finds nobody waiting."""
 RETRY_S = 1
@@ -117,7 +119,7 @@ class Batcher:
         alike = all(
             values.shape[1:] == first.asked.inputs[name].shape[1:] for name, values in following.asked.inputs.items()
         )
-        return self.model.batches and alike and images + following.images <= TOGETHER
+        return self.model.batches and alike and images + following.images <= _few(self.model, first.asked.inputs)
 
     def _done(self, group: Sequence[Waiting], call: "asyncio.Future[list[Results | Refused]]") -> None:
         fault = call.exception()
@@ -171,8 +173,7 @@ def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str])
     """What the model gives, asked for so many images at a time that what it computes in between fits in memory."""
     if not model.batches:
         return model.run(inputs, outputs)
-    images, each = len(next(iter(inputs.values()))), sum(values[:1].size for values in inputs.values())
-    few = max(1, min(TOGETHER, VALUES // each))
+    images, few = len(next(iter(inputs.values()))), _few(model, inputs)
     if images <= few:
         return model.run(inputs, outputs)
     parts = [
@@ -180,3 +181,10 @@ def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str])
         for at in range(0, images, few)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
+
+
+def _few(model: Model, inputs: Mapping[str, np.ndarray]) -> int:
+    """How many images of this size are computed in one call."""
+    values = sum(each[:1].size for each in inputs.values())
+    results = sum(output.one for output in model.outputs.values())
+    return max(1, min(TOGETHER, VALUES // max(values, 1), RESULTS // max(results, 1)))

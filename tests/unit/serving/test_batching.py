@@ -17,7 +17,7 @@ from schwarz.serving.inference import Inference
 from schwarz.serving.model import Model
 from schwarz.serving.refused import GONE, Refused
 from schwarz.serving.threads import Threads
-from tests.pipeline.graphs import model, scaled, table
+from tests.pipeline.graphs import model, scaled, table, wide
 
 
 class Held(Model):
@@ -84,10 +84,27 @@ def test_large_images_are_computed_few_at_a_time(held: Held, monkeypatch: pytest
     assert held.calls == [3, 3, 2]
 
 
+def test_large_images_are_not_put_together_either(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "VALUES", 12)
+    together(held, [images(1), images(2), images(2), images(1), images(3)])
+    assert held.calls == [1, 2, 3, 3]
+
+
+def test_large_results_are_computed_few_at_a_time(tmp_path: Path) -> None:
+    """However small what is asked: of half a megabyte for each image, eight make a call."""
+    held = Held(wide(tmp_path / "wide.onnx", 2**17), "wide")
+    asked = [Inference(None, {"x": np.full((n, 1), n, np.uint8)}, {"y": False}) for n in (1, 4, 4, 4, 20)]
+    found = together(held, asked)
+    assert held.calls == [1, 8, 4, 8, 8, 4]
+    assert [(each["y"].shape, each["y"].mean()) for each in found if isinstance(each, dict)] == [
+        ((n, 2**17), n) for n in (1, 4, 4, 4, 20)
+    ]
+
+
 def test_images_of_another_size_are_another_call(held: Held) -> None:
     """They cannot be computed together, and this model takes one size alone."""
-    wide = Inference(None, {"images": np.zeros((1, 1, 4, 1), np.uint8)}, {"probabilities": False})
-    found = together(held, [images(1), images(1), wide, images(1)])
+    other = Inference(None, {"images": np.zeros((1, 1, 4, 1), np.uint8)}, {"probabilities": False})
+    found = together(held, [images(1), images(1), other, images(1)])
     assert held.calls == [1, 1, 1, 1]
     assert [isinstance(each, dict) for each in found] == [True, True, False, True]
 
