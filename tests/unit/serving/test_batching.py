@@ -176,6 +176,25 @@ def test_who_has_left_is_not_computed(held: Held) -> None:
     assert held.calls == [1, 2]
 
 
+def test_who_leaves_in_the_moment_its_turn_comes_is_not_computed(held: Held) -> None:
+    """Its own task does not know of it yet."""
+
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as workers:
+            batcher = Batcher(held, Threads(workers, 1))
+            first, gone, last = (asyncio.create_task(batcher.run(images(n))) for n in (1, 7, 2))
+            await asyncio.sleep(0.05)
+            held.go.set()
+            workers.submit(int).result()  # the first is computed; what follows on the loop has not begun
+            await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.gather(first, last)
+            assert batcher.waiting == 0
+
+    asyncio.run(run())
+    assert held.calls == [1, 2]
+
+
 def test_who_leaves_while_it_is_computed_takes_no_answer_from_others(held: Held) -> None:
     async def run() -> None:
         with ThreadPoolExecutor(1) as workers:

@@ -3,9 +3,11 @@
 import base64
 import math
 import re
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 
@@ -126,14 +128,37 @@ def test_what_is_no_number_is_the_fault_of_the_model(tmp_path: Path) -> None:
 
 def test_of_many_large_pictures_some_are_told_to_come_back(server: Served) -> None:
     """A small file, and 12 million pixels to decode: nobody waits for a hundred of them."""
-    content = BytesIO()
-    Image.new("1", (4000, 3000)).save(content, "PNG")
+    content = large()
     with ThreadPoolExecutor(80) as pool:
-        asked = [pool.submit(server.ask, "POST", "/v1/predict", content.getvalue()) for _ in range(80)]
+        asked = [pool.submit(server.ask, "POST", "/v1/predict", content) for _ in range(80)]
         statuses = Counter(each.result()[0] for each in asked)
     assert set(statuses) == {200, 429}
     assert statuses[429] >= 20
     assert server.ask("POST", "/v1/predict", LEFT)[0] == 200
+
+
+def test_who_sends_its_picture_when_too_many_wait_is_told_to_come_back_too(server: Served) -> None:
+    """All of them came when nobody waited."""
+    content = large()
+    about = f"Host: localhost\r\nContent-Length: {len(content)}\r\nExpect: 100-continue"
+    head = f"POST /v1/predict HTTP/1.1\r\n{about}\r\n\r\n"
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((server.host, server.port))) for _ in range(64)]
+        for client in clients:
+            client.sendall(head.encode())
+            assert client.recv(100).startswith(b"HTTP/1.1 100 Continue")
+        for client in clients:
+            client.sendall(content)
+        statuses = Counter(client.recv(12)[-3:] for client in clients)
+    assert set(statuses) == {b"200", b"429"}
+    assert statuses[b"429"] >= 20
+
+
+def large() -> bytes:
+    """A picture that takes longer to decode than to send."""
+    content = BytesIO()
+    Image.new("1", (4000, 3000)).save(content, "PNG")
+    return content.getvalue()
 
 
 def test_several_models_answer_each_by_its_name(tmp_path: Path) -> None:
