@@ -25,7 +25,7 @@ TOGETHER = 64
 VALUES = 2**20
 """Of inputs in one call, at most, but for an image that has more by itself."""
 RESULTS = 2**22
-"""Bytes that one call gives, at most, but for an image of more: they are there several times while they are shared out."""
+"""Bytes that one call gives, at most, but for an image of more: shared out, they are there several times."""
 ROOM = 512
 """Images that may wait, but for a request that finds nobody waiting."""
 RETRY_S = 1
