@@ -173,8 +173,8 @@ def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str])
     """What the model gives, asked for so many images at a time that what it computes in between fits in memory."""
     if not model.batches:
         return model.run(inputs, outputs)
-    images, few = len(next(iter(inputs.values()))), _few(model, inputs)
-    if images <= few:
+    images = len(next(iter(inputs.values())))
+    if images == 1 or images <= (few := _few(model, inputs)):
         return model.run(inputs, outputs)
     parts = [
         model.run({name: values[at : at + few] for name, values in inputs.items()}, outputs)
