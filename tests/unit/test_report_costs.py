@@ -1,13 +1,17 @@
 """Accuracy against cost, drawn and told: what is spent before a line begins, and who had how much for it."""
 
 import re
+from collections.abc import Mapping
 from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
+from schwarz.config import STRATEGIES
 from schwarz.report import names, page
 from schwarz.report.courses import Course, Level, follow, level
 from schwarz.report.figures import INK, blank, drawing
@@ -116,12 +120,7 @@ def test_names_lie_beside_their_points_and_cover_no_line() -> None:
         "steep": [(0.5, 0.1), (0.5, 0.48), (0.51, 0.9)],
         **{f"dot {k}": [(0.3, 0.3 + 0.01 * k)] for k in range(4)},
     }
-    with drawing():
-        figure, (axes,) = blank(440, 340)
-        axes.set(xlim=(0, 1), ylim=(0, 1))
-        figure.draw_without_rendering()
-        names.write(axes, lines, dict.fromkeys(lines, INK))
-        boxes = {found.get_text(): Text.get_window_extent(found) for found in axes.texts}
+    axes, boxes = written(lines)
     assert boxes.keys() == lines.keys()
     for line in lines.values():
         path = axes.transData.transform(line)
@@ -134,6 +133,23 @@ def test_names_lie_beside_their_points_and_cover_no_line() -> None:
         x, y = axes.transData.transform(line[-1])
         assert abs(boxes[name].y0 - y) < 60
         assert min(abs(boxes[name].x0 - x), abs(boxes[name].x1 - x)) < 60
+
+
+def test_names_of_one_point_do_not_read_on_as_one_word() -> None:
+    _, boxes = written({name: [(0.1, 0.05)] for name in STRATEGIES})
+    for a, b in combinations(boxes.values(), 2):
+        level = min(a.y1, b.y1) > max(a.y0, b.y0) + 3
+        assert not level or max(a.x0, b.x0) - min(a.x1, b.x1) > 4
+
+
+def written(lines: Mapping[str, names.Line]) -> tuple[Axes, dict[str, Bbox]]:
+    """Axes with these names, and where each is."""
+    with drawing():
+        figure, (axes,) = blank(440, 340)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        figure.draw_without_rendering()
+        names.write(axes, lines, dict.fromkeys(lines, INK))
+        return axes, {found.get_text(): Text.get_window_extent(found) for found in axes.texts}
 
 
 def test_without_global_nothing_is_said_of_it() -> None:

@@ -16,6 +16,7 @@ Line = Sequence[tuple[float, float]]  # one point or more, in the data of the ax
 _LETTER, _HEIGHT = 6.3, 13  # of a name in 11 px: the width of a letter in a wide typeface, and its height
 _GAP, _STEP = 9, 6.5  # pixels between a point and its name at the nearest, and between the places that are tried
 _MARGIN = np.array([-4, -1, 4, 1])  # kept free around a name: half of a dot
+_ASIDE = np.array([-8, 0, 8, 0])  # and of other names, which would read on as one word
 _NEVER = 1e6  # how bad it is to lie on another name or outside the axes; all else counts in pixels
 _LEADER = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 5}
 
@@ -71,7 +72,8 @@ def _badness(
         found += 2 * _STEP * (np.hypot(*(leaders - dot).T) < _GAP / 2).any(axis=0)
     for other in taken:
         found += 2 * _STEP * _inside(leaders, other).any(axis=1)
-        found += _NEVER * ((spots[:, :2] < other[2:]) & (other[:2] < spots[:, 2:])).all(axis=1)
+        apart = other + _ASIDE
+        found += _NEVER * ((spots[:, :2] < apart[2:]) & (apart[:2] < spots[:, 2:])).all(axis=1)
     return found
 
 
