@@ -47,6 +47,7 @@ class Deaf:
         self._send(call(2 * self._calls - 1, method, content))
 
     def close(self) -> None:
+        self._sock.shutdown(socket.SHUT_RDWR)  # the thread reads on what is closed only
         self._sock.close()
 
     def _send(self, content: bytes) -> None:
