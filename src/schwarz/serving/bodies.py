@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
 from schwarz.serving.batching import RETRY_S
 from schwarz.serving.refused import GONE, Refused, check_left
@@ -108,23 +108,31 @@ class Body:
     def __exit__(self, *_: object) -> None:
         self._room.give(len(self.content))
 
-    async def read(self, request: Request, most: int, remedy: str) -> bytearray:
+    async def read(self, scope: Scope, receive: Receive, most: int, remedy: str) -> bytearray:
         """All of it, of at most `most` bytes, within BODY_S; `remedy`: what helps where it is larger."""
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise Refused("a compressed body is not read: send it as it is", 415)
-        if int(request.headers.get("content-length", 0)) > most:
-            raise _too_large(most, remedy)
+        for name, value in scope["headers"]:
+            if name == b"content-encoding" and value != b"identity":
+                raise Refused("a compressed body is not read: send it as it is", 415)
+            if name == b"content-length" and int(value) > most:
+                raise _too_large(most, remedy)
         try:
             async with asyncio.timeout(BODY_S):
-                async for piece in request.stream():
-                    if len(self.content) + len(piece) > most:
-                        raise _too_large(most, remedy)
-                    self._take(piece)
-        except ClientDisconnect:
-            raise Refused("the client left before its body was whole", GONE) from None
+                while await self._more(receive, most, remedy):
+                    pass
         except TimeoutError:
             raise Refused(f"the body did not arrive within {BODY_S:.0f} s", 408) from None
         return self.content
+
+    async def _more(self, receive: Receive, most: int, remedy: str) -> bool:
+        """Whether there is more behind the piece that has come."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused("the client left before its body was whole", GONE)
+        piece = message.get("body", b"")
+        if len(self.content) + len(piece) > most:
+            raise _too_large(most, remedy)
+        self._take(piece)
+        return bool(message.get("more_body", False))
 
     def _take(self, piece: bytes) -> None:
         kept = SMALL_MB * MB if len(self.content) + len(piece) > SMALL else 0

@@ -60,7 +60,7 @@ class Predict:
             raise Busy(self._waiting)
         left = request.scope["extensions"][LEFT]
         with Body(self._room) as body:
-            content = await body.read(request, PICTURE_MB * MB, "send a smaller picture")
+            content = await body.read(request.scope, request.receive, PICTURE_MB * MB, "send a smaller picture")
             image = await self._decoded(content, about, left)
         given = about.without(image, missing)[None]
         asked = Inference(None, {INPUT: given}, dict.fromkeys(batcher.model.outputs, False))

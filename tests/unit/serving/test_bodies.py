@@ -3,25 +3,18 @@
 import asyncio
 
 import pytest
-from starlette.requests import Request
 from starlette.types import Message
 
 from schwarz.serving.bodies import BODY_MB, MB, SMALL, SMALL_MB, Body, Room
 from schwarz.serving.refused import GONE, Refused
 
 
-def request(size: int) -> Request:
-    """One with a body of so many bytes."""
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": bytes(size), "more_body": False}
-
-    return Request({"type": "http", "headers": []}, receive)
-
-
 def test_large_bodies_leave_room_for_small_ones() -> None:
     async def read(body: Body, size: int) -> int:
-        return len(await body.read(request(size), BODY_MB * MB, "send less"))
+        async def receive() -> Message:
+            return {"type": "http.request", "body": bytes(size), "more_body": False}
+
+        return len(await body.read({"type": "http", "headers": []}, receive, BODY_MB * MB, "send less"))
 
     async def run() -> None:
         room = Room(SMALL_MB * MB + 3 * SMALL)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from starlette.requests import Request
 from starlette.types import Message
 
 from schwarz.serving import bodies
@@ -273,5 +272,5 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.Monke
 
     scope = {"type": "http", "method": "POST", "path": INFER, "headers": []}
     with pytest.raises(Refused, match="did not arrive") as refused:
-        asyncio.run(Body(Room()).read(Request(scope, nothing), 100, ""))
+        asyncio.run(Body(Room()).read(scope, nothing, 100, ""))
     assert refused.value.status == 408
