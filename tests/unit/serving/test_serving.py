@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from starlette.applications import Starlette
 from starlette.types import Message
 
 from schwarz.serving import bodies
+from schwarz.serving.batching import Batcher
 from schwarz.serving.bodies import Body, Room
+from schwarz.serving.following import Models
 from schwarz.serving.refused import Refused
+from schwarz.serving.straight import Straight
 from tests.pipeline.graphs import model
 from tests.unit.serving.served import Served, served
 
@@ -261,6 +265,25 @@ def test_a_request_under_way_is_finished_before_the_server_ends(file: Path, stop
         out, err = server.process.communicate(timeout=30)
     assert out == ""
     assert (server.process.returncode, err) == ((0, "") if stop == signal.SIGTERM else (130, "Error: interrupted.\n"))
+
+
+def test_a_fault_of_ours_is_told_and_left_to_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Batcher:
+        raise ZeroDivisionError
+
+    async def nothing() -> Message:
+        raise AssertionError
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    monkeypatch.setattr(Models, "named", broken)
+    sent, scope = list[Message](), {"type": "http", "method": "POST", "path": INFER, "headers": []}
+    app = Straight(Starlette(), Models([]), Room())
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(app(scope, nothing, keep))
+    assert [each.get("status") for each in sent] == [500, None]
+    assert json.loads(sent[1]["body"]) == {"error": "ZeroDivisionError: the log of the server has the cause"}
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
