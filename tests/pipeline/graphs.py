@@ -32,15 +32,16 @@ def identity(path: Path, kind: int) -> Path:
 
 
 def wide(path: Path, values: int) -> Path:
-    """A graph that gives so many values, as `y`, for the one that it gets as `x`."""
+    """A graph that gives so many values, as `y`, for the one that it gets as `x`, and `z`, which is `x`."""
     nodes = [
         helper.make_node("Expand", ["x", "shape"], ["same"]),
         helper.make_node("Cast", ["same"], ["y"], to=TensorProto.FLOAT),
+        helper.make_node("Identity", ["x"], ["z"]),
     ]
-    given = helper.make_tensor_value_info("x", TensorProto.UINT8, ["batch", 1])
+    given, same = (helper.make_tensor_value_info(name, TensorProto.UINT8, ["batch", 1]) for name in "xz")
     back = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", values])
     shape = helper.make_tensor("shape", TensorProto.INT64, [2], [1, values])
-    return graph(path, nodes, [given], [back], [shape])
+    return graph(path, nodes, [given], [back, same], [shape])
 
 
 def table(path: Path, row: Sequence[float] = (0, 10, 20, 30)) -> Path:

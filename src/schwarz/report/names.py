@@ -72,8 +72,8 @@ def _badness(
         found += 2 * _STEP * (np.hypot(*(leaders - dot).T) < _GAP / 2).any(axis=0)
     for other in taken:
         found += 2 * _STEP * _inside(leaders, other).any(axis=1)
-        apart = other + _ASIDE
-        found += _NEVER * ((spots[:, :2] < apart[2:]) & (apart[:2] < spots[:, 2:])).all(axis=1)
+        for kept, bad in ((other, _NEVER), (other + _ASIDE, _NEVER / 10)):
+            found += bad * ((spots[:, :2] < kept[2:]) & (kept[:2] < spots[:, 2:])).all(axis=1)
     return found
 
 

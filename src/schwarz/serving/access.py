@@ -8,10 +8,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schwarz.errors import WrongInput
+from schwarz.serving.answers import told
 from schwarz.serving.refused import shown
 
 VARIABLE = "SCHWARZ_SERVE_TOKEN"
@@ -58,7 +58,7 @@ class Guarded:
         if scope["type"] != "http" or scope["path"] in OPEN or may(_headers(scope, b"authorization"), self._token):
             await self._app(scope, receive, send)
         else:
-            await _refuse(send, 401, WANTED, (b"www-authenticate", b"Bearer"))
+            await told({"error": WANTED}, 401, {"www-authenticate": "Bearer"})(scope, receive, send)
 
 
 class Local:
@@ -72,7 +72,8 @@ class Local:
         foreign = [] if scope["type"] != "http" else [host for host in _headers(scope, b"host") if not own(host)]
         if foreign:
             message = f"this server answers to localhost and to addresses, not to {shown(foreign[0].decode('latin-1'))}"
-            await _refuse(send, 421, f"{message}: set {VARIABLE}, and it answers to any name")
+            message += f": set {VARIABLE}, and it answers to any name"
+            await told({"error": message}, 421)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -89,10 +90,3 @@ def own(host: bytes) -> bool:
 
 def _headers(scope: Scope, wanted: bytes) -> list[bytes]:
     return [value for name, value in scope["headers"] if name == wanted]
-
-
-async def _refuse(send: Send, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
-    content = orjson.dumps({"error": message})
-    about = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": about})
-    await send({"type": "http.response.body", "body": content})

@@ -12,10 +12,10 @@ def told(value: object, status: int = 200, headers: dict[str, str] | None = None
     return Response(content, status, headers, "application/json")
 
 
-def refused(fault: Refused) -> Response:
+def refusal(fault: Refused) -> Response:
     headers = {"retry-after": str(RETRY_S)} if fault.status == 429 else {}
     return told({"error": fault.message}, fault.status, headers)
 
 
-def failed(fault: Exception) -> Response:
+def failure(fault: Exception) -> Response:
     return told({"error": f"{type(fault).__name__}: the log of the server has the cause"}, 500)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from schwarz.serving.answers import failed, refused, told
+from schwarz.serving.answers import failure, refusal, told
 from schwarz.serving.batching import Batcher
 from schwarz.serving.bodies import Room
 from schwarz.serving.following import Models
@@ -83,14 +83,14 @@ class Routes:
         return self.models.named(request.path_params["name"], request.path_params.get("version"))
 
 
-async def _posted(request: Request) -> Response:
-    """Stands for `Straight`, which has answered what is posted before any route is asked."""
-    raise AssertionError(request.scope["path"])
+async def _posted(_: Request) -> Response:
+    """`Straight` answers what is posted before any route is asked. Routes also take a line end behind an address."""
+    raise HTTPException(404)
 
 
 async def _refused(_: Request, fault: Exception) -> Response:
     assert isinstance(fault, Refused)
-    return refused(fault)
+    return refusal(fault)
 
 
 async def _no_route(request: Request, fault: Exception) -> Response:
@@ -100,4 +100,4 @@ async def _no_route(request: Request, fault: Exception) -> Response:
 
 
 async def _failed(_: Request, fault: Exception) -> Response:
-    return failed(fault)
+    return failure(fault)

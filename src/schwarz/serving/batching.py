@@ -8,7 +8,7 @@ answer back, is computed where it arrives.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,7 +25,8 @@ TOGETHER = 64
 VALUES = 2**20
 """Of inputs in one call, at most, but for an image that has more by itself."""
 RESULTS = 2**22
-"""Bytes that one call gives, at most, but for an image of more: shared out, they are there several times."""
+"""Bytes that one call gives, as far as shapes tell, at most, but for an image of more: there are several copies of them
+for a while."""
 ROOM = 512
 """Images that may wait, but for a request that finds nobody waiting."""
 RETRY_S = 1
@@ -101,8 +102,8 @@ class Batcher:
 
     def _next(self) -> list[Waiting]:
         """Those that come first, as many as are computed together; whoever has left is passed over."""
-        group, images = list[Waiting](), 0
-        while self._queue and (not group or self._fits(group[0], self._queue[0], images)):
+        group, images, outputs = list[Waiting](), 0, set[str]()
+        while self._queue and (not group or self._fits(group[0], self._queue[0], images, outputs)):
             first = self._queue.popleft()
             self.waiting -= first.images
             if first.answer.cancelled():
@@ -112,14 +113,18 @@ class Batcher:
             else:
                 group.append(first)
                 images += first.images
+                outputs |= first.asked.outputs.keys()
         return group
 
-    def _fits(self, first: Waiting, following: Waiting, images: int) -> bool:
-        """Whether a request is computed with those before it: images of the same size, and not too many."""
-        alike = all(
-            values.shape[1:] == first.asked.inputs[name].shape[1:] for name, values in following.asked.inputs.items()
-        )
-        return self.model.batches and alike and images + following.images <= _few(self.model, first.asked.inputs)
+    def _fits(self, first: Waiting, following: Waiting, images: int, outputs: Set[str]) -> bool:
+        """Whether a request is computed with those before it, which ask for these outputs: images of the same size, and
+        not too many."""
+        inputs = first.asked.inputs
+        if not self.model.batches or any(
+            values.shape[1:] != inputs[name].shape[1:] for name, values in following.asked.inputs.items()
+        ):
+            return False
+        return images + following.images <= _few(self.model, inputs, outputs | following.asked.outputs.keys())
 
     def _done(self, group: Sequence[Waiting], call: "asyncio.Future[list[Results | Refused]]") -> None:
         fault = call.exception()
@@ -174,7 +179,7 @@ def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str])
     if not model.batches:
         return model.run(inputs, outputs)
     images = len(next(iter(inputs.values())))
-    if images == 1 or images <= (few := _few(model, inputs)):
+    if images == 1 or images <= (few := _few(model, inputs, outputs)):
         return model.run(inputs, outputs)
     parts = [
         model.run({name: values[at : at + few] for name, values in inputs.items()}, outputs)
@@ -183,8 +188,8 @@ def _run(model: Model, inputs: Mapping[str, np.ndarray], outputs: Sequence[str])
     return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
 
 
-def _few(model: Model, inputs: Mapping[str, np.ndarray]) -> int:
-    """How many images of this size are computed in one call."""
+def _few(model: Model, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> int:
+    """How many images of this size are computed in one call; axes of results without a fixed size count as one."""
     values = sum(each[:1].size for each in inputs.values())
-    results = sum(output.one for output in model.outputs.values())
+    results = sum(model.outputs[name].one for name in outputs)
     return max(1, min(TOGETHER, VALUES // max(values, 1), RESULTS // max(results, 1)))

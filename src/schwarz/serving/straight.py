@@ -1,18 +1,18 @@
 """Requests for inference, which are nearly all: answered before any address is compared, and without what a framework
-does for each, which takes as long as all the rest of a small one."""
+does for each."""
 
 import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from schwarz.serving.answers import failed, refused
+from schwarz.serving.answers import failure, refusal
 from schwarz.serving.bodies import BODY_MB, JSON_MB, MB, SMALLER, SMALLER_JSON, Body, Room, check_json
 from schwarz.serving.following import Models
 from schwarz.serving.inference import Answer, read, write
 from schwarz.serving.refused import LEFT, Refused
 
 INFER = re.compile("/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
-BINARY = b"inference-header-content-length"
+HEADER_LENGTH = b"inference-header-content-length"
 
 
 class Straight:
@@ -29,12 +29,14 @@ class Straight:
         try:
             answer = await self._infer(asked[1], asked[2], scope, receive)
         except Refused as fault:
-            await refused(fault)(scope, receive, send)
+            refused = refusal(fault)
         except Exception as fault:
-            await failed(fault)(scope, receive, send)
+            await failure(fault)(scope, receive, send)
             raise  # for the log
         else:
             await _send(answer, send)
+            return
+        await refused(scope, receive, send)  # the fault is gone by now: it holds the body, whose room others have
 
     async def _infer(self, name: str, version: str | None, scope: Scope, receive: Receive) -> Answer:
         batcher, header = self._models.named(name, version), header_length(scope)
@@ -51,7 +53,7 @@ class Straight:
 
 def header_length(scope: Scope) -> int | None:
     """How many bytes of the body are JSON, where tensors stand behind it as bytes."""
-    every = [value for name, value in scope["headers"] if name == BINARY]
+    every = [value for name, value in scope["headers"] if name == HEADER_LENGTH]
     if not every:
         return None
     given = b", ".join(every).strip()  # the parser leaves spaces behind a value
@@ -65,6 +67,6 @@ async def _send(answer: Answer, send: Send) -> None:
     if answer.header is None:
         headers.append((b"content-type", b"application/json"))
     else:
-        headers += [(b"content-type", b"application/octet-stream"), (BINARY, str(answer.header).encode())]
+        headers += [(b"content-type", b"application/octet-stream"), (HEADER_LENGTH, str(answer.header).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer.content})

@@ -101,6 +101,15 @@ def test_large_results_are_computed_few_at_a_time(tmp_path: Path) -> None:
     ]
 
 
+def test_large_results_that_nobody_asks_for_part_no_requests(tmp_path: Path) -> None:
+    """But they do once somebody does: whoever is computed with it waits for them too."""
+    held = Held(wide(tmp_path / "wide.onnx", 2**17), "wide")
+    wanted = [("z", 1), ("z", 4), ("z", 4), ("y", 4), ("z", 6), ("z", 6), ("z", 20)]
+    asked = [Inference(None, {"x": np.zeros((n, 1), np.uint8)}, {name: False}) for name, n in wanted]
+    together(held, asked)
+    assert held.calls == [1, 8, 4, 32]
+
+
 def test_images_of_another_size_are_another_call(held: Held) -> None:
     """They cannot be computed together, and this model takes one size alone."""
     other = Inference(None, {"images": np.zeros((1, 1, 4, 1), np.uint8)}, {"probabilities": False})

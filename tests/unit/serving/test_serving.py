@@ -4,7 +4,9 @@ import asyncio
 import json
 import signal
 import threading
+import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ import pytest
 from starlette.applications import Starlette
 from starlette.types import Message
 
-from schwarz.serving import bodies
+from schwarz.serving import bodies, straight
 from schwarz.serving.batching import Batcher
 from schwarz.serving.bodies import Body, Room
 from schwarz.serving.following import Models
-from schwarz.serving.refused import Refused
+from schwarz.serving.following import Served as Following
+from schwarz.serving.model import Model
+from schwarz.serving.refused import GONE, LEFT, Refused
 from schwarz.serving.straight import Straight
+from schwarz.serving.threads import Threads
 from tests.pipeline.graphs import model
 from tests.unit.serving.served import Served, served
 
@@ -210,6 +215,7 @@ def test_a_wrong_request_is_refused_in_the_protocols_form(server: Served, body: 
         ("GET", "/v2/models/four/versions/2", 404),
         ("POST", "/v2/models/five/infer", 404),
         ("POST", "/v2/models/four/versions/2/infer", 404),
+        ("POST", INFER + "%0A", 404),
         ("GET", INFER, 405),
         ("GET", INFER + "/", 404),
         ("GET", "/v2/", 404),
@@ -284,6 +290,51 @@ def test_a_fault_of_ours_is_told_and_left_to_the_log(monkeypatch: pytest.MonkeyP
         asyncio.run(app(scope, nothing, keep))
     assert [each.get("status") for each in sent] == [500, None]
     assert json.loads(sent[1]["body"]) == {"error": "ZeroDivisionError: the log of the server has the cause"}
+
+
+def test_a_body_that_is_refused_is_gone_when_that_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its room is others' by then, and who does not read the answer waits."""
+
+    class Content(bytearray):
+        pass
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"no JSON"}
+
+    async def look(_: Message) -> None:
+        seen.append(kept[0]() is None)
+
+    class Watched(Body):
+        def __init__(self, room: Room) -> None:
+            super().__init__(room)
+            self.content = Content()
+            kept.append(weakref.ref(self.content))
+
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as workers:
+            models = Models([Following(Model(file, "four"), Threads(workers, 1), None)])
+            await Straight(Starlette(), models, Room())(scope, receive, look)
+
+    kept, seen = list[weakref.ref[Content]](), list[bool]()
+    scope = {"type": "http", "method": "POST", "path": INFER, "headers": [], "extensions": {LEFT: lambda: False}}
+    monkeypatch.setattr(straight, "Body", Watched)
+    asyncio.run(run())
+    assert seen == [True, True]
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_is_gone() -> None:
+    async def leave() -> Message:
+        return pieces.pop(0)
+
+    pieces: list[Message] = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    with pytest.raises(Refused, match="left before its body was whole") as refused:
+        asyncio.run(Body(Room()).read({"headers": []}, leave, 100, ""))
+    assert refused.value.status == GONE
+
+
+def test_a_length_may_begin_with_any_number_of_zeros(server: Served) -> None:
+    body = json.dumps({"inputs": [PIXELS]}).encode()
+    assert server.ask("POST", INFER, body, {"content-length": f"{len(body):05000}"})[0] == 200
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
