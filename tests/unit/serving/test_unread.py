@@ -88,7 +88,7 @@ def answered(server: Served) -> float:
 def test_large_answers_are_written_one_at_a_time(tmp_path: Path) -> None:
     """A thousand numbers for each of many images, asked for by many at once."""
     with served(wide(tmp_path / "wide.onnx", 1000)) as server:
-        most = ANSWER // 4000
+        most = ANSWER // 4001  # bytes of an image: `y` and `z`
         told = ask(server, most + 1)
         assert told == (413, {"error": f"{most + 1} images: send {most} at a time, at most"})
         before, found = grown(server), Counter[int]()
