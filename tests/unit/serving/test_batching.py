@@ -85,7 +85,7 @@ def test_large_images_are_computed_few_at_a_time(held: Held, monkeypatch: pytest
 
 
 def test_large_images_are_not_put_together_either(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "VALUES", 12)
+    monkeypatch.setattr(batching, "VALUES", 12)  # three images: a million values are no number for a test
     together(held, [images(1), images(2), images(2), images(1), images(3)])
     assert held.calls == [1, 2, 3, 3]
 

@@ -283,7 +283,7 @@ def test_a_fault_of_ours_is_told_and_left_to_the_log(monkeypatch: pytest.MonkeyP
     async def keep(message: Message) -> None:
         sent.append(message)
 
-    monkeypatch.setattr(Models, "named", broken)
+    monkeypatch.setattr(Models, "named", broken)  # no request is known that makes a fault of ours
     sent, scope = list[Message](), {"type": "http", "method": "POST", "path": INFER, "headers": []}
     app = Straight(Starlette(), Models([]), Room())
     with pytest.raises(ZeroDivisionError):
@@ -317,7 +317,7 @@ def test_a_body_that_is_refused_is_gone_when_that_is_said(file: Path, monkeypatc
 
     kept, seen = list[weakref.ref[Content]](), list[bool]()
     scope = {"type": "http", "method": "POST", "path": INFER, "headers": [], "extensions": {LEFT: lambda: False}}
-    monkeypatch.setattr(straight, "Body", Watched)
+    monkeypatch.setattr(straight, "Body", Watched)  # the real one, its bytes of a kind that can be watched
     asyncio.run(run())
     assert seen == [True, True]
 
