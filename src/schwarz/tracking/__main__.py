@@ -5,6 +5,7 @@ and again until then; after that once, which takes at most 5 s (a request that h
 in the journal says how to send the rest.
 """
 
+import gc
 import os
 import select
 import signal
@@ -59,7 +60,9 @@ def _follow(run: Tracked, uri: str) -> None:
 def _reach(run: Tracked, uri: str) -> Sender:
     if reason := reachable(uri):  # a cheap question with no consequences, before anything is made at the server
         raise Unreachable(f"MLflow at {shown(uri)} does not answer ({reason})")
-    return Sender(run, uri, LIVE_S)
+    sender = Sender(run, uri, LIVE_S)
+    gc.freeze()  # mlflow is imported, and nobody need look through it for garbage again, not even at the end
+    return sender
 
 
 def _stdin_ended(wait_s: float) -> bool:
