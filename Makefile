@@ -11,6 +11,9 @@ READY := .venv/ready
 BENCHMARKS := $(filter-out __init__ lines lost_boxes_told,$(basename $(notdir $(wildcard benchmarks/*.py))))
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 
+# A machine on which Python may keep no bytecode compiles every module in every process: a third of a short command.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run up down test test-machine check bench compile download images clean
 

@@ -1,7 +1,6 @@
 """Commands that can be copied into the shell as they are printed."""
 
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -27,6 +26,8 @@ def kfp(*words: object) -> str:
 
 
 def _program(name: str) -> str:
+    import shutil
+
     own = Path(sys.executable).parent / name
     found = shutil.which(name)
     if not own.exists() or (found and Path(found).resolve() == own.resolve()):

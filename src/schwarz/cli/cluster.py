@@ -1,7 +1,6 @@
 """`platform`, `compile` and `submit`: a run on a Kubeflow cluster."""
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +101,8 @@ def submit(
         raise WrongInput("--host URL is missing: the address of Kubeflow Pipelines' API, or set KFP_ENDPOINT to it.")
     config, described = _checked(preset, file, changes, cluster)
     assert described, "a file was given"
+    import tempfile
+
     from pipelines.client import Kubeflow, Submission
 
     kubeflow = Kubeflow(host, namespace or described.namespace)

@@ -2,10 +2,7 @@
 
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -47,6 +44,8 @@ def doctor(as_json: bool) -> int:
 
     Exit status 0 when all that a run needs is there, else 1.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor() as pool:
         findings = list(chain.from_iterable(pool.map(list, (look() for look in LOOKS))))
     lacking = [finding for finding in findings if finding.needed and not finding.ok]
@@ -81,6 +80,8 @@ def device() -> Iterator[Finding]:
 
 def room() -> Iterator[Finding]:
     """Free disk where runs are written, and memory."""
+    import shutil
+
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     enough = free >= DISK_GB
     remedy = f"{DISK_GB:.0f} GB are wanted: free some, or give `--out` on another disk"
@@ -153,6 +154,8 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (libraries, device, room, t
 
 def _answer(*command: str) -> str | None:
     """What a program prints, None when it is absent, fails or takes too long."""
+    import subprocess
+
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=True)
     except (OSError, subprocess.SubprocessError):

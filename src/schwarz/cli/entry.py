@@ -3,8 +3,6 @@
 import errno
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -182,6 +180,9 @@ def _example(fault: Exception, arguments: list[str]) -> str | None:
 
 
 def _unexpected(fault: Exception) -> str:
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile("w", prefix="schwarz-", suffix=".log", delete=False, encoding="utf-8") as log:
         traceback.print_exception(fault, file=log)
     first = str(fault).strip().splitlines()

@@ -1,7 +1,6 @@
 """What every command shares: help that ends in examples, and errors that name the nearest valid word or path."""
 
 import errno
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +98,8 @@ class Target(click.ParamType[Path]):
         self.suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        import tempfile
+
         path = Path(value).expanduser()
         if not value:
             self.fail("the name is empty. Name a file.", param, ctx)

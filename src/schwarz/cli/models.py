@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -64,6 +63,8 @@ def promote(which: str, margin: float, slower: float, force: bool) -> int:
     It passes where the lower end of the 95% interval of its lead, on the same test images, is above -MARGIN, and it is
     not too slow. Exit status 1 where it does not.
     """
+    from tempfile import TemporaryDirectory
+
     from schwarz.evaluation.gate import Rules
     from schwarz.publishing import Overtaken, publish, standing
     from schwarz.storage import open_store
@@ -71,7 +72,7 @@ def promote(which: str, margin: float, slower: float, force: bool) -> int:
 
     name, models = which.partition("/")[0], open_store(store())
     over = standing(models, name)
-    with tempfile.TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch:
         with open_registry(_uri()) as found:
             versions = found.versions(name)
             wanted, champion = _wanted(versions, which), _champion(versions, over, force=force)
@@ -110,13 +111,15 @@ def rollback(name: str, version: str | None) -> None:
 
     Servers need the store alone for that: MLflow is told afterwards.
     """
+    from tempfile import TemporaryDirectory
+
     from schwarz.publishing import fall_back, standing
     from schwarz.storage import open_store
     from schwarz.tracking.models import open_registry
 
     models = open_store(store())
     over = standing(models, name)
-    with tempfile.TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch:
         now = fall_back(models, name, version, partial(_fetched, name, Path(scratch)), over)
     assert over.champion
     print(f"models:/{name}/{now.version} is the champion again, after {over.champion.version}.")

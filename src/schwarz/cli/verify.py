@@ -12,8 +12,6 @@ from schwarz.cli import subjects
 from schwarz.cli.grammar import AtLeast, Existing, Target, Word, writing
 from schwarz.cli.options import ConfiguredCommand, Words, chosen
 from schwarz.errors import SchwarzError, WrongInput
-from schwarz.families import FAMILIES
-from schwarz.shrinking import least
 
 if TYPE_CHECKING:
     from schwarz.cli.subjects import Subject
@@ -78,6 +76,9 @@ def _subject(name: str | None, file: Path | None, changes: Words, images: int) -
 
 def _nearer(subject: "Subject", verdict: "Verdict") -> list[str]:
     """The flags that lead to an exact case with the boxes as they are; none where these are too small or shifted."""
+    from schwarz.families import FAMILIES
+    from schwarz.shrinking import least
+
     network, partition = subject.blueprint.network, subject.blueprint.partition
     wanted = {"padding": "valid", "head": "flatten"}
     flags = [f"--network.{name} {value}" for name, value in wanted.items() if network.choices.get(name, value) != value]
