@@ -33,6 +33,9 @@ from schwarz.cli.grammar import Command, Group, Word, WrongFlag, options, usage_
 from schwarz.cli.options import ConfiguredCommand
 from schwarz.errors import DONE, FAILED, INTERRUPTED, WRONG_INPUT, SchwarzError
 
+# Else pydantic, looking for plugins, reads what every package here says of itself: a tenth of a short command.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 BROKEN_PIPE = 141  # what a shell reports of a command whose reader went away
 
 

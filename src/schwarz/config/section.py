@@ -12,6 +12,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        defer_build=True,  # the whole config checks its sections: few are ever checked alone
         extra="forbid",
         allow_inf_nan=False,
         validate_default=True,
