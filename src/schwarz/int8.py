@@ -24,7 +24,8 @@ from schwarz.images import Labelled, spread
 
 IMAGES, BATCH = 256, 64
 """Training images that the scales are taken from, and how many are computed at once."""
-LAYERS = ["Conv", "Add"]
+LAYERS = ["Conv", "Add", "Relu"]
+"""A ReLU is taken into the layer before it: else all that flows between layers would go to float32 and back."""
 
 
 @dataclass(frozen=True)

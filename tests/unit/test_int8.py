@@ -1,5 +1,6 @@
 """A model in whole numbers of 8 bits says nearly what it said, and is not kept where it does not."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from torch import Tensor, nn
 
 from schwarz.export import export
 from schwarz.images import Labelled
@@ -51,6 +53,31 @@ def test_its_convolutions_have_8_bits_and_it_says_what_it_is(file: Path, images:
     scaled = {node.output[0] for node in found.graph.node if node.op_type == "DequantizeLinear"}
     assert all(name in scaled for node in found.graph.node if node.op_type == "Conv" for name in node.input[:2])
     assert {each.key: each.value for each in found.metadata_props}.items() >= METADATA.items()
+
+
+class Residual(nn.Module):
+    """A convolution, a block that is added to what it was given, and a dense layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(channels, 4, 3, padding=1) for channels in (1, 4, 4))
+        self.dense = nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.first(images.float() / 255).relu()
+        return self.dense((x + self.third(self.second(x).relu())).relu().mean((2, 3)))
+
+
+def test_between_convolutions_nothing_goes_to_float32_and_back(images: np.ndarray, tmp_path: Path) -> None:
+    export(Residual(), tmp_path / "residual.onnx", image_shape=(1, 28, 28))
+    quantise(tmp_path / "residual.onnx", tmp_path / "int8.onnx", images)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "computed.onnx")  # what onnxruntime makes of it
+    options.log_severity_level = 3  # it warns that this file is for this processor
+    onnxruntime.InferenceSession(tmp_path / "int8.onnx", options)
+    layers = Counter(node.op_type for node in onnx.load(tmp_path / "computed.onnx").graph.node)
+    assert (layers["QLinearConv"], layers["QLinearAdd"]) == (3, 1)
+    assert (layers["QuantizeLinear"], layers["DequantizeLinear"]) == (1, 1)  # on the way in, and on the way out
 
 
 def test_the_same_images_give_the_same_bytes(file: Path, images: np.ndarray, tmp_path: Path) -> None:
