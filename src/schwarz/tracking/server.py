@@ -1,6 +1,5 @@
 """Reaching MLflow: which store it is, whether it answers, and a client that is quiet and gives up soon."""
 
-import gc
 import http.client
 import os
 import sqlite3
@@ -74,20 +73,6 @@ def reachable(uri: str, timeout_s: float = 2.0) -> str | None:
     return answer[-1] or None
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No search for garbage meanwhile: what mlflow imports and makes stays, and to search it takes a quarter of the
-    CPU-seconds."""
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collected:
-            gc.enable()
-
-
-@_uncollected()
 def connect(uri: str, timeout_s: int) -> "MlflowClient":
     """A client for `uri` whose requests end within `timeout_s`; the embedded store is made when it is not there.
 
@@ -106,9 +91,8 @@ def answering(uri: str) -> Iterator[None]:
     """Work with MLflow: every way in which it, its database or its artifact store can fail becomes Unreachable."""
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)  # before mlflow is imported
-    with _uncollected():
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
